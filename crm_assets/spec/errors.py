@@ -1,0 +1,35 @@
+"""Errors of the dialect: one line that names the place, what is wrong, and what would be right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class SpecError(ValueError):
+    """A declaration or a connection that cannot be used as it stands.
+
+    Args:
+        problem: What is wrong and what to do, as a sentence.
+        place: Where, from the outermost in: file, system, resource, key.
+    """
+
+    def __init__(self, problem: str, *place: str) -> None:
+        self.problem = problem
+        self.place = tuple(part for part in place if part)
+        super().__init__(": ".join([", ".join(self.place), problem]) if self.place else problem)
+
+    def inside(self, *place: str) -> SpecError:
+        """Return the same problem with the surrounding place put in front."""
+        return SpecError(self.problem, *place, *self.place)
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str:
+    """Return ``; did you mean 'x'?`` for the closest allowed word, or a full stop where none is close."""
+    close = get_close_matches(word, list(allowed), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else "."
+
+
+def listed(words: Iterable[str]) -> str:
+    """Return the words as a sorted, comma-separated list for a message."""
+    return ", ".join(sorted(words)) or "nothing"

@@ -1,0 +1,65 @@
+"""Windows and cursors: how a resource is read day after day. Without either it is swept."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from crm_assets.spec.base import Spec
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def _duration(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value
+    found = re.fullmatch(r"(\d+)\s*([smhd])", str(value).strip())
+    if not found:
+        raise ValueError(f"expected a span such as 90s, 15m, 2h or 3d, got {value!r}")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+TimeFormat = Literal["date", "iso", "epoch_s", "epoch_ms"]
+
+
+class Cursor(Spec):
+    """Read only what changed since the last run."""
+
+    field: str
+    """Column whose greatest loaded value is the next starting point."""
+    params: dict[str, Any] = {}
+    """Query parameters to add; ``{cursor_start}`` is the starting point."""
+    json_body: dict[str, Any] | None = Field(default=None, alias="json")
+    """The same for the JSON body, laid over the endpoint's."""
+    format: TimeFormat = "iso"
+    lookback: Duration = timedelta(hours=1)
+    """How far before the greatest loaded value to start, for late and equal timestamps."""
+    resweep: Duration | None = None
+    """Read the whole list again when the last sweep is older than this (deletes are seen only by a sweep)."""
+
+
+class Window(Spec):
+    """Read one span of dates."""
+
+    field: str
+    """Column the API's date filter speaks of."""
+    params: dict[str, Any] = {}
+    """Query parameters to add; ``{window_start}`` and ``{window_end}`` are the span's bounds."""
+    json_body: dict[str, Any] | None = Field(default=None, alias="json")
+    """The same for the JSON body, laid over the endpoint's."""
+    format: TimeFormat = "date"
+    grain: Literal["daily", "weekly", "monthly"] = "daily"
+    end: Literal["inclusive", "exclusive"] = "inclusive"
+    """Whether the API counts the last bound into the span. Spans are whole days in the connection's time zone."""
+    trailing: int = Field(default=3, ge=0)
+    """Days before today that every scheduled run reads again, for late arrivals."""
+    undated: bool = False
+    """Rows without the date exist and are reached by one sweep without bounds."""
+    aggregate: bool = False
+    """Rows are aggregates over the span asked for, so every partition is asked for by itself."""
+    max_rows: int | None = Field(default=None, ge=1)
+    """Deepest row the API serves for one query; a span that reaches it is split."""
