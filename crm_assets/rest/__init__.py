@@ -1,0 +1,1 @@
+"""Fetch and verify: from a declaration to typed spools with a completeness proof."""

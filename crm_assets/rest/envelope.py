@@ -1,0 +1,138 @@
+"""Page bodies: find the record list and the paging facts without turning records into Python objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from crm_assets.rest.errors import ReadError
+from crm_assets.spec.endpoint import Endpoint
+from crm_assets.spec.paths import WILDCARD, path_text
+
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
+_ANY = msgspec.json.Decoder()
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """A decoded page body; its records stay bytes."""
+
+    records: bytes
+    """The record list as a JSON array."""
+    companions: bytes | None
+    """The JSON:API ``included`` list as a JSON array, where the endpoint joins one in."""
+    top: msgspec.Raw
+
+    def fact(self, path: tuple[str, ...] | None) -> Any:
+        """Return the decoded value at a path of the body, or ``None`` where the path is absent."""
+        raw: msgspec.Raw | None = self.top
+        for segment in path or ():
+            raw = None if raw is None else _child(raw, segment)
+        return None if raw is None or path is None else _ANY.decode(raw)
+
+
+def open_envelope(body: bytes, content_type: str, endpoint: Endpoint) -> Envelope:
+    """Return the envelope of an answer with status 200.
+
+    Raises:
+        ReadError: The body is no JSON, is cut short, reports an error, or lacks the declared record list.
+    """
+    _refuse_markup(body, content_type)
+    try:
+        top = msgspec.Raw(body)
+        envelope = Envelope(b"", None, top)
+        _refuse_reported_error(envelope, endpoint)
+        records = _unwrapped(_select(top, endpoint.data_selector, endpoint.data_selector), endpoint.unwrap)
+        companions = _companions(top, endpoint)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ReadError(
+            f"the answer is no valid JSON ({error}); it may be cut short. Nothing of this list was loaded"
+        ) from error
+    return Envelope(records, companions, top)
+
+
+def _refuse_markup(body: bytes, content_type: str) -> None:
+    if body.lstrip()[:1] == b"<" or "html" in content_type:
+        raise ReadError(
+            "the server answered with a web page instead of JSON; check base_url, "
+            "and whether a login page or a proxy stands in between"
+        )
+    if not body.strip():
+        raise ReadError("the server answered with an empty body instead of JSON")
+
+
+def _refuse_reported_error(envelope: Envelope, endpoint: Endpoint) -> None:
+    if endpoint.error_path and _is(envelope.top, b"{"):
+        code = envelope.fact(endpoint.error_path)
+        if code is not None:
+            raise ReadError(f"the server answered 200 but reports an error: {str(code)[:200]}")
+
+
+def _is(raw: msgspec.Raw | bytes, opening: bytes) -> bool:
+    return bytes(raw[:64] if isinstance(raw, bytes) else memoryview(raw)[:64]).lstrip()[:1] == opening
+
+
+def _child(raw: msgspec.Raw, segment: str) -> msgspec.Raw | None:
+    if _is(raw, b"{"):
+        return _OBJECT.decode(raw).get(segment)
+    if _is(raw, b"[") and segment.lstrip("-").isdigit():
+        items = _ARRAY.decode(raw)
+        index = int(segment)
+        return items[index] if -len(items) <= index < len(items) else None
+    return None
+
+
+def _select(raw: msgspec.Raw, segments: tuple[str, ...], whole: tuple[str, ...]) -> bytes:
+    if not segments:
+        _OBJECT_OR_ARRAY_SYNTAX.decode(raw)
+        if _is(raw, b"["):
+            return bytes(raw)
+        raise ReadError(f"expected a list at {path_text(whole)!r} of the answer, found {_kind(raw)}")
+    if segments[0] == WILDCARD:
+        return _spread(raw, segments[1:], whole)
+    child = _child(raw, segments[0])
+    if child is None:
+        found = ", ".join(sorted(_OBJECT.decode(raw))[:8]) if _is(raw, b"{") else _kind(raw)
+        raise ReadError(f"the answer has no {path_text(whole)!r} (data_selector); it holds: {found or 'nothing'}")
+    return _select(child, segments[1:], whole)
+
+
+_OBJECT_OR_ARRAY_SYNTAX = msgspec.json.Decoder(msgspec.Raw)
+
+
+def _spread(raw: msgspec.Raw, rest: tuple[str, ...], whole: tuple[str, ...]) -> bytes:
+    if _is(raw, b"["):
+        if not rest:
+            return _select(raw, (), whole)
+        members = _ARRAY.decode(raw)
+    elif _is(raw, b"{"):
+        members = list(_OBJECT.decode(raw).values())
+    else:
+        raise ReadError(f"expected a list or an object at {path_text(whole)!r} of the answer, found {_kind(raw)}")
+    parts = [_select(member, rest, whole).strip()[1:-1] for member in members] if rest else [bytes(m) for m in members]
+    return b"[" + b",".join(part for part in parts if part.strip()) + b"]"
+
+
+def _unwrapped(records: bytes, wrapper: str | None) -> bytes:
+    if wrapper is None:
+        return records
+    members = [_child(member, wrapper) or member for member in _ARRAY.decode(records)]
+    return b"[" + b",".join(bytes(member) for member in members) + b"]"
+
+
+def _companions(top: msgspec.Raw, endpoint: Endpoint) -> bytes | None:
+    if endpoint.include is None:
+        return None
+    raw: msgspec.Raw | None = top
+    for segment in endpoint.include.path:
+        raw = None if raw is None else _child(raw, segment)
+    return bytes(raw) if raw is not None else b"[]"
+
+
+def _kind(raw: msgspec.Raw) -> str:
+    return {b"{": "an object", b"[": "a list", b'"': "a text", b"n": "null"}.get(
+        bytes(memoryview(raw)[:64]).lstrip()[:1], "a single value"
+    )

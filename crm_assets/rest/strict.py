@@ -1,0 +1,129 @@
+"""The strict check: do all records of a page hold only declared fields of declared types?
+
+It runs at the speed of a JSON parser and decides which query decodes the page. It also tells a page's fingerprint,
+by which a server that ignores the page number is noticed.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any, Union
+
+import msgspec
+
+from crm_assets.spec.columns import Column, ColumnType
+from crm_assets.spec.system import Resource
+
+_INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_TYPES: dict[ColumnType, Any] = {
+    ColumnType.TEXT: str,
+    ColumnType.BIGINT: _INT64,
+    ColumnType.DOUBLE: float,
+    ColumnType.DECIMAL: float,
+    ColumnType.BOOL: bool,
+    ColumnType.TIMESTAMP: datetime,
+    ColumnType.DATE: date,
+}
+_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
+_LOOSE = msgspec.json.Decoder()
+
+Fingerprint = tuple[Any, ...]
+
+
+class StrictCheck:
+    """Checks the record arrays of one resource."""
+
+    def __init__(self, resource: Resource) -> None:
+        self._keys = [
+            resource.columns[name].wire_path(name)
+            for name in resource.primary_key
+            if not resource.columns[name].placeholder
+        ]
+        tree = wire_tree(resource)
+        self._decoder = None
+        if not resource.endpoint.include and not _ambiguous(tree):
+            self._decoder = msgspec.json.Decoder(list[_struct(tree, frozenset(resource.primary_key))])  # type: ignore[misc]
+            self._attributes = [_attribute_path(tree, key) for key in self._keys]
+
+    def __call__(self, array: bytes) -> tuple[bool, int, Fingerprint]:
+        """Return whether the records fit, their number, and the page's fingerprint.
+
+        Raises:
+            msgspec.DecodeError: The array is no valid JSON.
+        """
+        if self._decoder is not None:
+            try:
+                rows = self._decoder.decode(array)
+            except (msgspec.ValidationError, UnicodeDecodeError):
+                pass
+            else:
+                return True, len(rows), self._fingerprint(rows, self._attributes, getattr)
+        items = _ITEMS.decode(array)
+        ends = [_LOOSE.decode(items[position]) for position in ((0, -1) if items else ())]
+        return False, len(items), (len(items), *self._fingerprint(ends, self._keys, _get)[1:])
+
+    def _fingerprint(self, rows: list[Any], keys: list[tuple[str, ...]], get: Any) -> Fingerprint:
+        ends = (rows[0], rows[-1]) if rows else ()
+        return (len(rows), *(str(_walk(row, key, get)) for row in ends for key in keys))
+
+
+def wire_tree(resource: Resource) -> dict[str, Any]:
+    """Return the declared wire fields as nested mappings; a leaf is a pair of column name and column."""
+    tree: dict[str, Any] = {}
+    for name, column in resource.columns.items():
+        if column.placeholder:
+            continue
+        *branches, leaf = column.wire_path(name)
+        here: Any = tree
+        for segment in branches:
+            here = here.setdefault(segment, {}) if isinstance(here, dict) else {}
+        if isinstance(here, dict):
+            here[leaf] = {**here[leaf], "": (name, column)} if isinstance(here.get(leaf), dict) else (name, column)
+    return tree
+
+
+def _ambiguous(tree: dict[str, Any]) -> bool:
+    """Whether names differ only in case (DuckDB's structs cannot hold both) or a value is read whole and in parts."""
+    lowered = {name.lower() for name in tree}
+    branches = [branch for branch in tree.values() if isinstance(branch, dict)]
+    return len(lowered) < len(tree) or "" in tree or any(_ambiguous(branch) for branch in branches)
+
+
+def _struct(tree: dict[str, Any], keys: frozenset[str]) -> type[msgspec.Struct]:
+    required: list[Any] = []
+    optional: list[Any] = []
+    for position, leaf in enumerate(tree.values()):
+        name = f"f{position}"
+        if isinstance(leaf, dict):
+            optional.append((name, Union[_struct(leaf, keys), None], None))
+        elif leaf[1].type is ColumnType.JSON:
+            optional.append((name, msgspec.Raw, msgspec.Raw(b"null")))
+        elif leaf[0] in keys:
+            required.append((name, _type(leaf[1])))
+        else:
+            optional.append((name, Union[_type(leaf[1]), None], None))
+    rename = {f"f{position}": name for position, name in enumerate(tree)}
+    return msgspec.defstruct("Record", [*required, *optional], rename=rename, forbid_unknown_fields=True, gc=False)
+
+
+def _type(column: Column) -> Any:
+    return _INT64 if column.format != "iso" else _TYPES[column.type]
+
+
+def _attribute_path(tree: dict[str, Any], key: tuple[str, ...]) -> tuple[str, ...]:
+    names = []
+    here: Any = tree
+    for segment in key:
+        names.append(f"f{list(here).index(segment)}")
+        here = here[segment]
+    return tuple(names)
+
+
+def _walk(row: Any, path: tuple[str, ...], get: Any) -> Any:
+    for segment in path:
+        row = get(row, segment)
+    return row
+
+
+def _get(row: Any, segment: str) -> Any:
+    return row.get(segment) if isinstance(row, dict) else None
