@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from crm_assets.spec.base import Spec
+from crm_assets.spec.base import Spec, placeholders
 
 _REFERENCE = re.compile(r"""dlt\.secrets\[\s*["']([A-Za-z0-9_.]+)["']\s*\]""")
+_WORDS = re.compile(r"[a-z]+\d?(_[a-z]+\d?)*")
 
 
-def _secret_name(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    found = _REFERENCE.fullmatch(value.strip())
+def _secret_name(value: Any) -> str:
+    found = _REFERENCE.fullmatch(value.strip()) if isinstance(value, str) else None
     name = found[1].rsplit(".", 1)[-1] if found else value
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+    if not isinstance(name, str) or len(name) > 40 or not _WORDS.fullmatch(name):
         raise ValueError('expected the name of a secret, such as dlt.secrets["api_key"]; a declaration holds no secret')
     return name
 
@@ -36,8 +35,15 @@ class ApiKeyAuth(Spec):
     value: str | None = None
     """Template of what is sent, such as ``Token token={api_token}``; without it the bare key."""
 
+    @model_validator(mode="after")
+    def _value_holds_the_name(self) -> ApiKeyAuth:
+        if self.value is not None and placeholders(self.value) != (self.api_key,):
+            raise ValueError(f"value must hold {{{self.api_key}}}, once, where the secret is to stand")
+        return self
+
     @property
     def secrets(self) -> tuple[str, ...]:
+        """Names of the secrets it needs."""
         return (self.api_key,)
 
 
@@ -46,10 +52,11 @@ class BasicAuth(Spec):
 
     type: Literal["basic", "http_basic"]
     username: SecretName = "username"
-    password: SecretName = "password"  # noqa: S105 - the name of a secret, not a secret
+    password: SecretName = Field(default="password")
 
     @property
     def secrets(self) -> tuple[str, ...]:
+        """Names of the secrets it needs."""
         return (self.username, self.password)
 
 
@@ -57,11 +64,12 @@ class BearerAuth(Spec):
     """``Authorization: Bearer <token>``."""
 
     type: Literal["bearer"]
-    token: SecretName = "token"  # noqa: S105 - the name of a secret, not a secret
+    token: SecretName = Field(default="token")
 
     @property
     def secrets(self) -> tuple[str, ...]:
+        """Names of the secrets it needs."""
         return (self.token,)
 
 
-Auth = Annotated[Union[ApiKeyAuth, BasicAuth, BearerAuth], Field(discriminator="type")]
+Auth: TypeAlias = Annotated[ApiKeyAuth | BasicAuth | BearerAuth, Field(discriminator="type")]

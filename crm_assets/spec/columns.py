@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from crm_assets.spec.base import PLACEHOLDER, Spec
-from crm_assets.spec.paths import parse_path
+from crm_assets.spec.errors import listed
+from crm_assets.spec.paths import WILDCARD, parse_path
+
+RESERVED_COLUMNS = frozenset({"_extra", "_misfits", "_deleted_at", "_dlt_load_id", "_dlt_id"})
 
 
 class ColumnType(str, Enum):
@@ -47,6 +51,13 @@ class Column(Spec):
     def _from_shorthand(cls, value: Any) -> Any:
         return {"type": value} if isinstance(value, str) else value
 
+    @field_validator("source")
+    @classmethod
+    def _one_value(cls, source: str | None) -> str | None:
+        if source is not None and WILDCARD in parse_path(source):
+            raise ValueError(f"{source!r} names many values; a column holds one: declare the list itself as json")
+        return source
+
     @property
     def placeholder(self) -> str | None:
         """Name of the request value this column holds (a parent's key, a window's start), if it is one."""
@@ -56,3 +67,15 @@ class Column(Spec):
     def wire_path(self, name: str) -> tuple[str, ...]:
         """Return the path of the value inside a record, for the column called ``name``."""
         return parse_path(self.source) if self.source else (name,)
+
+
+def _nameable(columns: dict[str, Column]) -> dict[str, Column]:
+    for name in columns:
+        if name in RESERVED_COLUMNS or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+            raise ValueError(
+                f"column name {name!r} is not allowed: use lower_snake_case, and none of {listed(RESERVED_COLUMNS)}"
+            )
+    return columns
+
+
+Columns: TypeAlias = Annotated[dict[str, Column], AfterValidator(_nameable)]

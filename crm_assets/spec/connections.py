@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import os
+import re
+from collections import Counter
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from crm_assets.spec.base import Spec, fill
-from crm_assets.spec.columns import Column
+from crm_assets.spec.base import Spec
+from crm_assets.spec.check import check_base_url
+from crm_assets.spec.columns import Columns
 from crm_assets.spec.errors import SpecError, listed, nearest
-from crm_assets.spec.load import load_system, read_yaml, validated
+from crm_assets.spec.load import load_system, validated
 from crm_assets.spec.system import RateLimit, System
+from crm_assets.spec.tailor import tailored
+from crm_assets.spec.yaml_file import read_yaml
 
-_EXAMPLE_HOSTS = ("example.com", "example.org", "example.net", "example", "invalid")
+_EXAMPLE_HOSTS = re.compile(r"(.+\.)?(example(\.(com|org|net))?|invalid)")
+_HOST = re.compile(r"[a-z0-9_.-]+|[0-9a-f:]+")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def _timezone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError(f"unknown time zone {name!r}{nearest(name, available_timezones())}")
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        zones = available_timezones()
+        raise ValueError(f"unknown time zone {name!r}{nearest(name, zones)} Use an IANA name or UTC") from None
     return name
 
 
@@ -46,10 +55,13 @@ class Schedule(Spec):
 class Connection(Spec):
     """One account at one API. Its name is asset prefix, schema of its tables, secrets section and pool."""
 
+    loader_keys: ClassVar[frozenset[str]] = frozenset({"_system"})
+
     name: str = Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")
     system_name: str = Field(alias="system")
-    base_url_override: str | None = Field(default=None, alias="base_url")
-    params: dict[str, str | int] = {}
+    base_url_override: Annotated[str, AfterValidator(check_base_url)] | None = Field(default=None, alias="base_url")
+    params: dict[str, str | int] = Field(default_factory=dict)
+    """What the system asks for; the loader adds the defaults of what is left out."""
     start_date: date = date(2024, 1, 1)
     """First window partition."""
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
@@ -57,7 +69,7 @@ class Connection(Spec):
     """Permit http:// to a host that is not this machine."""
     rate_limit: RateLimit | None = None
     """Overrides the system's figure, for instance after an upgrade of the plan."""
-    columns: dict[str, dict[str, Column]] = {}
+    columns: dict[str, Columns] = Field(default_factory=dict)
     """Further columns (custom fields) by resource."""
     resources: tuple[str, ...] | None = None
     """Only these resources; all when left out."""
@@ -78,7 +90,7 @@ class Connection(Spec):
     @property
     def base_url(self) -> str:
         """Base URL of all requests, parameters filled in."""
-        return str(fill(self.base_url_override or self.system.client.base_url, dict(self.params)))
+        return self.base_url_override or self.system.client.base_url
 
     @property
     def budget(self) -> RateLimit | None:
@@ -93,7 +105,12 @@ class Connection(Spec):
         """Return what keeps this connection from being read, as a sentence, or ``None``."""
         url = urlsplit(self.base_url)
         host = (url.hostname or "").lower()
-        if host.endswith(_EXAMPLE_HOSTS) or not host:
+        if url.scheme not in ("http", "https") or not _HOST.fullmatch(host):
+            return (
+                f"Connection {self.name} has the base_url {self.base_url!r}, which is no web address: "
+                f"set it to https:// and the API's host in the connections file."
+            )
+        if _EXAMPLE_HOSTS.fullmatch(host):
             return (
                 f"Connection {self.name} still points at the example address {self.base_url}: "
                 f"set base_url for it in the connections file, or start the sandbox with `crm-assets sandbox`."
@@ -118,94 +135,39 @@ def load_connections(path: Path | None = None) -> tuple[Connection, ...]:
         SpecError: The file or one of its connections is wrong, or two have one name.
     """
     path = path or connections_path()
+    if not path.is_file():
+        raise SpecError("there is no such file; write it, or let CRM_ASSETS_CONNECTIONS name yours", str(path))
     document = read_yaml(path)
-    sandbox = os.environ.get("CRM_ASSETS_SANDBOX")
     entries = document.get("connections")
-    if not isinstance(entries, list) or set(document) - {"connections", "systems"}:
-        raise SpecError("expected a list under connections: (and, for own declarations, a folder under systems:)", path.name)
-    extra = (path.parent / document["systems"]).resolve() if "systems" in document else None
+    if not isinstance(entries, list) or document.keys() - {"connections", "systems"}:
+        raise SpecError(
+            "expected a list under connections: and, for own declarations, a folder under systems:", path.name
+        )
+    extra = _own_systems(document, path)
     connections = tuple(_connection(entry, position, path, extra) for position, entry in enumerate(entries, 1))
-    if sandbox:
-        connections = tuple(connection.at(f"{sandbox.rstrip('/')}/{connection.name}") for connection in connections)
-    names = [connection.name for connection in connections]
-    doubles = {name for name in names if names.count(name) > 1}
+    doubles = [name for name, times in Counter(connection.name for connection in connections).items() if times > 1]
     if doubles:
         raise SpecError(f"two connections are called {listed(doubles)}; give each account its own name", path.name)
-    return connections
+    sandbox = os.environ.get("CRM_ASSETS_SANDBOX", "").rstrip("/")
+    return tuple(connection.at(f"{sandbox}/{connection.name}") if sandbox else connection for connection in connections)
+
+
+def _own_systems(document: dict[str, Any], path: Path) -> Path | None:
+    folder = document.get("systems")
+    if folder is None:
+        return None
+    if not isinstance(folder, str) or not (path.parent / folder).is_dir():
+        raise SpecError(f"expected a folder beside this file, got {folder!r}", path.name, "key systems")
+    return (path.parent / folder).resolve()
 
 
 def _connection(entry: Any, position: int, path: Path, extra: Path | None) -> Connection:
     if not isinstance(entry, dict):
         raise SpecError("expected a mapping with name and system", path.name, f"connection number {position}")
-    place = (path.name, f"connection {entry.get('name', f'number {position}')}")
     try:
         if not isinstance(entry.get("system"), str):
-            raise SpecError("names no system; set system: to one of the known ones")
+            raise SpecError("names no system; set system: to one of the known ones", "key system")
         system = load_system(entry["system"], extra)
-        connection: Connection = validated(Connection, {**entry, "_system": system})
-        return connection.model_copy(update={"system": _tailored(system, connection)})
+        return tailored(validated(Connection, {**entry, "_system": system}))
     except SpecError as error:
-        raise error.inside(*place) from error.__cause__
-
-
-def _tailored(system: System, connection: Connection) -> System:
-    names = {resource.name for resource in system.resources}
-    for key, wanted in (("columns", set(connection.columns)), ("resources", set(connection.resources or ()))):
-        for name in sorted(wanted - names):
-            raise SpecError(f"{system.name} has no resource {name!r}{nearest(name, names)}", f"key {key}")
-    resources = tuple(
-        resource.model_copy(update={"columns": {**resource.columns, **connection.columns.get(resource.name, {})}})
-        for resource in system.resources
-    )
-    values = _params(system, connection)
-    client = system.client.model_copy(
-        update={
-            "params": {key: value for key, value in _dict(fill(system.client.params, values)).items() if value != ""},
-            "headers": fill(system.client.headers, values),
-            "base_url": fill(system.client.base_url, values),
-        }
-    )
-    return system.model_copy(update={"resources": _with_params(_chosen(resources, connection), values), "client": client})
-
-
-def _dict(value: object) -> dict[str, Any]:
-    assert isinstance(value, dict)
-    return value
-
-
-def _params(system: System, connection: Connection) -> dict[str, object]:
-    for name in connection.params:
-        if name not in system.params:
-            raise SpecError(f"{system.name} takes no parameter {name!r}{nearest(name, system.params)} It takes: {listed(system.params)}", "key params")
-    values: dict[str, object] = {name: spec.default for name, spec in system.params.items() if spec.default is not None}
-    values.update(connection.params)
-    for name, spec in system.params.items():
-        if name not in values:
-            raise SpecError(f"params: {name} is missing: {spec.description}", "key params")
-    return values
-
-
-def _chosen(resources: tuple[Any, ...], connection: Connection) -> tuple[Any, ...]:
-    if connection.resources is None:
-        return resources
-    return tuple(resource for resource in resources if resource.name in connection.resources)
-
-
-def _with_params(resources: tuple[Any, ...], values: dict[str, object]) -> tuple[Any, ...]:
-    if not values:
-        return resources
-    return tuple(
-        resource.model_copy(
-            update={
-                "endpoint": resource.endpoint.model_copy(
-                    update={
-                        "path": fill(resource.endpoint.path, values),
-                        "params": fill(resource.endpoint.params, values),
-                        "json_body": fill(resource.endpoint.json_body, values),
-                    }
-                )
-            }
-        )
-        for resource in resources
-    )
-
+        raise error.inside(path.name, f"connection {entry.get('name', f'number {position}')}") from error.__cause__

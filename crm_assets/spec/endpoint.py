@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from crm_assets.spec.base import Spec
-from crm_assets.spec.paginator import PaginatorField
+from crm_assets.spec.paginator import PaginatorField, counter
 from crm_assets.spec.paths import JsonPath
 
 
@@ -27,9 +27,12 @@ class ErrorHandler(Spec):
     def _one_backoff(self) -> ErrorHandler:
         if self.backoff_factor is not None and self.backoff_constant is not None:
             raise ValueError("give backoff_factor or backoff_constant, not both")
-        transient = {429, *range(500, 600)} & set(self.ignore_status_codes)
+        transient = sorted({429, *range(500, 600)} & set(self.ignore_status_codes))
         if transient:
-            raise ValueError(f"ignore_status_codes may not hold {sorted(transient)}: a short read would look complete")
+            raise ValueError(
+                f"ignore_status_codes may not hold {transient}: a short read would look complete; "
+                f"allowed are statuses below 500 other than 429"
+            )
         return self
 
     def wait(self, attempt: int) -> float:
@@ -37,7 +40,7 @@ class ErrorHandler(Spec):
         if self.backoff_constant is not None:
             return self.backoff_constant
         factor = 2.0 if self.backoff_factor is None else self.backoff_factor
-        return factor * 2 ** (attempt - 1)
+        return factor * float(2 ** (attempt - 1))
 
 
 class Include(Spec):
@@ -58,7 +61,7 @@ class Endpoint(Spec):
 
     path: str
     method: Literal["GET", "POST"] = "GET"
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = Field(default_factory=dict)
     json_body: dict[str, Any] | None = Field(default=None, alias="json")
     """JSON body of each request. Placeholders are filled as in ``path`` and ``params``."""
     data_selector: JsonPath
@@ -70,3 +73,12 @@ class Endpoint(Spec):
     error_path: JsonPath | None = None
     """A path that, present in a 200 answer, makes it an error (``ErrorCode``); its text is reported."""
     include: Include | None = None
+
+    @model_validator(mode="after")
+    def _pages_differ(self) -> Endpoint:
+        name, location = counter(self.paginator)
+        if location == "query" and name in self.params:
+            raise ValueError(f"params sets {name}, which the paginator counts: every page would be the same one")
+        if location == "json" and self.method != "POST":
+            raise ValueError("a paginator with location: json needs method: POST")
+        return self

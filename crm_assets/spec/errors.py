@@ -15,13 +15,13 @@ class SpecError(ValueError):
     """
 
     def __init__(self, problem: str, *place: str) -> None:
-        self.problem = problem
+        self.problem = " ".join(problem.split())
         self.place = tuple(part for part in place if part)
-        super().__init__(": ".join([", ".join(self.place), problem]) if self.place else problem)
+        super().__init__(": ".join([", ".join(self.place), self.problem]) if self.place else self.problem)
 
     def inside(self, *place: str) -> SpecError:
-        """Return the same problem with the surrounding place put in front."""
-        return SpecError(self.problem, *place, *self.place)
+        """Return the same problem with the surrounding place put in front; what it already names stays once."""
+        return SpecError(self.problem, *place, *(part for part in self.place if part not in place))
 
 
 def nearest(word: str, allowed: Iterable[str]) -> str:
@@ -33,3 +33,9 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
 def listed(words: Iterable[str]) -> str:
     """Return the words as a sorted, comma-separated list for a message."""
     return ", ".join(sorted(words)) or "nothing"
+
+
+def unknown(what: str, word: str, allowed: Iterable[str]) -> str:
+    """Return the sentence for a name that is not there: what was looked for, the nearest one, and all there are."""
+    allowed = list(allowed)
+    return f"no {what} {word!r}{nearest(word, allowed)} Known: {listed(allowed)}"

@@ -31,7 +31,7 @@ class Cursor(Spec):
 
     field: str
     """Column whose greatest loaded value is the next starting point."""
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = Field(default_factory=dict)
     """Query parameters to add; ``{cursor_start}`` is the starting point."""
     json_body: dict[str, Any] | None = Field(default=None, alias="json")
     """The same for the JSON body, laid over the endpoint's."""
@@ -47,7 +47,7 @@ class Window(Spec):
 
     field: str
     """Column the API's date filter speaks of."""
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = Field(default_factory=dict)
     """Query parameters to add; ``{window_start}`` and ``{window_end}`` are the span's bounds."""
     json_body: dict[str, Any] | None = Field(default=None, alias="json")
     """The same for the JSON body, laid over the endpoint's."""

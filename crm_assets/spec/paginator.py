@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from crm_assets.spec.base import Spec
 from crm_assets.spec.paths import JsonPath
 
-End = Literal["empty_page", "short_page", "total_pages", "has_more"]
+End: TypeAlias = Literal["empty_page", "short_page", "total_pages", "has_more"]
+Location: TypeAlias = Literal["query", "json"]
 
 
 class SinglePage(Spec):
@@ -18,14 +19,25 @@ class SinglePage(Spec):
     type: Literal["single_page"]
 
 
-class _Counted(Spec):
-    """What page numbers and offsets share: a page size, a place for both, and the rule that ends the list."""
+class _Sized(Spec):
+    """What all paged lists share: how many records are asked for at once."""
 
-    limit_param: str | None = None
+    limit_param: str | None = Field(default=None, min_length=1)
     """Parameter of the page size: a query parameter, or a path in the JSON body (``location: json``)."""
     limit: int | None = Field(default=None, ge=1)
     """Records asked for per page."""
-    location: Literal["query", "json"] = "query"
+
+    @model_validator(mode="after")
+    def _limit_has_a_place(self) -> _Sized:
+        if self.limit and not self.limit_param:
+            raise ValueError("limit needs limit_param")
+        return self
+
+
+class _Counted(_Sized):
+    """What page numbers and offsets share: a page size, a place for both, and the rule that ends the list."""
+
+    location: Location = "query"
     end: End
     """The rule that ends the list. ``empty_page``: a page without records. ``short_page``: fewer than ``limit``.
     ``total_pages`` / ``has_more``: what the body says at the path below; its absence is an error."""
@@ -44,26 +56,24 @@ class _Counted(Spec):
             raise ValueError("end: has_more needs has_more_path")
         if self.end == "short_page" and not self.limit:
             raise ValueError("end: short_page needs limit")
-        if self.limit and not self.limit_param:
-            raise ValueError("limit needs limit_param")
         return self
 
 
 class PageNumber(_Counted):
-    """``?page=1``, ``?page=2``, …, or the same inside the JSON body."""
+    """``?page=1``, ``?page=2`` and so on, or the same inside the JSON body."""
 
     type: Literal["page_number"]
-    page_param: str = "page"
+    page_param: str = Field(default="page", min_length=1)
     start_from_page: int = Field(default=1, ge=0)
     """Number of the first page."""
 
 
 class Offset(_Counted):
-    """``?offset=0&limit=100``, ``?offset=100&limit=100``, …"""
+    """``?offset=0&limit=100``, ``?offset=100&limit=100`` and so on."""
 
     type: Literal["offset"]
-    offset_param: str = "offset"
-    start_offset: int = 0
+    offset_param: str = Field(default="offset", min_length=1)
+    start_offset: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
     def _has_limit(self) -> Offset:
@@ -72,34 +82,46 @@ class Offset(_Counted):
         return self
 
 
-class JsonLink(Spec):
+class JsonLink(_Sized):
     """The body links to the next page; a missing or null link ends the list."""
 
     type: Literal["json_link"]
     next_url_path: JsonPath
-    limit_param: str | None = None
-    limit: int | None = None
 
 
-class CursorPage(Spec):
+class CursorPage(_Sized):
     """The body tells a cursor for the next page; a missing cursor ends the list."""
 
     type: Literal["cursor"]
     cursor_path: JsonPath
-    cursor_param: str
-    location: Literal["query", "json"] = "query"
-    limit_param: str | None = None
-    limit: int | None = None
+    cursor_param: str = Field(min_length=1)
+    location: Location = "query"
     overlap: bool = False
     """The next page repeats the record the cursor names; a page with no new record ends the list."""
+
+
+def counter(paginator: Paginator) -> tuple[str | None, Location | None]:
+    """Return the parameter that differs from page to page and where it stands; ``(None, None)`` where none does.
+
+    Raises:
+        ValueError: The page size goes into that same parameter.
+    """
+    if isinstance(paginator, PageNumber):
+        name = paginator.page_param
+    elif isinstance(paginator, Offset):
+        name = paginator.offset_param
+    elif isinstance(paginator, CursorPage):
+        name = paginator.cursor_param
+    else:
+        return None, None
+    if paginator.limit_param == name:
+        raise ValueError(f"paginator: {name} cannot be both the page and limit_param")
+    return name, paginator.location
 
 
 def _from_name(value: Any) -> Any:
     return {"type": value} if isinstance(value, str) else value
 
 
-Paginator = Annotated[
-    Union[SinglePage, PageNumber, Offset, JsonLink, CursorPage],
-    Field(discriminator="type"),
-]
-PaginatorField = Annotated[Paginator, BeforeValidator(_from_name)]
+Paginator: TypeAlias = Annotated[SinglePage | PageNumber | Offset | JsonLink | CursorPage, Field(discriminator="type")]
+PaginatorField: TypeAlias = Annotated[Paginator, BeforeValidator(_from_name)]

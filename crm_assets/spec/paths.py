@@ -8,7 +8,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer
 
 WILDCARD = "*"
-_SEGMENT = re.compile(r"""\[\s*(?:"([^"]*)"|'([^']*)'|(\*))\s*\]|([^.\[\]]+)""")
+_BRACKETED = re.compile(r"""\[\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|\*)\s*\]""", re.DOTALL)
+_BARE = re.compile(r"[^.\[\]]+")
+_NEEDS_QUOTES = re.compile(r"""^\s|\s$|[.\[\]]|^\$|^$""")
 
 
 def parse_path(path: object) -> tuple[str, ...]:
@@ -20,30 +22,39 @@ def parse_path(path: object) -> tuple[str, ...]:
     Raises:
         ValueError: The text is no such path.
     """
-    if isinstance(path, (list, tuple)):
-        return tuple(str(segment) for segment in path)
+    if isinstance(path, (list, tuple)) and all(isinstance(segment, str) for segment in path):
+        return tuple(path)
     if not isinstance(path, str):
         raise ValueError(f"expected a path such as 'data.items', got {path!r}")
     rest = path.strip()
-    rest = rest[1:] if rest.startswith("$") else rest
+    position = 1 if re.match(r"\$(?=[.\[]|$)", rest) else 0
     segments: list[str] = []
-    position = 0
     while position < len(rest):
-        if rest[position] == ".":
-            position += 1
-            continue
-        found = _SEGMENT.match(rest, position)
-        if not found:
-            raise ValueError(f"{path!r} is no path: unexpected {rest[position]!r} at position {position + 1}")
-        segments.append(next(group for group in found.groups() if group is not None))
-        position = found.end()
+        segment, position = _segment(rest, position, first=not segments and position == 0)
+        segments.append(segment)
     return tuple(segments)
+
+
+def _segment(text: str, position: int, *, first: bool) -> tuple[str, int]:
+    """Return the segment that starts at a position, and the position behind it."""
+    dotted = text[position] == "."
+    found = _BRACKETED.match(text, position + dotted)
+    if found:
+        quoted = next((group for group in found.groups() if group is not None), None)
+        return WILDCARD if quoted is None else re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL), found.end()
+    found = _BARE.match(text, position + dotted) if dotted or first else None
+    if found:
+        return found[0], found.end()
+    raise ValueError(f"{text!r} is no path: unexpected {text[position]!r} at position {position + 1}")
 
 
 def path_text(segments: tuple[str, ...]) -> str:
     """Return the segments in the dialect's notation (the inverse of :func:`parse_path`)."""
-    parts = [f'["{s}"]' if re.search(r"[.\[\]\"']", s) else s for s in segments]
-    return ".".join(parts) or "$"
+    return ".".join(_quoted(segment) if _NEEDS_QUOTES.search(segment) else segment for segment in segments) or "$"
+
+
+def _quoted(segment: str) -> str:
+    return '["' + re.sub(r'(["\\])', r"\\\1", segment) + '"]'
 
 
 JsonPath = Annotated[
@@ -56,7 +67,7 @@ def dig(body: Any, path: tuple[str, ...]) -> Any:
     for segment in path:
         if isinstance(body, dict):
             body = body.get(segment)
-        elif isinstance(body, list) and segment.lstrip("-").isdigit() and -len(body) <= int(segment) < len(body):
+        elif isinstance(body, list) and re.fullmatch(r"-?\d+", segment) and -len(body) <= int(segment) < len(body):
             body = body[int(segment)]
         else:
             return None
