@@ -42,7 +42,9 @@ def careful_query(resource: Resource) -> str:
     """Return the query for all other pages; besides the columns it gives ``_reason`` and ``_record`` of rejects."""
     wired = {name: column for name, column in resource.columns.items() if not column.placeholder}
     paths = ", ".join(literal(_json_path(column.wire_path(name))) for name, column in wired.items())
-    values = {name: _careful_value(f"v[{position}]", column) for position, (name, column) in enumerate(wired.items(), 1)}
+    values = {
+        name: _careful_value(f"v[{position}]", column) for position, (name, column) in enumerate(wired.items(), 1)
+    }
     outputs = [
         f"{_given(resource, column) or values[name]} AS {quoted(name)}" for name, column in resource.columns.items()
     ]
@@ -130,7 +132,7 @@ def _careful_value(value: str, column: Column) -> str:
 
 def _matches(kind: str, text: str, column: Column) -> str:
     pattern = _DATE if column.type is ColumnType.DATE else _TIMESTAMP
-    return f"{kind} = 'VARCHAR' AND regexp_full_match({text}, '{pattern}')"
+    return f"{kind} = 'VARCHAR' AND regexp_full_match({text}, '{pattern}') AND {text} NOT LIKE '0000%'"
 
 
 def _branches(resource: Resource) -> list[str]:
@@ -142,14 +144,13 @@ def _extra(resource: Resource) -> str:
     rest = f"json_merge_patch(r, {literal(json.dumps(_removal(wire_tree(resource))))}::JSON)"
     for branch in _branches(resource):
         path, patch = literal(_json_path((branch,))), literal(json.dumps({branch: None}))
-        rest = f"(CASE WHEN json_extract({rest}, {path}) = '{{}}' THEN json_merge_patch({rest}, {patch}::JSON) ELSE {rest} END)"
+        without = f"json_merge_patch({rest}, {patch}::JSON)"
+        rest = f"(CASE WHEN json_extract({rest}, {path}) = '{{}}' THEN {without} ELSE {rest} END)"
     return f"CASE WHEN json_type(r) = 'OBJECT' THEN nullif({rest}::VARCHAR, '{{}}') END"
 
 
 def _removal(tree: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: _removal(leaf) if isinstance(leaf, dict) and "" not in leaf else None for name, leaf in tree.items()
-    }
+    return {name: _removal(leaf) if isinstance(leaf, dict) and "" not in leaf else None for name, leaf in tree.items()}
 
 
 def _reason(resource: Resource, values: dict[str, str]) -> str:

@@ -7,7 +7,7 @@ by which a server that ignores the page number is noticed.
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any, Union
+from typing import Annotated, Any
 
 import msgspec
 
@@ -95,13 +95,13 @@ def _struct(tree: dict[str, Any], keys: frozenset[str]) -> type[msgspec.Struct]:
     for position, leaf in enumerate(tree.values()):
         name = f"f{position}"
         if isinstance(leaf, dict):
-            optional.append((name, Union[_struct(leaf, keys), None], None))
+            optional.append((name, _struct(leaf, keys) | None, None))
         elif leaf[1].type is ColumnType.JSON:
             optional.append((name, msgspec.Raw, msgspec.Raw(b"null")))
         elif leaf[0] in keys:
             required.append((name, _type(leaf[1])))
         else:
-            optional.append((name, Union[_type(leaf[1]), None], None))
+            optional.append((name, _type(leaf[1]) | None, None))
     rename = {f"f{position}": name for position, name in enumerate(tree)}
     return msgspec.defstruct("Record", [*required, *optional], rename=rename, forbid_unknown_fields=True, gc=False)
 

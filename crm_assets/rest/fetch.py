@@ -1,0 +1,153 @@
+"""Fetch and verify the resources of a connection side by side, parents before children."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from crm_assets.rest.budget import RateBudget
+from crm_assets.rest.credentials import Credentials
+from crm_assets.rest.errors import ReadError
+from crm_assets.rest.proof import Proof, Task
+from crm_assets.rest.read import Reader, Watch
+from crm_assets.rest.session import Session
+from crm_assets.rest.spool import Spool
+from crm_assets.spec.connections import Connection
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The outcome for one resource: a spool that may be loaded, or the reason why there is none."""
+
+    task: Task
+    proof: Proof
+    spool: Spool | None
+
+
+def fetch(
+    connection: Connection,
+    tasks: Iterable[Task],
+    secrets: Mapping[str, str],
+    folder: Path,
+    budget: RateBudget,
+    watch: Watch | None = None,
+) -> list[Reading]:
+    """Read resources into spools and verify them. A resource that fails stops alone.
+
+    Args:
+        connection: The account.
+        tasks: What to read; a parent that is missing here is read for its keys.
+        secrets: Secret name to value.
+        folder: The run's own folder for spools.
+        budget: The connection's rate budget.
+        watch: Told of progress.
+
+    Returns:
+        One reading per task, in the order of the tasks.
+    """
+    tasks = list(tasks)
+    return asyncio.run(_Fetch(connection, tasks, secrets, folder, budget, watch or _unwatched).run())
+
+
+class _Fetch:
+    def __init__(
+        self,
+        connection: Connection,
+        tasks: list[Task],
+        secrets: Mapping[str, str],
+        folder: Path,
+        budget: RateBudget,
+        watch: Watch,
+    ) -> None:
+        self._connection = connection
+        self._tasks = _with_parents(connection, tasks)
+        self._credentials = Credentials(connection.system.client.auth, secrets, connection.base_url)
+        self._folder = folder
+        self._budget = budget
+        self._watch = watch
+        self._readings: dict[str, asyncio.Task[Reading]] = {}
+
+    async def run(self) -> list[Reading]:
+        database = duckdb.connect(config={"threads": 2})
+        database.execute("SET timezone = 'UTC'")
+        headers = self._connection.system.client.headers
+        with ThreadPoolExecutor(1, "decode") as decoding:
+            async with Session(self._credentials, self._budget, self._connection.concurrency, headers) as session:
+                for task in self._tasks.values():
+                    spool = Spool(task.resource, self._folder, database)
+                    reader = Reader(self._connection, task, session, spool, decoding, self._watch)
+                    self._readings[task.resource.name] = asyncio.ensure_future(
+                        self._read(task, reader, spool, decoding)
+                    )
+                try:
+                    readings = await asyncio.gather(*self._readings.values())
+                finally:
+                    for reading in self._readings.values():
+                        reading.cancel()
+        database.close()
+        return [reading for reading in readings if reading.task.load]
+
+    async def _read(self, task: Task, reader: Reader, spool: Spool, decoding: ThreadPoolExecutor) -> Reading:
+        proof, started = reader.proof, time.perf_counter()
+        proof.started_at = datetime.now(timezone.utc)
+        try:
+            await reader.read(await self._parents(task, decoding))
+            await asyncio.get_running_loop().run_in_executor(decoding, spool.seal, proof)
+            verify(proof)
+        except ReadError as error:
+            proof.reason = self._credentials.redact(f"{self._connection.name}.{task.resource.name}: {error.problem}")
+        else:
+            proof.complete = True
+        traffic, proof.finished_at = reader.traffic, datetime.now(timezone.utc)
+        proof.requests, proof.retries, proof.bytes = traffic.requests, traffic.retries, traffic.bytes
+        proof.seconds_fetch = round(time.perf_counter() - started, 3)
+        proof.seconds_waited = round(traffic.seconds_waited, 3)
+        proof.concurrency = round(traffic.seconds_in_flight / max(proof.seconds_fetch, 0.001), 2)
+        return Reading(task, proof, spool if proof.complete else None)
+
+    async def _parents(self, task: Task, decoding: ThreadPoolExecutor) -> list[Any] | None:
+        parent = task.resource.parent
+        if parent is None:
+            return None
+        reading = await asyncio.shield(self._readings[parent.resource])
+        if reading.spool is None:
+            raise ReadError(f"its parent could not be read ({reading.proof.reason})")
+        return await asyncio.get_running_loop().run_in_executor(decoding, reading.spool.values, parent.field)
+
+
+def verify(proof: Proof) -> None:
+    """Check what can only be seen after the last page.
+
+    Raises:
+        ReadError: The API reported another number of records than were read.
+    """
+    read = proof.rows + proof.rejected
+    if proof.reported_total is not None and proof.reported_total != read:
+        raise ReadError(
+            f"the API reports {proof.reported_total} records, but {read} different ones were read "
+            f"({proof.duplicates} came twice); rows moved while paging. Run it again"
+        )
+
+
+def _with_parents(connection: Connection, tasks: list[Task]) -> dict[str, Task]:
+    wanted = {task.resource.name: task for task in tasks}
+    pending = list(tasks)
+    while pending:
+        parent = pending.pop().resource.parent
+        if parent and parent.resource not in wanted:
+            task = Task(connection.system.resource(parent.resource), load=False)
+            wanted[parent.resource] = task
+            pending.append(task)
+    return wanted
+
+
+def _unwatched(_resource: str, _pages: int, _rows: int) -> None:
+    """Nobody wants to know."""

@@ -1,0 +1,200 @@
+"""Read one resource: all its lists, each to its end, into its spool."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from concurrent.futures import Executor
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from crm_assets.rest.decode import Records
+from crm_assets.rest.envelope import open_envelope
+from crm_assets.rest.errors import ReadError
+from crm_assets.rest.proof import Proof, Task
+from crm_assets.rest.request import Request, Span, list_request
+from crm_assets.rest.session import Session, Traffic
+from crm_assets.rest.spool import WHOLE, Keep, Spool
+from crm_assets.rest.walk import Page, Walked, walk
+from crm_assets.spec.connections import Connection
+
+_BATCH_BYTES = 3_000_000
+_BATCH_PAGES = 256
+
+Watch = Callable[[str, int, int], None]
+"""Told a resource's name and its pages and rows so far."""
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """One list: of one parent and one window."""
+
+    values: dict[str, object]
+    span: Span | None = None
+    keep: Keep = WHOLE
+
+    def __str__(self) -> str:
+        parts = [f"{name} {value}" for name, value in self.values.items()]
+        parts += [f"window {self.span}"] if self.span else ["rows without a date"] if self.keep.undated else []
+        return ", ".join(parts)
+
+
+class Reader:
+    """Reads one resource.
+
+    Args:
+        connection: The account.
+        task: What to read.
+        session: Sends the requests.
+        spool: Takes the rows.
+        decoding: The single decoding thread.
+        watch: Told of progress.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        task: Task,
+        session: Session,
+        spool: Spool,
+        decoding: Executor,
+        watch: Watch,
+    ) -> None:
+        self.proof = Proof(mode=task.mode, spans=task.spans, since=task.since)
+        self.traffic = Traffic()
+        self._connection = connection
+        self._task = task
+        self._endpoint = task.resource.endpoint
+        self._session = session
+        self._spool = spool
+        self._decoding = decoding
+        self._watch = watch
+        self._batches: dict[Keep, list[Records]] = {}
+        self._appending = asyncio.Lock()
+        self._rows = 0
+        self._ended_by = ""
+
+    async def read(self, parents: list[Any] | None) -> None:
+        """Read all lists to their ends.
+
+        Args:
+            parents: Values of the parent's column, one list each; ``None`` for a resource without a parent.
+
+        Raises:
+            ReadError: One of the lists could not be read to its end.
+        """
+        self.proof.parents = None if parents is None else len(parents)
+        listings = deque(self._listings(parents))
+        workers = min(len(listings), self._connection.concurrency)
+        await all_or_none(self._work(listings) for _ in range(workers))
+        for keep in list(self._batches):
+            await self._flush(keep)
+        if self.proof.lists == 0 and self.proof.skipped:
+            raise ReadError(f"nothing could be read: {self.proof.skipped[0]}")
+        self.proof.reason = (
+            self._ended_by if self.proof.lists == 1 else f"all {self.proof.lists} lists read to their end"
+        )
+
+    def _listings(self, parents: list[Any] | None) -> Iterator[_Listing]:
+        parent, window = self._task.resource.parent, self._task.resource.window
+        for key in [None] if parents is None else parents:
+            values: dict[str, object] = {parent.bind: key} if parent else {}
+            if window is None or not self._task.spans:
+                yield _Listing(values)
+                continue
+            for span in self._task.spans:
+                yield self._windowed(values, span)
+            if window.undated:
+                yield _Listing(values, keep=Keep(undated=True))
+
+    def _windowed(self, values: dict[str, object], span: Span) -> _Listing:
+        window = self._task.resource.window
+        exact = window is None or window.format == "date"
+        return _Listing(values, span, WHOLE if exact else Keep(before=span.instants(self._connection.zone)[1]))
+
+    async def _work(self, listings: deque[_Listing]) -> None:
+        while listings:
+            listing = listings.popleft()
+            try:
+                await self._list(listing, listings)
+            except ReadError as error:
+                if error.status not in self._endpoint.error_handler.ignore_status_codes:
+                    raise (error.at(str(listing)) if str(listing) else error) from error.__cause__
+                self.proof.skipped.append(f"{str(listing) or 'the list'}: {error.problem}")
+
+    async def _list(self, listing: _Listing, listings: deque[_Listing]) -> None:
+        walked, held, depth = Walked(), [], self._depth(listing)
+        request = list_request(self._connection, self._task.resource, listing.values, listing.span, self._task.since)
+        values = {**listing.values, **(_span_values(listing.span) if listing.span else {})}
+        pages = walk(self._endpoint.paginator, request, self._fetcher(values), walked, self._connection.concurrency)
+        async with aclosing(pages):  # type: ignore[type-var]
+            async for page in pages:
+                held.append(page.records)
+                if depth and sum(records.count for records in held) >= depth:
+                    listings.extend(self._split(listing, depth))
+                    self.proof.pages += walked.pages
+                    return
+                if not depth:
+                    await self._take(held.pop(), listing.keep, walked)
+        for records in held:
+            await self._take(records, listing.keep, walked)
+        self._finish(walked)
+
+    def _depth(self, listing: _Listing) -> int | None:
+        window = self._task.resource.window
+        return window.max_rows if window and listing.span else None
+
+    def _split(self, listing: _Listing, depth: int) -> Iterable[_Listing]:
+        window = self._task.resource.window
+        if listing.span is None or listing.span.days < 2 or (window and window.aggregate):
+            raise ReadError(f"the API serves no more than {depth} rows of one query, and this window has as many")
+        return [self._windowed(listing.values, half) for half in listing.span.halves()]
+
+    def _fetcher(self, values: dict[str, object]) -> Callable[[Request, str], Awaitable[Page]]:
+        async def fetch(request: Request, name: str) -> Page:
+            try:
+                answer = await self._session.send(request, self._endpoint.error_handler, self.traffic)
+                envelope = open_envelope(answer.body, answer.content_type, self._endpoint)
+                return Page(envelope, self._spool.decoder.inspect(envelope.records, envelope.companions, values))
+            except ReadError as error:
+                raise error.at(name) from error.__cause__
+
+        return fetch
+
+    async def _take(self, records: Records, keep: Keep, walked: Walked) -> None:
+        self._rows += records.count
+        batch = self._batches.setdefault(keep, [])
+        batch.append(records)
+        self._watch(self._task.resource.name, self.proof.pages + walked.pages, self._rows)
+        if len(batch) >= _BATCH_PAGES or sum(len(page.array) for page in batch) >= _BATCH_BYTES:
+            await self._flush(keep)
+
+    async def _flush(self, keep: Keep) -> None:
+        async with self._appending:
+            batch = self._batches.pop(keep, [])
+            if batch:
+                await asyncio.get_running_loop().run_in_executor(self._decoding, self._spool.append, batch, keep)
+
+    def _finish(self, walked: Walked) -> None:
+        self.proof.lists += 1
+        self.proof.pages += walked.pages
+        self._ended_by = walked.ended_by
+        if walked.reported_total is not None:
+            self.proof.reported_total = (self.proof.reported_total or 0) + walked.reported_total
+
+
+def _span_values(span: Span) -> dict[str, object]:
+    return {"window_start": span.start.isoformat(), "window_end": span.end.isoformat()}
+
+
+async def all_or_none(work: Iterable[Awaitable[None]]) -> None:
+    """Run side by side; the first failure cancels the others and is raised."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,156 @@
+"""Spools: the typed rows of one read, on disk until they are proven complete."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from crm_assets.rest.decode import REJECTED, Decoder, Records
+from crm_assets.rest.proof import Proof
+from crm_assets.rest.types import literal, quoted
+from crm_assets.spec.system import Resource
+
+_OFFENDERS = 20
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Which of the answered rows belong to the question."""
+
+    undated: bool = False
+    """Only rows without a date: the question had no bounds."""
+    before: datetime | None = None
+    """Only rows before this moment: the API counts its last bound in, the window does not."""
+
+
+WHOLE = Keep()
+
+
+class Spool:
+    """The rows of one resource's read.
+
+    Args:
+        resource: The declaration.
+        folder: The run's own folder.
+        database: The in-memory DuckDB connection of the decoding thread.
+    """
+
+    def __init__(self, resource: Resource, folder: Path, database: duckdb.DuckDBPyConnection) -> None:
+        self.resource = resource
+        self.path = folder / f"{resource.name}.parquet"
+        self.rejected_path = folder / f"{resource.name}__rejected.parquet"
+        self.decoder = Decoder(resource, database)
+        self.rows = 0
+        self.rejected = 0
+        self.seconds = 0.0
+        self._kept: dict[str, int] = {"_misfits": 0, "_extra": 0}
+        self._database = database
+        self._writer: pq.ParquetWriter | None = None
+        self._rejects: pq.ParquetWriter | None = None
+
+    def append(self, pages: list[Records], keep: Keep) -> None:
+        """Decode pages and write their rows."""
+        started = time.perf_counter()
+        rows, rejected = self.decoder.decode(pages)
+        rows = self._belonging(rows, keep)
+        if rows.num_rows or self._writer is None:
+            self._writer = self._writer or pq.ParquetWriter(self.path, self.decoder.schema, compression="snappy")
+            self._writer.write_table(rows)
+        if rejected.num_rows:
+            self._rejects = self._rejects or pq.ParquetWriter(self.rejected_path, REJECTED)
+            self._rejects.write_table(rejected)
+        self.rows += rows.num_rows
+        self.rejected += rejected.num_rows
+        for column in self._kept:
+            self._kept[column] += rows.num_rows - rows[column].null_count
+        self.seconds += time.perf_counter() - started
+
+    def seal(self, proof: Proof) -> None:
+        """Close the files and write what the rows show into the proof: counts, duplicates, misfits, unknown fields."""
+        started = time.perf_counter()
+        if self._writer is None:
+            self.append([], WHOLE)
+        for writer in (self._writer, self._rejects):
+            if writer:
+                writer.close()
+        proof.rejected = self.rejected
+        proof.misfits = self._keys("_misfits")
+        proof.unknown = self._keys("_extra")
+        self._drop_duplicates(proof)
+        proof.rows = self.rows
+        self.seconds += time.perf_counter() - started
+        proof.seconds_decode = round(self.seconds, 3)
+
+    def tables(self, batch_rows: int = 131_072) -> Iterator[pa.Table]:
+        """Yield the rows as Arrow tables of bounded size; at least one, for the table to exist when there are none."""
+        with pq.ParquetFile(self.path) as file:
+            for batch in file.iter_batches(batch_rows):
+                yield pa.Table.from_batches([batch])
+        if not self.rows:
+            yield self.decoder.schema.empty_table()
+
+    def rejects(self) -> pa.Table | None:
+        """Return the rejected records with their reasons, or ``None``."""
+        return pq.read_table(self.rejected_path) if self._rejects else None
+
+    def values(self, column: str) -> list[Any]:
+        """Return the distinct values of a column, for the lists of a child resource."""
+        query = f"SELECT DISTINCT {quoted(column)} FROM {self._source} WHERE {quoted(column)} IS NOT NULL ORDER BY 1"
+        return [value for (value,) in self._database.execute(query).fetchall()]
+
+    @property
+    def _source(self) -> str:
+        return f"read_parquet({literal(str(self.path))}, file_row_number = true)"
+
+    def _belonging(self, rows: pa.Table, keep: Keep) -> pa.Table:
+        window = self.resource.window
+        if window is None or keep == WHOLE:
+            return rows
+        field = rows[window.field]
+        return rows.filter(pc.is_null(field) if keep.undated else pc.fill_null(pc.less(field, keep.before), True))
+
+    def _keys(self, column: str) -> dict[str, int]:
+        if not self._kept[column]:
+            return {}
+        query = (
+            f"SELECT key, count(*) FROM (SELECT unnest(json_keys({column})) AS key FROM {self._source} "
+            f"WHERE {column} IS NOT NULL) GROUP BY key ORDER BY 2 DESC, 1 LIMIT {_OFFENDERS}"
+        )
+        return dict(self._database.execute(query).fetchall())
+
+    def _drop_duplicates(self, proof: Proof) -> None:
+        key = ", ".join(quoted(name) for name in self.resource.primary_key)
+        query = f"SELECT count(*) FROM (SELECT DISTINCT {key} FROM {self._source})"
+        ((distinct,),) = self._database.execute(query).fetchall()
+        proof.duplicates = self.rows - distinct
+        if not proof.duplicates:
+            return
+        offenders = self._database.sql(
+            f"SELECT {key}, count(*) AS seen FROM {self._source} GROUP BY {key} HAVING count(*) > 1 "
+            f"ORDER BY seen DESC, {key} LIMIT {_OFFENDERS}"
+        ).to_arrow_table()
+        proof.duplicate_keys = offenders.to_pylist()
+        self._keep_newest(key)
+        self.rows -= proof.duplicates
+
+    def _keep_newest(self, key: str) -> None:
+        cursor = self.resource.cursor
+        newest = f"{quoted(cursor.field)} DESC NULLS LAST, " if cursor else ""
+        kept = self.path.with_suffix(".once.parquet")
+        rows = self._database.sql(
+            f"SELECT * EXCLUDE (file_row_number) FROM {self._source} "
+            f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {newest}file_row_number DESC) = 1"
+        )
+        with pq.ParquetWriter(kept, self.decoder.schema, compression="snappy") as writer:
+            for batch in rows.to_arrow_reader(131_072):
+                writer.write_table(pa.Table.from_batches([batch]).cast(self.decoder.schema))
+        kept.replace(self.path)
