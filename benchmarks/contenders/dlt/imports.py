@@ -1,0 +1,4 @@
+"""What every Dagster project on dlt pays before it does anything: the two imports."""
+
+import dagster  # noqa: F401
+import dlt  # noqa: F401
