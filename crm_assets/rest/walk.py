@@ -1,7 +1,7 @@
 """Walk a list page by page to an end that was seen.
 
 A walk yields pages in order. It ends only by the declared rule; whatever else stops it is a :class:`ReadError`.
-Where pages are addressable by number they are fetched ahead: one at first, twice as many after each full page, never
+Where pages are addressable by number they are fetched ahead: one at first, one more after each full page, never
 past a last page the server told. What was fetched past the end is looked at too: rows there mean that the empty page
 was no end.
 """
@@ -123,7 +123,7 @@ class _Numbered:
                     return
                 short = page.records.count < self._fullest
                 self._fullest = max(self._fullest, page.records.count)
-                width = self._ahead if self._last is not None else 1 if short else min(width * 2, self._ahead)
+                width = self._ahead if self._last is not None else 1 if short else min(width + 1, self._ahead)
                 index += 1
         finally:
             await _abandon(self._pending)
