@@ -1,0 +1,43 @@
+"""Check that a request proves who asks, the way the declaration says."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+
+from crm_assets.sandbox.answers import RefusedError
+from crm_assets.sandbox.environment import sandbox_secrets
+from crm_assets.spec import Connection
+from crm_assets.spec.auth import ApiKeyAuth, BasicAuth
+from crm_assets.spec.base import fill
+
+
+def check_credentials(connection: Connection, headers: Mapping[str, str], query: Mapping[str, str]) -> None:
+    """Accept a request that carries the connection's sandbox secrets.
+
+    Args:
+        connection: Whose credentials are wanted.
+        headers: Request headers, looked up without regard to case.
+        query: Query parameters.
+
+    Raises:
+        RefusedError: The credential is missing or wrong (401).
+    """
+    place, name, expected = _expected(connection)
+    given = query.get(name) if place == "query" else headers.get(name)
+    if given is None:
+        raise RefusedError(
+            401, f"The {place} parameter {name} is missing." if place == "query" else f"Send the header {name}."
+        )
+    if given != expected:
+        raise RefusedError(401, f"The credential in {name} is not valid.")
+
+
+def _expected(connection: Connection) -> tuple[str, str, str]:
+    auth, secrets = connection.system.client.auth, sandbox_secrets(connection)
+    if isinstance(auth, ApiKeyAuth):
+        return auth.location, auth.name, str(fill(auth.value or f"{{{auth.api_key}}}", dict(secrets)))
+    if isinstance(auth, BasicAuth):
+        pair = f"{secrets[auth.username]}:{secrets[auth.password]}"
+        return "header", "Authorization", "Basic " + base64.b64encode(pair.encode()).decode()
+    return "header", "Authorization", f"Bearer {secrets[auth.token]}"

@@ -1,0 +1,140 @@
+"""Read requests by turning the declared templates around: what was filled in for their placeholders?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta, timezone
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from crm_assets.sandbox.answers import RefusedError
+from crm_assets.spec import Resource
+from crm_assets.spec.base import PLACEHOLDER
+from crm_assets.spec.modes import TimeFormat
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+class MismatchError(Exception):
+    """A value that the template cannot have produced."""
+
+
+def unfill(template: Any, value: Any, partial: bool = False) -> dict[str, Any]:
+    """Return what the placeholders of a template stood for when it produced ``value``.
+
+    Args:
+        template: Text, number or nested lists and mappings of them; the inverse of :func:`crm_assets.spec.base.fill`.
+        value: What arrived. Mappings may hold more than the template.
+        partial: Whether keys of the template may be missing in the value.
+
+    Raises:
+        MismatchError: The template cannot have produced it.
+    """
+    if isinstance(template, dict):
+        return _unfill_mapping(template, value, partial)
+    if isinstance(template, (list, tuple)):
+        value = [value] if isinstance(value, str) else value
+        if not isinstance(value, list) or len(value) != len(template):
+            raise MismatchError
+        return {k: v for each, one in zip(template, value, strict=True) for k, v in unfill(each, one, partial).items()}
+    if isinstance(template, str) and (whole := PLACEHOLDER.fullmatch(template)):
+        return {whole[1]: value}
+    if isinstance(template, str) and (found := re.fullmatch(_pattern(template), str(value), re.DOTALL)):
+        return dict(found.groupdict())
+    if _text(template) != _text(value):
+        raise MismatchError
+    return {}
+
+
+def _unfill_mapping(template: dict[str, Any], value: Any, partial: bool) -> dict[str, Any]:
+    template = {key: each for key, each in template.items() if each is not None}
+    if not isinstance(value, Mapping) or (not partial and set(template) - set(value)):
+        raise MismatchError
+    found = [unfill(each, value[key], partial) for key, each in template.items() if key in value]
+    return {name: one for part in found for name, one in part.items()}
+
+
+def _pattern(template: str) -> str:
+    parts = PLACEHOLDER.split(template)
+    return "".join(re.escape(part) if i % 2 == 0 else f"(?P<{part}>.+?)" for i, part in enumerate(parts))
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+class Bounds(NamedTuple):
+    """The span of time a request asks for; the end is exclusive. Both ``None``: no filter."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether the request asks for everything."""
+        return self.start is None and self.end is None
+
+
+UNBOUNDED = Bounds()
+
+
+def requested_bounds(
+    resource: Resource, zone: ZoneInfo, query: Mapping[str, Any], body: Any
+) -> tuple[Bounds, dict[str, Any]]:
+    """Return the span a request asks for, and the values of the window's or cursor's placeholders as they came.
+
+    Args:
+        resource: Whose window or cursor the request may fill.
+        zone: Time zone of values without an offset.
+        query: Query parameters.
+        body: Decoded JSON body, if any.
+
+    Raises:
+        RefusedError: A filter's value is not of the declared format (400).
+    """
+    part = resource.window or resource.cursor
+    if part is None:
+        return UNBOUNDED, {}
+    try:
+        found = unfill(part.params, query, partial=True)
+        found |= unfill(part.json_body or {}, body if isinstance(body, dict) else {}, partial=True)
+        inclusive = resource.window is None or resource.window.end == "inclusive"
+        start = found.get("window_start", found.get("cursor_start"))
+        end = found.get("window_end")
+        return Bounds(_instant(start, part.format, zone), _instant(end, part.format, zone, inclusive)), found
+    except (MismatchError, ValueError, OverflowError):
+        raise RefusedError(400, f"The date filter of {resource.name} is not in the format {part.format}.") from None
+
+
+def _instant(value: Any, form: TimeFormat, zone: ZoneInfo, after: bool = False) -> datetime | None:
+    """Return the instant of a filter value; ``after`` the first one behind the day, second or millisecond it names."""
+    if value is None:
+        return None
+    text = str(value).strip()
+    if form in ("epoch_s", "epoch_ms"):
+        unit = timedelta(seconds=1) if form == "epoch_s" else timedelta(milliseconds=1)
+        return _EPOCH + (int(text) + after) * unit
+    if form == "date" or _DAY.fullmatch(text):
+        return start_of_day(date.fromisoformat(text) + timedelta(days=after), zone)
+    found = datetime.fromisoformat(_readable(text))
+    found = found if found.tzinfo else found.replace(tzinfo=zone)
+    return found + timedelta(milliseconds=after)
+
+
+def _readable(text: str) -> str:
+    """Return an ISO 8601 text in the narrower form every Python version reads."""
+    text = re.sub(r"\.(\d+)", lambda found: "." + found[1][:6].ljust(6, "0"), text)
+    text = re.sub(r"[zZ]$", "+00:00", text)
+    return re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", text)
+
+
+def start_of_day(day: date, zone: ZoneInfo) -> datetime:
+    """Return the first instant of a day in a time zone."""
+    return datetime.combine(day, time(), zone)
+
+
+def instant_of(value: date | datetime, zone: ZoneInfo) -> datetime:
+    """Return where a row's date or timestamp stands on the line of time."""
+    return value if isinstance(value, datetime) else start_of_day(value, zone)

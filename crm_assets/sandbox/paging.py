@@ -1,0 +1,151 @@
+"""Paging: which rows a request asks for, and what the envelope says about the rest."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import ceil
+from typing import Any
+from urllib.parse import urlencode
+
+from crm_assets.sandbox.answers import RefusedError
+from crm_assets.sandbox.store import Selection
+from crm_assets.spec.paginator import CursorPage, JsonLink, Offset, PageNumber, Paginator, SinglePage
+from crm_assets.spec.paths import dig, parse_path
+
+DEFAULT_SIZE = 25
+"""Rows of a page when the API has no page size parameter, or none is sent."""
+LINK_PARAM = "after"
+"""Query parameter of the links the sandbox makes."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a request says about its page."""
+
+    query: Mapping[str, Any]
+    body: Any
+    url: str
+    """Address without the query."""
+
+    def value(self, name: str, location: str = "query") -> Any:
+        """Return a parameter from the query, or from its path in the JSON body."""
+        return dig(self.body, parse_path(name)) if location == "json" else self.query.get(name)
+
+    def count(self, name: str, location: str, least: int) -> int:
+        """Return a parameter that must be a whole number of at least ``least``.
+
+        Raises:
+            RefusedError: It is missing or no such number (400).
+        """
+        given = self.value(name, location)
+        text = str(given)
+        if isinstance(given, bool) or not text.isdecimal() or int(text) < least:
+            shown = "it is missing" if given is None else f"got {text[:40]!r}"
+            raise RefusedError(400, f"{name} must be a whole number of at least {least}; {shown}.")
+        return int(text)
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list."""
+
+    start: int
+    size: int
+    envelope: dict[tuple[str, ...], Any] = field(default_factory=dict)
+
+    @property
+    def number(self) -> int:
+        """Its place among the pages of the list, from 1, however the API counts."""
+        return self.start // max(self.size, 1) + 1
+
+
+def asked_page(paginator: Paginator, asked: Asked, selection: Selection, key: str | None, depth: int | None) -> Page:
+    """Return the page a request asks for.
+
+    Args:
+        paginator: How the list is walked.
+        asked: The request's parameters.
+        selection: The whole list.
+        key: Column whose value a cursor is made of.
+        depth: Greatest number of rows the API serves for one query.
+
+    Raises:
+        RefusedError: A page number, offset, cursor or size is missing or wrong (400).
+    """
+    total = len(selection)
+    if isinstance(paginator, SinglePage):
+        return Page(0, total)
+    size = _size(paginator, asked)
+    start = _start(paginator, asked, selection, size, key)
+    if depth is not None and start >= depth:
+        return Page(max(start, total), size, _counts(paginator, start, size, total))
+    if isinstance(paginator, JsonLink):
+        link = _link(asked, start + size) if start + size < total else None
+        return Page(start, size, {paginator.next_url_path: link} if link else {})
+    if isinstance(paginator, CursorPage):
+        return Page(start, size, {paginator.cursor_path: _cursor(paginator, selection, start, size, key)})
+    return Page(start, size, _counts(paginator, start, size, total))
+
+
+def _size(paginator: PageNumber | Offset | JsonLink | CursorPage, asked: Asked) -> int:
+    location = "query" if isinstance(paginator, JsonLink) else paginator.location
+    if not paginator.limit_param or asked.value(paginator.limit_param, location) is None:
+        return DEFAULT_SIZE
+    return asked.count(paginator.limit_param, location, 1)
+
+
+def _start(
+    paginator: PageNumber | Offset | JsonLink | CursorPage,
+    asked: Asked,
+    selection: Selection,
+    size: int,
+    key: str | None,
+) -> int:
+    if isinstance(paginator, PageNumber):
+        first = paginator.start_from_page
+        return (asked.count(paginator.page_param, paginator.location, first) - first) * size
+    if isinstance(paginator, Offset):
+        first = paginator.start_offset
+        return asked.count(paginator.offset_param, paginator.location, first) - first
+    if isinstance(paginator, JsonLink):
+        return asked.count(LINK_PARAM, "query", 0) if asked.value(LINK_PARAM) is not None else 0
+    given = asked.value(paginator.cursor_param, paginator.location)
+    return 0 if given is None else _at_cursor(paginator, selection, str(given), key)
+
+
+def _at_cursor(paginator: CursorPage, selection: Selection, given: str, key: str | None) -> int:
+    if paginator.overlap and key:
+        found = selection.position(key, given)
+        if found is not None:
+            return found
+    elif not paginator.overlap:
+        try:
+            return int(base64.urlsafe_b64decode(given.encode()).decode().removeprefix("after:"))
+        except (binascii.Error, ValueError):
+            pass
+    raise RefusedError(400, f"{paginator.cursor_param} is no cursor of this list.")
+
+
+def _cursor(paginator: CursorPage, selection: Selection, start: int, size: int, key: str | None) -> Any:
+    last = min(start + size, len(selection))
+    if paginator.overlap and key:
+        return selection[last - 1][key] if last > start else None
+    return base64.urlsafe_b64encode(f"after:{last}".encode()).decode() if last < len(selection) else None
+
+
+def _counts(paginator: Paginator, start: int, size: int, total: int) -> dict[tuple[str, ...], Any]:
+    if not isinstance(paginator, (PageNumber, Offset)):
+        return {}
+    found = {
+        paginator.total_pages_path: max(ceil(total / size), 1),
+        paginator.total_records_path: total,
+        paginator.has_more_path: start + size < total,
+    }
+    return {path: value for path, value in found.items() if path}
+
+
+def _link(asked: Asked, after: int) -> str:
+    return f"{asked.url}?{urlencode({**asked.query, LINK_PARAM: after}, doseq=True)}"

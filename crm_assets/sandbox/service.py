@@ -1,0 +1,195 @@
+"""The sandbox: local APIs for all configured connections, made of their declarations and of nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta, timezone
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from crm_assets.sandbox.answers import RefusedError
+from crm_assets.sandbox.auth import check_credentials
+from crm_assets.sandbox.filters import UNBOUNDED, Bounds, requested_bounds, start_of_day
+from crm_assets.sandbox.log import Logged, RequestLog
+from crm_assets.sandbox.paging import Asked, Page, asked_page
+from crm_assets.sandbox.routing import Call, find_resource
+from crm_assets.sandbox.store import Selection, Store
+from crm_assets.sandbox.tables import Maker
+from crm_assets.sandbox.wire import Recorder, enveloped, listed_at, split_companions
+from crm_assets.spec import Connection, Resource
+
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+class Sandbox:
+    """Local APIs with test data. Nothing is generated before it is asked for.
+
+    Args:
+        connections: Whose APIs to imitate; each is served under its name.
+        rows: Typical number of rows of a resource.
+        seed: Seed of the data; the same arguments give the same data in every run and process.
+        start: First day with data; the connection's own ``start_date`` when left out.
+        today: Last day with data; the current day when left out.
+        state: Days that have passed since, each with changed, new and deleted rows; may be set at any time.
+        latency: Seconds every answer takes.
+        rate_limit: Requests per second and connection; more are answered with 429.
+    """
+
+    def __init__(
+        self,
+        connections: Iterable[Connection],
+        *,
+        rows: int = 120,
+        seed: int = 7,
+        start: date | None = None,
+        today: date | None = None,
+        state: int = 0,
+        latency: float = 0.0,
+        rate_limit: float | None = None,
+    ) -> None:
+        self.connections = {connection.name: connection for connection in connections}
+        self.today = today or datetime.now(timezone.utc).date()
+        self.state = state
+        self.latency = latency
+        self.rate_limit = rate_limit
+        self.requests = RequestLog()
+        self._makers = {
+            name: Maker(connection, rows, seed, self._start(connection, start), self.today)
+            for name, connection in self.connections.items()
+        }
+        self._store = Store(self._makers, self.today)
+        self._recent: dict[str, deque[float]] = {name: deque() for name in self.connections}
+        self.app = Starlette(routes=[Route("/{path:path}", self._endpoint, methods=_METHODS)])
+
+    def rows(
+        self, connection: str, resource: str, *, window: tuple[date, date] | None = None, parent: Any = None
+    ) -> list[dict[str, Any]]:
+        """Return the true rows of a resource in the current state, column by column in the declared types.
+
+        Args:
+            connection: Name of the connection.
+            resource: Name of the resource.
+            window: First and last day (inclusive) of the window's or cursor's field; all rows without it.
+            parent: Value that binds the rows to one parent; the rows of all parents without it.
+        """
+        here = self.connections[connection]
+        declared = here.system.resource(resource)
+        bounds = UNBOUNDED
+        if window:
+            bounds = Bounds(start_of_day(window[0], here.zone), start_of_day(window[1] + timedelta(days=1), here.zone))
+        parents = self._store.parent_values(connection, resource, self.state)
+        lists = [parent] if parent is not None or parents is None else parents
+        return [
+            {**row, **_placeholders(declared, one, window)}
+            for one in lists
+            for row in self._store.select(connection, resource, self.state, one, bounds)
+        ]
+
+    @staticmethod
+    def _start(connection: Connection, start: date | None) -> date:
+        return start or connection.start_date
+
+    async def _endpoint(self, request: Request) -> Response:
+        entry = await _logged(request)
+        self.requests.append(entry)
+        if self.latency:
+            await asyncio.sleep(self.latency)
+        try:
+            response = self._answer(request, entry)
+        except RefusedError as refusal:
+            response = _json({"error": refusal.message}, refusal.status, refusal.headers)
+        entry.status = response.status_code
+        return response
+
+    def _answer(self, request: Request, entry: Logged) -> Response:
+        name, _, path = request.path_params["path"].partition("/")
+        if name not in self.connections:
+            raise RefusedError(404, f"There is no connection {name}; there are: {', '.join(self.connections)}.")
+        connection, entry.connection = self.connections[name], name
+        check_credentials(connection, request.headers, request.query_params)
+        self._check_rate(name)
+        resource, bound = find_resource(connection, Call(request.method, path, entry.query, entry.body))
+        entry.resource = resource.name
+        selection = self._selection(connection, resource, bound, entry)
+        asked = Asked(entry.query, entry.body, str(request.url.replace(query="")))
+        key = self._makers[name].subjects.roles(resource.name).key
+        depth = resource.window.max_rows if resource.window else None
+        page = asked_page(resource.endpoint.paginator, asked, selection, key, depth)
+        entry.page = page.number
+        return _json(_body(connection, resource, selection, page))
+
+    def _selection(
+        self, connection: Connection, resource: Resource, bound: Mapping[str, Any], entry: Logged
+    ) -> Selection:
+        bounds, _ = requested_bounds(resource, connection.zone, entry.query, entry.body)
+        parent = None
+        if resource.parent:
+            values = self._store.parent_values(connection.name, resource.name, self.state) or []
+            given = str(bound.get(resource.parent.bind))
+            parent = next((value for value in values if str(value) == given), None)
+            if parent is None:
+                raise RefusedError(404, f"There is no row {given} in {resource.parent.resource}.")
+        return self._store.select(connection.name, resource.name, self.state, parent, bounds)
+
+    def _check_rate(self, connection: str) -> None:
+        if not self.rate_limit:
+            return
+        recent, now = self._recent[connection], time.monotonic()
+        while recent and recent[0] <= now - 1:
+            recent.popleft()
+        if len(recent) >= self.rate_limit:
+            raise RefusedError(429, "Too many requests.", {"Retry-After": "1"})
+        recent.append(now)
+
+
+def _placeholders(resource: Resource, parent: Any, window: tuple[date, date] | None) -> dict[str, Any]:
+    """Return the values of the columns that are filled from the request."""
+    known = {resource.parent.bind: parent} if resource.parent else {}
+    known |= {"window_start": window[0], "window_end": window[1]} if window else {}
+    return {
+        name: known.get(column.placeholder)
+        for name, column in resource.columns.items()
+        if column.placeholder is not None
+    }
+
+
+def _body(connection: Connection, resource: Resource, selection: Selection, page: Page) -> Any:
+    endpoint = resource.endpoint
+    recorder = Recorder(resource, connection.zone)
+    records = [recorder.record(row) for row in selection[page.start : page.start + page.size]]
+    companions = split_companions(endpoint.include, records) if endpoint.include else None
+    body = enveloped(listed_at(endpoint.data_selector, [recorder.wrapped(record) for record in records]), page.envelope)
+    return enveloped(body, {endpoint.include.path: companions}) if endpoint.include else body
+
+
+async def _logged(request: Request) -> Logged:
+    raw = await request.body()
+    query: dict[str, Any] = {}
+    for name, value in parse_qsl(request.url.query, keep_blank_values=True):
+        query[name] = value if name not in query else [*_listed(query[name]), value]
+    return Logged(request.method, request.url.path, query, dict(request.headers), _decoded(raw))
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _decoded(raw: bytes) -> Any:
+    try:
+        return json.loads(raw) if raw else None
+    except ValueError:
+        return raw.decode(errors="replace")
+
+
+def _json(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return Response(text, status, dict(headers or {}), media_type="application/json")
