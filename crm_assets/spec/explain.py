@@ -64,9 +64,10 @@ def _place(location: tuple[int | str, ...], data: Any) -> tuple[list[str], str]:
             keys.append(str(part))
         elif isinstance(here, (list, tuple)) and isinstance(part, int) and part < len(here):
             here = here[part]
-            named = isinstance(here, dict) and "name" in here and keys
-            place += [f"{keys.pop().removesuffix('s')} {here['name']}"] if named else []
-            keys += [] if named else [f"number {part + 1}"]
+            if isinstance(here, dict) and "name" in here and keys:
+                place.append(f"{keys.pop().removesuffix('s')} {here['name']}")
+            else:
+                keys.append(f"number {part + 1}")
         elif isinstance(here, dict) and part != here.get("type"):
             keys.append(str(part))
     return place, ".".join(keys)

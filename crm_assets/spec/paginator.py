@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from crm_assets.spec.base import Spec
 from crm_assets.spec.paths import JsonPath
 
-End: TypeAlias = Literal["empty_page", "short_page", "total_pages", "has_more"]
+End: TypeAlias = Literal["empty_page", "short_page", "total_pages", "has_more", "no_next_link"]
 Location: TypeAlias = Literal["query", "json"]
 
 
@@ -40,13 +40,19 @@ class _Counted(_Sized):
     location: Location = "query"
     end: End
     """The rule that ends the list. ``empty_page``: a page without records. ``short_page``: fewer than ``limit``.
-    ``total_pages`` / ``has_more``: what the body says at the path below; its absence is an error."""
+    ``total_pages`` / ``has_more``: what the body says at the path below; its absence is an error.
+    ``no_next_link``: nothing stands at ``next_link_path``; the link itself is not followed."""
     total_pages_path: JsonPath | None = None
     """Where the body tells the number of pages. Beside another ``end`` it is used wherever it is present."""
     total_records_path: JsonPath | None = None
     """Where the body tells the number of records; the read must agree with it."""
     has_more_path: JsonPath | None = None
     """Where the body tells whether another page follows."""
+    next_link_path: JsonPath | None = None
+    """Where the body links to the next page, if there is one."""
+    on_repeat: Literal["error", "end"] = "error"
+    """What a second page equal to the first means. ``error``: the server ignores the paging parameter. ``end``: the
+    API need not page this list, and gave it whole."""
 
     @model_validator(mode="after")
     def _end_can_be_seen(self) -> _Counted:
@@ -54,6 +60,8 @@ class _Counted(_Sized):
             raise ValueError("end: total_pages needs total_pages_path")
         if self.end == "has_more" and not self.has_more_path:
             raise ValueError("end: has_more needs has_more_path")
+        if self.end == "no_next_link" and not self.next_link_path:
+            raise ValueError("end: no_next_link needs next_link_path")
         if self.end == "short_page" and not self.limit:
             raise ValueError("end: short_page needs limit")
         return self

@@ -64,8 +64,9 @@ def _check_shape(config: dict[str, Any]) -> None:
     resources = config.get("resources")
     if not isinstance(config.get("client"), dict) or not isinstance(resources, list):
         raise SpecError("expected a mapping under client and a list under resources", "key config")
-    if not isinstance(config.get("resource_defaults", {}), dict):
-        raise SpecError("expected a mapping", "key resource_defaults")
+    defaults = config.get("resource_defaults", {})
+    if not isinstance(defaults, dict) or not isinstance(defaults.get("endpoint", {}), dict):
+        raise SpecError("expected a mapping, with a mapping under endpoint", "key resource_defaults")
     for position, resource in enumerate(resources, 1):
         _check_resource(resource, f"resource number {position}")
 

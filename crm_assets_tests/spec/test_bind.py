@@ -1,0 +1,57 @@
+"""Parents: bound by name or by the rule, never two."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from crm_assets.spec import SpecError
+from crm_assets.spec.bind import bound, singular
+
+NAMES = ("accounts", "companies", "boxes", "addresses")
+
+
+@pytest.mark.parametrize(
+    ("plural", "one"),
+    [
+        ("accounts", "account"),
+        ("companies", "company"),
+        ("boxes", "box"),
+        ("addresses", "address"),
+        ("branches", "branch"),
+        ("line_items", "line_item"),
+        ("status", "status"),
+        ("address", "address"),
+        ("staff", "staff"),
+        ("invoices", "invoice"),
+    ],
+)
+def test_singular(plural: str, one: str) -> None:
+    assert singular(plural) == one
+
+
+@pytest.mark.parametrize(
+    ("resource", "parent"),
+    [
+        ({"endpoint": {"path": "/a/{account_id}/x"}}, {"resource": "accounts", "bind": "account_id"}),
+        ({"endpoint": {"params": {"of": "{company_id}"}}}, {"resource": "companies", "bind": "company_id"}),
+        ({"endpoint": {"json": {"p": {"b": ["{box_id}"]}}}}, {"resource": "boxes", "bind": "box_id"}),
+        ({"parent": "addresses"}, {"resource": "addresses", "bind": "address_id"}),
+        ({"parent": {"resource": "boxes", "field": "key"}}, {"resource": "boxes", "field": "key", "bind": "box_id"}),
+        ({"parent": {"resource": "boxes", "bind": "b"}}, {"resource": "boxes", "bind": "b"}),
+        ({"endpoint": {"path": "/a/{team_id}/x"}}, None),
+        ({"endpoint": "/a"}, None),
+    ],
+)
+def test_binding(resource: dict[str, Any], parent: dict[str, str] | None) -> None:
+    assert bound(resource, NAMES).get("parent") == parent
+
+
+def test_a_parameter_of_the_connection_binds_to_no_resource() -> None:
+    assert "parent" not in bound({"endpoint": {"path": "/{account_id}"}}, NAMES, params={"account_id"})
+
+
+def test_two_parents_are_refused() -> None:
+    with pytest.raises(SpecError, match=r"two parents: \{account_id\} of accounts and \{box_id\} of boxes"):
+        bound({"name": "x", "endpoint": {"path": "/{account_id}/{box_id}"}}, NAMES)
