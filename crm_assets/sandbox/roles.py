@@ -13,6 +13,9 @@ Kind = Literal["person", "company"]
 
 _PERSON = re.compile(r"e_?mail|first_?name|last_?name|surname")
 _COMPANY = re.compile(r"\b(compan(y|ies)|organi[sz]ations?|business(es)?|firms?)\b", re.IGNORECASE)
+_ID_OF = re.compile(
+    r"ID of (?:the|a) ([a-z]+(?: [a-z]+)??)(?= (?:who|it|whose|that|responsible|record|the|is|was)\b|[,;.]|$)"
+)
 _CREATED = re.compile(r"creat|entered|^date$|^time$|happen|start|begin|first|_on$|added|issued|displayed")
 _UPDATED = re.compile(r"updat|modif|chang|last_(?!visit)|edited")
 _FUTURE = re.compile(r"due|end|expir|until|next|clos|valid|renew")
@@ -58,11 +61,14 @@ def is_time(column: Column) -> bool:
 
 def _references(system: System, resource: Resource) -> dict[str, str]:
     by_name = {f"{singular(other.name)}_id": other.name for other in system.resources}
+    by_words = {singular(other.name).replace("_", " "): other.name for other in system.resources}
     found: dict[str, str] = {}
     for name, column in resource.columns.items():
         if column.type not in (ColumnType.TEXT, ColumnType.BIGINT) or column.placeholder or name == "id":
             continue
-        target = next((by_name[known] for known in by_name if name == known or name.endswith(f"_{known}")), None)
+        told = _ID_OF.match(column.description)
+        named = next((by_name[known] for known in by_name if name == known or name.endswith(f"_{known}")), None)
+        target = named or (by_words.get(told[1]) if told else None)
         if target and not (target == resource.name and name in resource.primary_key):
             found[name] = target
     return found
@@ -80,14 +86,14 @@ def _key(resource: Resource, references: dict[str, str]) -> str | None:
 
 
 def _kind(resource: Resource) -> Kind | None:
-    if any(_is_person(name, column) for name, column in resource.columns.items()):
-        return "person"
     named = resource.columns.get("name")
-    return "company" if named and names_company(named.description or resource.description) else None
+    if named and named.type is ColumnType.TEXT and names_company(named.description or resource.description):
+        return "company"
+    return "person" if any(_is_person(name, column) for name, column in resource.columns.items()) else None
 
 
 def _is_person(name: str, column: Column) -> bool:
-    if column.type is not ColumnType.TEXT:
+    if column.type not in (ColumnType.TEXT, ColumnType.JSON):
         return False
     return bool(_PERSON.fullmatch(name)) or (name == "name" and column.pii == "name")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -19,6 +20,7 @@ from crm_assets.spec import Connection, Resource
 from crm_assets.spec.load import singular
 
 _NULL_SHARE = 1 / 12
+_OFTEN_NULL = 2 / 3
 _DAY = timedelta(days=1)
 
 
@@ -141,8 +143,13 @@ class Maker:
         }
         kept |= {window.field} if window else set()
         undated = window is not None and window.undated and column == window.field
-        if column in columns and (undated or (resource.columns[column].nullable and column not in kept)):
-            columns[column] = [None if draws.random() < _NULL_SHARE else value for value in columns[column]]
+        declared = resource.columns[column]
+        if column in columns and (
+            undated or (declared.nullable and column not in kept and len(declared.examples) != 1)
+        ):
+            share = _OFTEN_NULL if re.search(r"\bnull (while|for|where|on)\b", declared.description) else _NULL_SHARE
+            share = _NULL_SHARE if undated else share
+            columns[column] = [None if draws.random() < share else value for value in columns[column]]
 
     def _sighted(self, resource: Resource, table: Table) -> Table:
         """Return each row once per day it was seen on: the source of rows that aggregate over a window."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from crm_assets.sandbox.facts import country_code, fact_named, fact_of_class, full_name
 from crm_assets.sandbox.roles import names_company
 from crm_assets.sandbox.shapes import json_value
 from crm_assets.sandbox.world import Person
@@ -39,16 +40,17 @@ def values_of(name: str, column: Column, rows: Rows, about: str) -> list[Any]:
     """
     if column.type is ColumnType.TEXT:
         return _texts(name, column, rows, about)
+    if column.type is ColumnType.JSON:
+        return [json_value(name, column, person, rows.draws) for person in rows.people]
     if column.examples:
         return [_typed(value, column.type) for value in rows.draws.choices(column.examples, k=len(rows.serials))]
-    if column.type is ColumnType.JSON:
-        return [json_value(name, person, rows.draws) for person in rows.people]
     return _numbers(name, column.type, rows)
 
 
 def counted(column: Column, serials: Sequence[int]) -> list[Any]:
     """Return the keys of the rows with these serial numbers, in the shape of the column's first example."""
-    example = next(iter(column.examples), None)
+    told = re.search(r"such as (\S*\d\S*)", column.description)
+    example = next(iter(column.examples), told and told[1])
     if column.type is ColumnType.BIGINT:
         first = int(example) if isinstance(example, (int, str)) and str(example).isdigit() else 1
         return [first + serial for serial in serials]
@@ -69,30 +71,32 @@ def _typed(value: Any, kind: ColumnType) -> Any:
 
 
 def _texts(name: str, column: Column, rows: Rows, about: str) -> list[Any]:
-    for pattern, read in _WORLD:
-        if re.search(pattern, name) and not (pattern in _VAGUE and column.examples):
-            return _fitting(column, [read(person) for person in rows.people])
+    fact, vague = fact_named(name) or (None, False)
+    if fact and not (vague and column.examples and column.pii != "address"):
+        return _fitting(column, [fact(person) for person in rows.people])
     if name in ("name", "title", "subject", "label"):
         return _titles(name, column, rows, about)
     if column.examples:
         return _examples(name, column, rows)
-    if column.pii in _BY_CLASS:
-        return [_BY_CLASS[column.pii](person) for person in rows.people]
-    for pattern, make in _PLAIN:
-        if re.search(pattern, name):
-            return [make(serial, rows.draws) for serial in rows.serials]
-    return [rows.draws.choice(_SENTENCES) for _ in rows.serials]
+    if fact := fact_of_class(column.pii):
+        return [fact(person) for person in rows.people]
+    if column.pii == "text" or re.search(r"descri|note|comment|body|message|text|info|instruct|detail", name):
+        return rows.draws.choices(_SENTENCES, k=len(rows.serials))
+    make = next((make for pattern, make in _PLAIN if re.search(pattern, name)), None)
+    if make:
+        return [make(serial, rows.draws) for serial in rows.serials]
+    return [f"{name.replace('_', ' ').capitalize()} {rows.draws.randrange(1, 10)}" for _ in rows.serials]
 
 
 def _fitting(column: Column, found: list[str]) -> list[str]:
     """Keep country codes where the examples are codes."""
     codes = column.examples and all(isinstance(value, str) and len(value) == 2 for value in column.examples)
-    return [_CODES.get(value, value) for value in found] if codes else found
+    return [country_code(value) for value in found] if codes else found
 
 
 def _titles(name: str, column: Column, rows: Rows, about: str) -> list[Any]:
     if name == "name" and (column.pii == "name" or about == "person"):
-        return [f"{person.first_name} {person.last_name}" for person in rows.people]
+        return [full_name(person) for person in rows.people]
     if name == "name" and (about == "company" or names_company(column.description)):
         return [person.company.name for person in rows.people]
     if column.examples:
@@ -139,51 +143,6 @@ _SENTENCES = (
     "Waiting for the spare parts.\nDelivery in two weeks.",
     "Zufrieden mit dem Service, möchte verlängern.",
 )
-_WORLD: tuple[tuple[str, Callable[[Person], str]], ...] = (
-    (r"e_?mail|^assignee$", lambda p: p.email),
-    (r"phone|mobile|^fax$|cell", lambda p: p.phone),
-    (r"first_?name|given_?name", lambda p: p.first_name),
-    (r"last_?name|sur_?name|family_?name", lambda p: p.last_name),
-    (r"middle_?name|salutation|suffix", lambda _: ""),
-    (
-        r"(full|display|contact|user|owner|customer|assignee|creator|author|tech)_?name",
-        lambda p: f"{p.first_name} {p.last_name}",
-    ),
-    (
-        r"^(compan(y|ies)|organi[sz]ation|business|employer)(_?name)?$|(company|business|account)_name$",
-        lambda p: p.company.name,
-    ),
-    (r"linkedin", lambda p: f"https://www.linkedin.example/in/{p.first_name}-{p.last_name}".lower()),
-    (r"website|domain|homepage", lambda p: f"https://{p.company.domain}"),
-    (r"job_?title|^position$", lambda p: p.job_title),
-    (r"^(billing_|shipping_|mailing_)?city$|_city$", lambda p: p.place.city),
-    (r"country_code", lambda p: p.place.country_code),
-    (r"country$", lambda p: p.place.country),
-    (r"time_?zone", lambda p: p.place.timezone),
-    (r"zip|postal|postcode", lambda p: p.place.postal_code),
-    (r"^(state|region|province)$|_state$", lambda p: p.place.region),
-    (r"street|address", lambda p: p.street),
-    (r"industry", lambda p: p.company.industry),
-)
-_VAGUE = {r"^(state|region|province)$|_state$", r"time_?zone", r"industry", r"job_?title|^position$"}
-_CODES = {
-    "Germany": "DE",
-    "United States": "US",
-    "France": "FR",
-    "United Kingdom": "GB",
-    "Finland": "FI",
-    "Austria": "AT",
-    "Spain": "ES",
-    "Canada": "CA",
-    "Brazil": "BR",
-}
-_BY_CLASS: dict[str | None, Callable[[Person], str]] = {
-    "name": lambda p: f"{p.first_name} {p.last_name}",
-    "email": lambda p: p.email,
-    "phone": lambda p: p.phone,
-    "address": lambda p: f"{p.street}, {p.place.city}",
-    "url": lambda p: f"https://{p.company.domain}/{p.last_name.lower()}",
-}
 _PLAIN: tuple[tuple[str, Callable[[int, random.Random], str]], ...] = (
     (r"uuid|guid", lambda serial, _: f"{serial * 2654435761 % 2**32:08x}-0000-4000-8000-{serial:012x}"),
     (r"(^|_)id$", lambda _, draws: str(draws.randrange(1, 40))),

@@ -65,7 +65,7 @@ class Place(NamedTuple):
     dialing: str
 
 
-_PLACES = (
+PLACES = (
     Place("Dresden", "Saxony", "Germany", "DE", "Europe/Berlin", "01067", "+49 351"),
     Place("Chicago", "Illinois", "United States", "US", "America/Chicago", "60601", "+1 312"),
     Place("Lyon", "Auvergne-Rhône-Alpes", "France", "FR", "Europe/Paris", "69002", "+33 4"),
@@ -109,7 +109,7 @@ def company(number: int) -> Company:
     trade, industry = _TRADES[(number // len(_STEMS) + number * 3) % len(_TRADES)]
     round_ = number // (len(_STEMS) * len(_TRADES))
     name = f"{stem} {trade}" + (f" {round_ + 1}" if round_ else "")
-    place = _PLACES[number * 3 % len(_PLACES)]
+    place = PLACES[number * 3 % len(PLACES)]
     domain = re.sub(r"[^a-z0-9]+", "-", name.lower()) + ".example"
     return Company(name, domain, industry, place, f"{place.dialing} {5_000_000 + number}")
 
