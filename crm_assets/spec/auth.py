@@ -33,11 +33,12 @@ class ApiKeyAuth(Spec):
     api_key: SecretName = "api_key"
     location: Literal["header", "query"] = "header"
     value: str | None = None
-    """Template of what is sent, such as ``Token token={api_token}``; without it the bare key."""
+    """Template of what is sent, such as ``Token token={api_token}``; without it the bare key. Further placeholders
+    are parameters of the connection."""
 
     @model_validator(mode="after")
     def _value_holds_the_name(self) -> ApiKeyAuth:
-        if self.value is not None and placeholders(self.value) != (self.api_key,):
+        if self.value is not None and placeholders(self.value).count(self.api_key) != 1:
             raise ValueError(f"value must hold {{{self.api_key}}}, once, where the secret is to stand")
         return self
 
@@ -45,6 +46,11 @@ class ApiKeyAuth(Spec):
     def secrets(self) -> tuple[str, ...]:
         """Names of the secrets it needs."""
         return (self.api_key,)
+
+    @property
+    def params(self) -> tuple[str, ...]:
+        """Names of the connection's parameters it needs."""
+        return tuple(name for name in placeholders(self.value) if name != self.api_key)
 
 
 class BasicAuth(Spec):

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from crm_assets.spec.auth import ApiKeyAuth
 from crm_assets.spec.base import placeholders
 from crm_assets.spec.errors import SpecError, listed, nearest, unknown
 
@@ -89,6 +90,20 @@ def _check_client(system: System) -> None:
                     f"nothing fills {{{name}}}{nearest(name, system.params)} Declare it under params",
                     f"key client.{key}",
                 )
+    _check_auth(system)
+
+
+def _check_auth(system: System) -> None:
+    auth = system.client.auth
+    for name in auth.params if isinstance(auth, ApiKeyAuth) else ():
+        if name not in system.params:
+            raise SpecError(
+                f"nothing fills {{{name}}}{nearest(name, system.params)} Declare it under params",
+                "key client.auth.value",
+            )
+    for name in auth.secrets:
+        if name in system.params:
+            raise SpecError(f"{name} is the name of a secret; call the parameter something else", "key params")
 
 
 def _check_parent(system: System, resource: Resource) -> None:

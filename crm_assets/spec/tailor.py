@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from crm_assets.spec.auth import ApiKeyAuth, Auth
 from crm_assets.spec.base import fill, fill_url
 from crm_assets.spec.check import check_system
 from crm_assets.spec.columns import Column
@@ -28,12 +29,13 @@ def tailored(connection: Connection) -> Connection:
         SpecError: The connection speaks of something its system does not have, or leaves out a parameter.
     """
     values = _values(connection.system, connection.params)
+    system = _with_columns(connection.system, connection.columns)
+    check_system(system)
     try:
         override = connection.base_url_override and fill_url(connection.base_url_override, values)
-        system = _with_values(_with_columns(connection.system, connection.columns), values)
+        system = _with_values(system, values)
     except ValueError as error:
         raise SpecError(str(error), "key params") from None
-    check_system(system)
     system = _with_choice(system, connection.resources)
     return connection.model_copy(update={"params": values, "base_url_override": override, "system": system})
 
@@ -94,8 +96,15 @@ def _client(client: Client, values: Values) -> Client:
         "base_url": fill_url(client.base_url, values),
         "headers": {name: str(value) for name, value in _given(client.headers, values).items()},
         "params": _given(client.params, values),
+        "auth": _auth(client.auth, values),
     }
     return client.model_copy(update=filled)
+
+
+def _auth(auth: Auth, values: Values) -> Auth:
+    if not isinstance(auth, ApiKeyAuth) or auth.value is None:
+        return auth
+    return auth.model_copy(update={"value": str(fill(auth.value, values))})
 
 
 def _resource(resource: Resource, values: Values) -> Resource:

@@ -19,9 +19,11 @@ CASES: list[tuple[dict[str, Any], str]] = [
     # keys
     (
         {"resources__0__colums": {}},
-        "resource accounts, key colums: unknown key; did you mean 'columns'? Allowed here: columns, cursor, "
-        "delete_guard, description, endpoint, evidence, name, parent, primary_key, remove, verified, window, "
-        "write_disposition",
+        (
+            "resource accounts, key colums: unknown key; did you mean 'columns'? Allowed here: columns, cursor, "
+            "delete_guard, description, endpoint, evidence, name, parent, primary_key, remove, verified, window, "
+            "write_disposition"
+        ),
     ),
     (
         {f"{PAGINATOR}__page_parm": "p"},
@@ -29,8 +31,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"resource_default": {}},
-        "key resource_default: unknown key; did you mean 'resource_defaults'? Allowed here: client, description, "
-        "extends, name, notes, params, rate_limit, resource_defaults, resources, seed, title",
+        (
+            "key resource_default: unknown key; did you mean 'resource_defaults'? Allowed here: client, description, "
+            "extends, name, notes, params, rate_limit, resource_defaults, resources, seed, title"
+        ),
     ),
     (
         {"resources__0__columns__name__typ": "text"},
@@ -52,8 +56,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"resources__0__columns__name__type": "string"},
-        "resource accounts, key columns.name.type: got 'string'; allowed: 'text', 'bigint', 'double', 'decimal', "
-        "'bool', 'timestamp', 'date' or 'json'",
+        (
+            "resource accounts, key columns.name.type: got 'string'; allowed: 'text', 'bigint', 'double', 'decimal', "
+            "'bool', 'timestamp', 'date' or 'json'"
+        ),
     ),
     (
         {f"{ENDPOINT}data_selector": "data..items"},
@@ -76,18 +82,24 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {f"{PAGINATOR}__end": ...},
-        "resource accounts, key endpoint.paginator.end: is missing; "
-        "allowed: empty_page, has_more, short_page, total_pages",
+        (
+            "resource accounts, key endpoint.paginator.end: is missing; "
+            "allowed: empty_page, has_more, no_next_link, short_page, total_pages"
+        ),
     ),
     (
         {f"{PAGINATOR}__end": "never"},
-        "resource accounts, key endpoint.paginator.end: got 'never'; "
-        "allowed: 'empty_page', 'short_page', 'total_pages' or 'has_more'",
+        (
+            "resource accounts, key endpoint.paginator.end: got 'never'; "
+            "allowed: 'empty_page', 'short_page', 'total_pages', 'has_more' or 'no_next_link'"
+        ),
     ),
     (
         {f"{PAGINATOR}__type": "page_numbers"},
-        "resource accounts, key endpoint.paginator: type 'page_numbers' is not known; "
-        f"did you mean 'page_number'? Allowed: {PAGES}",
+        (
+            "resource accounts, key endpoint.paginator: type 'page_numbers' is not known; "
+            f"did you mean 'page_number'? Allowed: {PAGES}"
+        ),
     ),
     (
         {f"{PAGINATOR}__type": ...},
@@ -104,6 +116,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
     (
         {f"{PAGINATOR}__end": "has_more"},
         "resource accounts, key endpoint.paginator: end: has_more needs has_more_path",
+    ),
+    (
+        {f"{PAGINATOR}__end": "no_next_link"},
+        "resource accounts, key endpoint.paginator: end: no_next_link needs next_link_path",
     ),
     (
         {PAGINATOR: {"type": "offset", "end": "empty_page"}},
@@ -140,8 +156,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"resources__1__endpoint__path": "/accounts/{account_id}/{lead_id}"},
-        "resource leads, key parent: two parents: {account_id} of accounts and {lead_id} of leads; a list is read for "
-        "the rows of one resource, so let parent: name it and params: fill the other",
+        (
+            "resource leads, key parent: two parents: {account_id} of accounts and {lead_id} of leads; a list is "
+            "read for the rows of one resource, so let parent: name it and params: fill the other"
+        ),
     ),
     (
         {"resources__1__endpoint__path": "/leads/{lead_id}", "resources__1__columns__account_id": ...},
@@ -174,8 +192,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
     # columns and keys
     (
         {"resources__0__columns___extra": "text"},
-        "resource accounts, key columns: column name '_extra' is not allowed: use lower_snake_case, and none of "
-        "_deleted_at, _dlt_id, _dlt_load_id, _extra, _misfits",
+        (
+            "resource accounts, key columns: column name '_extra' is not allowed: use lower_snake_case, and none of "
+            "_deleted_at, _dlt_id, _dlt_load_id, _extra, _misfits"
+        ),
     ),
     (
         {"resources__0__columns__CreatedAt": "text"},
@@ -213,8 +233,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {f"{ENDPOINT}error_handler__ignore_status_codes": [404, 429, 503]},
-        "resource accounts, key endpoint.error_handler: ignore_status_codes may not hold [429, 503]: a short read "
-        "would look complete; allowed are statuses below 500 other than 429",
+        (
+            "resource accounts, key endpoint.error_handler: ignore_status_codes may not hold [429, 503]: a short read "
+            "would look complete; allowed are statuses below 500 other than 429"
+        ),
     ),
     (
         {f"{ENDPOINT}error_handler__backoff_constant": 60},
@@ -229,6 +251,14 @@ CASES: list[tuple[dict[str, Any], str]] = [
     (
         {"client__auth": {"type": "api_key", "value": "Token {key}"}},
         "key client.auth: value must hold {api_key}, once, where the secret is to stand",
+    ),
+    (
+        {"client__auth": {"type": "api_key", "value": "{team}:{api_key}"}},
+        "key client.auth.value: nothing fills {team}. Declare it under params",
+    ),
+    (
+        {"params": {"token": {"description": "Token"}}},
+        "key params: token is the name of a secret; call the parameter something else",
     ),
     ({"client__headers": {"authorization": "x"}}, "key client.headers: the header authorization carries a credential"),
     ({"client__base_url": "https://me:pw@mycrm.test"}, "key client.base_url: a base_url holds no user and password"),

@@ -119,13 +119,17 @@ def test_own_declarations_stand_beside_the_package_s(desk: Desk) -> None:
         ("extends: vendor", "vendor.yaml, system vendor, key extends: vendor extends itself: vendor → vendor"),
         (
             "extends: crm\nresources: [{name: acounts, remove: true}]",
-            "vendor.yaml, system vendor, resource acounts, key remove: nothing to remove: "
-            "no resource 'acounts'; did you mean 'accounts'? Known: accounts, leads",
+            (
+                "vendor.yaml, system vendor, resource acounts, key remove: nothing to remove: "
+                "no resource 'acounts'; did you mean 'accounts'? Known: accounts, leads"
+            ),
         ),
         (
             "extends: crm\nresources: [{name: accounts, columns: {nam: null}}]",
-            "vendor.yaml, system vendor, resource accounts, key columns: nothing to remove: "
-            "no column 'nam'; did you mean 'name'? Known: created_at, id, name",
+            (
+                "vendor.yaml, system vendor, resource accounts, key columns: nothing to remove: "
+                "no column 'nam'; did you mean 'name'? Known: created_at, id, name"
+            ),
         ),
         (
             "extends: crm\nresources: [{name: accounts, remove: 1}]",
@@ -137,8 +141,10 @@ def test_own_declarations_stand_beside_the_package_s(desk: Desk) -> None:
         ),
         (
             "extends: crm\nresources: [{name: accounts, remove: true}]",
-            "vendor.yaml, system vendor, resource leads, key endpoint: nothing fills {account_id}. "
-            "A parent resource, params, a window or a cursor would",
+            (
+                "vendor.yaml, system vendor, resource leads, key endpoint: nothing fills {account_id}. "
+                "A parent resource, params, a window or a cursor would"
+            ),
         ),
         (
             "extends: crm\nresources: [{name: accounts}, {name: accounts}]",

@@ -61,7 +61,7 @@ def _argument(tree: ast.Module) -> ast.expr:
     raise SpecError("holds no call rest_api_source({...})")
 
 
-def _literal(node: ast.expr | None) -> Any:
+def _literal(node: ast.expr) -> Any:
     match node:
         case ast.Constant(value=None | bool() | int() | float() | str() as value):
             return value
@@ -75,20 +75,20 @@ def _literal(node: ast.expr | None) -> Any:
             value=ast.Attribute(value=ast.Name(id="dlt"), attr="secrets"), slice=ast.Constant(value=str() as name)
         ):
             return f'dlt.secrets["{name}"]'
-    written = ast.unparse(node).splitlines()[0][:60] if node else "**"
     raise SpecError(
-        f"{written} is more than a literal; allowed are texts, numbers, True, False, None, lists, dicts and "
-        f'dlt.secrets["name"]',
-        f"line {node.lineno}" if node else "",
+        f"{ast.unparse(node).splitlines()[0][:60]} is more than a literal; allowed are texts, numbers, True, False, "
+        f'None, lists, dicts and dlt.secrets["name"]',
+        f"line {node.lineno}",
     )
 
 
 def _mapping(keys: list[ast.expr | None], values: list[ast.expr]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, value in zip(keys, values, strict=True):
-        name = _literal(key)
-        if not isinstance(name, str) or name in result:
-            reason = "is given twice" if name in result else "is no text"
-            raise SpecError(f"key {name!r} {reason}", f"line {value.lineno}")
+        name = _literal(key) if key else None
+        if not isinstance(name, str):
+            raise SpecError("a dict may hold nothing but texts as keys, and no **", f"line {value.lineno}")
+        if name in result:
+            raise SpecError(f"key {name!r} is given twice", f"line {value.lineno}")
         result[name] = _literal(value)
     return result
