@@ -82,8 +82,9 @@ class _Fetch:
         with ThreadPoolExecutor(1, "decode") as decoding:
             async with Session(self._credentials, self._budget, self._connection.concurrency, headers) as session:
                 for task in self._tasks.values():
-                    spool = Spool(task.resource, self._folder, database)
-                    reader = Reader(self._connection, task, session, spool, decoding, self._watch)
+                    proof = Proof(mode=task.mode, spans=task.spans, since=task.since)
+                    spool = Spool(task.resource, proof.read_id, self._folder, database)
+                    reader = Reader(self._connection, task, proof, session, spool, decoding, self._watch)
                     self._readings[task.resource.name] = asyncio.ensure_future(
                         self._read(task, reader, spool, decoding)
                     )

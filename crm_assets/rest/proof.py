@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from crm_assets.rest.request import Span
 from crm_assets.spec.system import Resource
@@ -32,6 +33,8 @@ class Task:
 class Proof:
     """What one read of a resource saw. It is complete, or it says why not."""
 
+    read_id: str = field(default_factory=lambda: uuid4().hex)
+    """Stands in ``_read_id`` of every row this read brought."""
     mode: str = "sweep"
     complete: bool = False
     reason: str = ""

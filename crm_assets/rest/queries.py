@@ -14,6 +14,8 @@ _INTEGER = r"-?\d{1,19}(\.0+)?"
 _NUMBER = r"-?\d+(\.\d+)?([eE][+-]?\d+)?"
 _TIMESTAMP = r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?\s?(Z|[+-]\d{2}(:?\d{2})?)?)?"
 _DATE = r"\d{4}-\d{2}-\d{2}"
+_NO_IDENTITY = """'{"id": null, "type": null}'::JSON"""
+"""Takes a companion's id and type away: the record's own link to it holds both."""
 
 
 def given(resource: Resource) -> tuple[str, ...]:
@@ -166,12 +168,11 @@ def _joined(resource: Resource) -> str:
     include = resource.endpoint.include
     if include is None:
         return "joined AS (SELECT * FROM records),"
-    members = "from_json(companions, '[\"JSON\"]')"
-    if include.type:
-        members = f"list_filter({members}, lambda c: c->>'type' = {literal(include.type)})"
-    entries = f"map_from_entries(list_transform({members}, lambda c: {{'k': c->>'id', 'v': c}}))"
-    companion = f"{entries}[r->>{literal(_json_path(include.on))}]"
+    wanted = f"c->>'id' = r->>{literal(_json_path(include.on))}"
+    wanted += f" AND c->>'type' = {literal(include.type)}" if include.type else ""
+    companion = f"list_filter(from_json(companions, '[\"JSON\"]'), lambda c: {wanted})[1]"
+    inlaid = f"json_object({literal(include.field)}, json_merge_patch({companion}, {_NO_IDENTITY}))"
     return (
         f"joined AS (SELECT * REPLACE (CASE WHEN {companion} IS NULL THEN r "
-        f"ELSE json_merge_patch(r, json_object({literal(include.field)}, {companion})) END AS r) FROM records),"
+        f"ELSE json_merge_patch(r, {inlaid}) END AS r) FROM records),"
     )

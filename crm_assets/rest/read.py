@@ -47,6 +47,7 @@ class Reader:
     Args:
         connection: The account.
         task: What to read.
+        proof: Filled while reading.
         session: Sends the requests.
         spool: Takes the rows.
         decoding: The single decoding thread.
@@ -57,12 +58,13 @@ class Reader:
         self,
         connection: Connection,
         task: Task,
+        proof: Proof,
         session: Session,
         spool: Spool,
         decoding: Executor,
         watch: Watch,
     ) -> None:
-        self.proof = Proof(mode=task.mode, spans=task.spans, since=task.since)
+        self.proof = proof
         self.traffic = Traffic()
         self._connection = connection
         self._task = task

@@ -20,6 +20,8 @@ from crm_assets.rest.types import literal, quoted
 from crm_assets.spec.system import Resource
 
 _OFFENDERS = 20
+_READ_ID = pa.field("_read_id", pa.string(), nullable=False)
+_DELETED_AT = pa.field("_deleted_at", pa.timestamp("us", "UTC"))
 
 
 @dataclass(frozen=True)
@@ -40,15 +42,18 @@ class Spool:
 
     Args:
         resource: The declaration.
+        read_id: Identifier of the read, put into every row.
         folder: The run's own folder.
         database: The in-memory DuckDB connection of the decoding thread.
     """
 
-    def __init__(self, resource: Resource, folder: Path, database: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, resource: Resource, read_id: str, folder: Path, database: duckdb.DuckDBPyConnection) -> None:
         self.resource = resource
+        self.read_id = read_id
         self.path = folder / f"{resource.name}.parquet"
         self.rejected_path = folder / f"{resource.name}__rejected.parquet"
         self.decoder = Decoder(resource, database)
+        self.schema = self.decoder.schema.append(_READ_ID).append(_DELETED_AT)
         self.rows = 0
         self.rejected = 0
         self.seconds = 0.0
@@ -63,11 +68,11 @@ class Spool:
         rows, rejected = self.decoder.decode(pages)
         rows = self._belonging(rows, keep)
         if rows.num_rows or self._writer is None:
-            self._writer = self._writer or pq.ParquetWriter(self.path, self.decoder.schema, compression="snappy")
-            self._writer.write_table(rows)
+            self._writer = self._writer or pq.ParquetWriter(self.path, self.schema, compression="snappy")
+            self._writer.write_table(self._marked(rows))
         if rejected.num_rows:
-            self._rejects = self._rejects or pq.ParquetWriter(self.rejected_path, REJECTED)
-            self._rejects.write_table(rejected)
+            self._rejects = self._rejects or pq.ParquetWriter(self.rejected_path, REJECTED.append(_READ_ID))
+            self._rejects.write_table(self._with_read_id(rejected))
         self.rows += rows.num_rows
         self.rejected += rejected.num_rows
         for column in self._kept:
@@ -96,11 +101,7 @@ class Spool:
             for batch in file.iter_batches(batch_rows):
                 yield pa.Table.from_batches([batch])
         if not self.rows:
-            yield self.decoder.schema.empty_table()
-
-    def rejects(self) -> pa.Table | None:
-        """Return the rejected records with their reasons, or ``None``."""
-        return pq.read_table(self.rejected_path) if self._rejects else None
+            yield self.schema.empty_table()
 
     def values(self, column: str) -> list[Any]:
         """Return the distinct values of a column, for the lists of a child resource."""
@@ -110,6 +111,12 @@ class Spool:
     @property
     def _source(self) -> str:
         return f"read_parquet({literal(str(self.path))}, file_row_number = true)"
+
+    def _marked(self, rows: pa.Table) -> pa.Table:
+        return self._with_read_id(rows).append_column(_DELETED_AT, pa.nulls(rows.num_rows, _DELETED_AT.type))
+
+    def _with_read_id(self, rows: pa.Table) -> pa.Table:
+        return rows.append_column(_READ_ID, pa.repeat(self.read_id, rows.num_rows))
 
     def _belonging(self, rows: pa.Table, keep: Keep) -> pa.Table:
         window = self.resource.window
@@ -150,7 +157,7 @@ class Spool:
             f"SELECT * EXCLUDE (file_row_number) FROM {self._source} "
             f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {newest}file_row_number DESC) = 1"
         )
-        with pq.ParquetWriter(kept, self.decoder.schema, compression="snappy") as writer:
+        with pq.ParquetWriter(kept, self.schema, compression="snappy") as writer:
             for batch in rows.to_arrow_reader(131_072):
-                writer.write_table(pa.Table.from_batches([batch]).cast(self.decoder.schema))
+                writer.write_table(pa.Table.from_batches([batch]).cast(self.schema))
         kept.replace(self.path)

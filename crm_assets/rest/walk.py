@@ -113,6 +113,9 @@ class _Numbered:
                 self._launch(width)
                 name = self._name(index)
                 page = await self._pending.popleft()
+                if self._repeats_the_first(index, page):
+                    self._walked.ended_by = f"{name} repeats the first: the list comes whole"
+                    return
                 self._walked.note(page, name)
                 ended = self._end(index, page, name)
                 if page.records.count:
@@ -162,6 +165,8 @@ class _Numbered:
             raise ReadError(f"{name} does not tell {path_text(path)!r}, which ends the list")
         if paginator.end == "has_more":
             return self._told_end(page, name)
+        if paginator.end == "no_next_link":
+            return self._unlinked_end(page, name)
         if not count:
             return f"{name} is empty"
         if paginator.end == "short_page" and count < (paginator.limit or 0):
@@ -177,14 +182,26 @@ class _Numbered:
             raise ReadError(f"{name} is empty, though the server says that more follow")
         return "" if more else f"{name} says that no more follow"
 
+    def _unlinked_end(self, page: Page, name: str) -> str:
+        if not page.envelope.fact(self._paginator.next_link_path):
+            return f"{name} links to no further page"
+        if not page.records.count:
+            raise ReadError(f"{name} is empty, though it links to a further page")
+        return ""
+
+    def _repeats_the_first(self, index: int, page: Page) -> bool:
+        if index != 1 or self._last is not None or self._paginator.on_repeat == "error":
+            return False
+        return bool(page.records.count) and page.records.fingerprint == self._walked.last
+
     def _note_total(self, page: Page) -> None:
         if self._paginator.total_records_path:
             total = _whole(page.envelope.fact(self._paginator.total_records_path))
             self._walked.reported_total = total if total is not None else self._walked.reported_total
 
     async def _confirm(self, ended: str, index: int, page: Page, short: bool) -> None:
-        """An empty page after a full one may be a hiccup: the next one has to be empty too."""
-        if page.records.count or self._last is not None or short or self._paginator.end == "has_more":
+        """A doubtful end holds only if nothing follows it."""
+        if not self._doubtful(page, short):
             return
         self._launch(1)
         try:
@@ -195,6 +212,15 @@ class _Numbered:
             raise
         if after.records.count:
             raise ReadError(f"{ended}, but {self._name(index + 1)} has {after.records.count} records")
+
+    def _doubtful(self, page: Page, short: bool) -> bool:
+        """An empty page after a full one may be a hiccup; a full page without a link may have lost it."""
+        count, paginator = page.records.count, self._paginator
+        if self._last is not None or paginator.end == "has_more":
+            return False
+        if paginator.end == "no_next_link":
+            return count >= (paginator.limit or 1) if count else self._fullest > 0
+        return not count and not short
 
 
 async def _linked(paginator: JsonLink, request: Request, fetch: FetchPage, walked: Walked) -> AsyncIterator[Page]:

@@ -1,0 +1,219 @@
+"""The warehouse: one dlt pipeline run per load, one writer at a time, SQL for what follows a load."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from filelock import FileLock, Timeout
+
+from crm_assets.rest.types import literal, quoted
+
+if TYPE_CHECKING:
+    from dlt import Pipeline
+    from dlt.common.destination import TDestinationReferenceArg
+
+DATABASE = "warehouse.duckdb"
+Say = Callable[[str], None]
+
+
+class WarehouseError(Exception):
+    """The warehouse cannot be opened or written; what it held is as it was."""
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """Where the tables are.
+
+    Args:
+        folder: The data folder: the DuckDB file, locks, budgets and the runs' working folders.
+        destination: Name of a dlt destination; its credentials come from dlt's configuration.
+        patience: Seconds to wait for another writer or reader before giving up.
+    """
+
+    folder: Path = field(default_factory=lambda: Path(os.environ.get("CRM_ASSETS_DATA") or "data"))
+    destination: str = field(default_factory=lambda: os.environ.get("CRM_ASSETS_DESTINATION") or "duckdb")
+    patience: float = field(default_factory=lambda: float(os.environ.get("CRM_ASSETS_PATIENCE") or 120))
+
+    @property
+    def database(self) -> Path:
+        """The DuckDB file."""
+        return self.folder / DATABASE
+
+    @property
+    def catalog(self) -> str:
+        """Database part of a fully qualified table name."""
+        return self.database.stem if self.destination == "duckdb" else self.destination
+
+    @contextmanager
+    def working_folder(self) -> Iterator[Path]:
+        """Give a folder of its own, readable by the owner only, that is gone afterwards.
+
+        Folders that a killed run left behind are removed as well.
+
+        Raises:
+            WarehouseError: The data folder cannot be written.
+        """
+        runs = self.folder / "runs"
+        path = runs / uuid4().hex
+        lock = FileLock(path.with_suffix(".lock"))
+        try:
+            runs.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock.acquire()
+            path.mkdir(mode=0o700)
+        except OSError as error:
+            raise WarehouseError(f"The data folder {self.folder} cannot be written: {error.strerror}.") from error
+        try:
+            _sweep_abandoned(runs, path)
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+            lock.release()
+            path.with_suffix(".lock").unlink(missing_ok=True)
+
+    @contextmanager
+    def session(self, dataset: str, folder: Path, say: Say) -> Iterator[Session]:
+        """Open the warehouse for one connection's schema, waiting for other writers and readers.
+
+        Args:
+            dataset: The schema: the connection's name.
+            folder: The run's working folder.
+            say: Told, once, that and for whom the run waits.
+
+        Raises:
+            WarehouseError: Another program held it for longer than ``patience``.
+        """
+        with self._turn(say), self._destination(say) as destination:
+            import dlt
+
+            pipeline = dlt.pipeline(
+                dataset, pipelines_dir=str(folder / "dlt"), destination=destination, dataset_name=dataset
+            )
+            pipeline.config.restore_from_destination = False
+            yield Session(self, pipeline, dataset)
+
+    @contextmanager
+    def _turn(self, say: Say) -> Iterator[None]:
+        """Hold the one lock all our writers and checks share; the system frees it when a process dies."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder / "warehouse.lock")
+        try:
+            lock.acquire(timeout=0.05)
+        except Timeout:
+            say("Another run is writing to the warehouse; waiting for it.")
+            try:
+                lock.acquire(timeout=self.patience * 5)
+            except Timeout:
+                raise WarehouseError(
+                    "Another run has been writing to the warehouse for too long; nothing was changed."
+                ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def _destination(self, say: Say) -> Iterator[TDestinationReferenceArg]:
+        import dlt
+
+        if self.destination != "duckdb":
+            yield dlt.destination(self.destination)
+            return
+        connection = self._open_duckdb(say)
+        try:
+            yield dlt.destinations.duckdb(credentials=connection)
+        finally:
+            connection.close()
+
+    def _open_duckdb(self, say: Say) -> Any:
+        import duckdb
+
+        deadline, told = time.monotonic() + self.patience, False
+        while True:
+            try:
+                return duckdb.connect(str(self.database))
+            except duckdb.IOException as error:
+                holder = _holder(str(error))
+                if holder is None or time.monotonic() > deadline:
+                    raise WarehouseError(self._unopened(error, holder)) from error
+                if not told:
+                    say(f"{self.database} is open in another program ({holder}); waiting until it is closed.")
+                told = True
+                time.sleep(0.2)
+
+    def _unopened(self, error: Exception, holder: str | None) -> str:
+        if holder is None:
+            return f"{self.database} cannot be opened: {str(error).splitlines()[0]}"
+        return (
+            f"{self.database} is open in another program ({holder}), and was not closed within "
+            f"{self.patience:g} seconds. Close it there (a notebook, a database tool) and run again; nothing was changed."
+        )
+
+
+@dataclass
+class Session:
+    """An open warehouse, one schema of it, with nobody else writing."""
+
+    warehouse: Warehouse
+    pipeline: Pipeline
+    dataset: str
+
+    def query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Return all rows of a query; ``%s`` stands for a parameter."""
+        with self.pipeline.sql_client() as client, client.execute_query(sql, *parameters) as cursor:
+            return [tuple(row) for row in cursor.fetchall()]
+
+    def execute(self, statements: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
+        """Run statements in one transaction."""
+        with self.pipeline.sql_client() as client, client.begin_transaction():
+            for sql, parameters in statements:
+                client.execute_sql(sql, *parameters)
+
+    def table(self, name: str) -> str:
+        """Return the quoted, schema-qualified name of a table."""
+        return f"{quoted(self.dataset)}.{quoted(name)}"
+
+    def columns(self, table: str) -> dict[str, tuple[str, bool]]:
+        """Return type and nullability of a table's columns as the warehouse's own catalogue tells; empty if missing."""
+        rows = self.query(
+            "SELECT column_name, data_type, is_nullable FROM information_schema.columns "
+            f"WHERE table_schema = {literal(self.dataset)} AND table_name = {literal(table)} ORDER BY ordinal_position"
+        )
+        return {name: (str(kind), nullable == "YES") for name, kind, nullable in rows}
+
+    @property
+    def takes_parquet(self) -> bool:
+        """Whether spools can be handed over as files."""
+        formats = self.pipeline.destination.capabilities().supported_loader_file_formats or []
+        return "parquet" in formats and self.warehouse.destination != "postgres"
+
+    def drop_staging(self) -> None:
+        """Remove dlt's staging schema: the next load makes it anew, and nobody has to wonder what it is."""
+        self.execute([(f"DROP SCHEMA IF EXISTS {quoted(self.dataset + '_staging')} CASCADE", ())])
+
+
+def _holder(message: str) -> str | None:
+    if "lock" not in message.lower():
+        return None
+    found = re.search(r"Conflicting lock is held in (.+?) \(PID (\d+)\)", message)
+    return f"{Path(found[1]).name}, process {found[2]}" if found else "another process"
+
+
+def _sweep_abandoned(runs: Path, own: Path) -> None:
+    for path in runs.iterdir():
+        if path.is_dir() and path != own:
+            lock = FileLock(path.with_suffix(".lock"))
+            try:
+                with lock.acquire(timeout=0):
+                    shutil.rmtree(path, ignore_errors=True)
+            except Timeout:
+                continue
+            path.with_suffix(".lock").unlink(missing_ok=True)
