@@ -9,6 +9,8 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 VENVS = FOLDER / ".venvs"
+SUMMARY = "summary.json"
+"""File in the working folder in which our contender reports its stages; see the README."""
 REQUIREMENTS = {
     "floors": "floors/requirements.txt",
     "dlt": "dlt/requirements.txt",
@@ -36,9 +38,9 @@ class Contender:
     venvs: tuple[str, ...]
     """Environments it needs; the first one runs it. None for the project's own."""
     script: tuple[str, ...]
-    """Script below ``contenders/`` and its arguments."""
+    """Script below ``contenders/``, or a program beside the interpreter, and its arguments."""
     database: str | None = "warehouse.duckdb"
-    """DuckDB file in the working folder; ``None`` when nothing is stored. ``{connection}`` for one file each."""
+    """DuckDB file in the working folder; ``None`` when nothing is stored."""
     table: str = "records"
     """Table of a list; ``{connection}`` and ``{list}`` are filled in."""
 
@@ -50,8 +52,8 @@ class Contender:
     @property
     def command(self) -> list[str]:
         """The command line."""
-        if self.script[0].startswith("-"):
-            return [str(self.python), *self.script]
+        if not self.script[0].endswith(".py"):
+            return [str(self.python.with_name(self.script[0])), *self.script[1:]]
         return [str(self.python), str(FOLDER / "contenders" / self.script[0]), *self.script[1:]]
 
     def missing(self) -> str | None:
@@ -59,6 +61,8 @@ class Contender:
         for name in self.venvs:
             if not (VENVS / name / "bin" / "python").exists():
                 return f"environment {name} is missing: run `python benchmarks/venvs.py {name}`"
+        if not Path(self.command[0]).exists():
+            return f"{self.command[0]} is missing: install the project into the environment that runs the harness"
         return None
 
 
@@ -75,7 +79,7 @@ OURS = Contender(
     "crm_assets",
     "crm-assets sync",
     (),
-    ("-m", "crm_assets.cli", "sync"),
+    ("crm-assets", "sync", "--json", SUMMARY),
     database="data/warehouse.duckdb",
     table="{connection}.{list}",
 )
@@ -84,7 +88,7 @@ CONTENDERS = {
     contender.name: contender
     for contender in (
         OURS,
-        Contender("crm_assets_load", "load the code location", (), ("-c", "import crm_assets.definitions"), None),
+        Contender("crm_assets_load", "load the code location", (), ("crm_assets/load.py",), None),
         Contender("imports", "import dagster, dlt", (), ("dlt/imports.py",), None),
         Contender(
             "pyairbyte",
@@ -109,8 +113,7 @@ CONTENDERS = {
             "five bare dlt pipelines",
             ("dlt",),
             ("dlt/systems.py",),
-            "{connection}.duckdb",
-            "{connection}.{list}",
+            table="{connection}.{list}",
         ),
         _floor("a", "floor A: fetch, discard", stored=False),
         _floor("a_serial", "floor A: fetch one by one, discard", stored=False),

@@ -15,20 +15,7 @@ TEMPLATES = 1_000
 
 _FIRST_DAY = date(2020, 1, 1)
 _CHANGED_AFTER_DAYS = 1_461
-_WORDS = (
-    "amber",
-    "birch",
-    "cobalt",
-    "delta",
-    "ember",
-    "fjord",
-    "garnet",
-    "harbor",
-    "indigo",
-    "juniper",
-    "kestrel",
-    "lagoon",
-)
+_WORDS = ("amber", "birch", "cobalt", "delta", "ember", "fjord", "garnet", "harbor", "indigo", "kestrel", "lagoon")
 
 COLUMNS: dict[str, str] = {
     "id": "bigint",

@@ -43,7 +43,7 @@ def table(result: dict[str, Any]) -> str:
     lines += ["|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"]
     for name, some in sorted(runs.items(), key=lambda item: _middle(item[1], _value(result))):
         lines.append(_row(name, some, result, one) if some else f"| {CONTENDERS[name].title} | failed |" + " |" * 9)
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + _stages(runs.get("crm_assets", []))
 
 
 def write_document(results: Path) -> None:
@@ -54,7 +54,7 @@ def write_document(results: Path) -> None:
     head, rest = text.split(BEGIN, 1)
     tail = rest.split(END, 1)[1]
     plots = [_plot(result) for result in stored if result["name"].startswith("rows_")]
-    body = "\n".join([*plots, *map(table, stored)])
+    body = "\n".join([*plots, *map(table, stored), _growth(stored)])
     DOCUMENT.write_text(f"{head}{BEGIN}\n\n{body}\n{END}{tail}")
 
 
@@ -77,9 +77,30 @@ def _about(result: dict[str, Any]) -> str:
     )
     floor = f" Arithmetic floor: {result['floor_seconds']:.1f} s." if result["floor_seconds"] else ""
     return (
-        f"{facts['date']}, {facts['cores']} cores, {facts['memory_gb']} GB, Python {facts['python']}, {versions}. "
+        f"Lists: {result['lists']}, of {result['rows']:,} records, {result['per_page']} a page. {facts['date']}, "
+        f"{facts['cores']} cores, {facts['memory_gb']} GB, Python {facts['python']}, {versions}. "
         f"Medians; seconds and ratio are {compared}; the ratio's 1 is this project.{floor}"
     )
+
+
+def _stages(runs: Runs) -> str:
+    """Return the sentence on the stages our contender reports of itself, if it does."""
+    told = [run["summary"]["stages"] for run in runs if "summary" in run]
+    if not told:
+        return ""
+    parts = [f"{stage} {median(stages[stage] for stages in told):.2f} s" for stage in told[0]]
+    return f"\nStages of this project, medians: {', '.join(parts)}.\n"
+
+
+def _growth(stored: list[dict[str, Any]]) -> str:
+    """Return how time and memory of this project grow with the number of records."""
+    lines = ["### Growth", "", "| records | seconds | records/s | peak MB |", "|--:|--:|--:|--:|"]
+    for result in stored:
+        runs = _sound(result["runs"].get("crm_assets", []))
+        if result["name"].startswith("rows_") and runs:
+            wall, peak = _middle(runs, _key("wall")), _middle(runs, _key("peak_mb"))
+            lines.append(f"| {result['rows']:,} | {wall:.2f} | {result['rows'] / wall:,.0f} | {peak:,.0f} |")
+    return "\n".join(lines) + "\n" if len(lines) > 5 else ""
 
 
 def _row(name: str, runs: Runs, result: dict[str, Any], one: float | None) -> str:
@@ -91,7 +112,7 @@ def _row(name: str, runs: Runs, result: dict[str, Any], one: float | None) -> st
         f"{min(map(value, runs)):.2f}-{max(map(value, runs)):.2f}",
         f"{seconds / one:.2f}" if one else "",
         f"{_middle(runs, _key('fetch_seconds')):.2f}",
-        f"{result['rows'] / walls:,.0f}",
+        f"{result['rows'] * result['lists'] / walls:,.0f}",
         f"{_middle(runs, _key('cpu')):.1f}",
         f"{_middle(runs, _key('peak_mb')):,.0f}",
         f"{_middle(runs, _key('requests')):,.0f}",

@@ -1,9 +1,9 @@
 """Measure crm-assets beside its peers and beside the floor.
 
-Contenders of a scenario take turns, so that a slow minute of the machine hits all of them, after one short run each that
-only warms caches. Each run is a whole process, from exec to exit, in a fresh folder; what it loaded is checked to the
-last row. Results go to benchmarks/results/<scenario>.json, tables and plots to docs/. With --rows nothing is written:
-the tables are printed.
+Contenders of a scenario take turns, so that a slow minute of the machine hits all of them, after one short run
+each that only warms caches. Each run is a whole process, from exec to exit, in a fresh folder; what it loaded is
+checked to the last row. Results go to benchmarks/results/<scenario>.json, tables and plots to docs/. With --rows
+nothing is written: the tables are printed.
 
     python benchmarks/run.py --list
     python benchmarks/run.py --only rows_10k --rows 1000 --repeat 1
@@ -66,7 +66,8 @@ def _measured(scenario: Scenario, server: Server, timeout: float) -> dict[str, A
                 f"{scenario.name} {number + 1}/{scenario.repeat} {contender.name}: {note}", file=sys.stderr, flush=True
             )
     facts = {key: getattr(scenario, key) for key in ("name", "title", "rows", "per_page", "measure", "floor_seconds")}
-    return {**facts, "machine": machine(), "runs": runs}
+    lists = sum(map(len, scenario.lists.values()))
+    return {**facts, "lists": lists, "machine": machine(), "runs": runs}
 
 
 def _can_run(contender: Contender) -> bool:

@@ -1,4 +1,4 @@
-"""One bare dlt pipeline per system, as documented, side by side with nothing: one after another in one process each."""
+"""One bare dlt pipeline per system, as documented: five processes, one after another, into one file."""
 
 import json
 import os
@@ -14,7 +14,7 @@ def one(name, resources):
     from source import config
 
     source = rest_api_source(config(f"{os.environ['BENCH_URL']}/{name}/", resources), name=name)
-    destination = dlt.destinations.duckdb(f"{name}.duckdb")
+    destination = dlt.destinations.duckdb("warehouse.duckdb")
     dlt.pipeline(name, destination=destination, dataset_name=name).run(source)
 
 
