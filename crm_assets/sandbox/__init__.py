@@ -1,7 +1,8 @@
 """A local API server with test data for every configured connection, driven by the declarations alone."""
 
 from crm_assets.sandbox.environment import sandbox_environment, sandbox_secrets
+from crm_assets.sandbox.faults import Fault, FaultKind
 from crm_assets.sandbox.server import run_forever, serve
 from crm_assets.sandbox.service import Sandbox
 
-__all__ = ["Sandbox", "run_forever", "sandbox_environment", "sandbox_secrets", "serve"]
+__all__ = ["Fault", "FaultKind", "Sandbox", "run_forever", "sandbox_environment", "sandbox_secrets", "serve"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -95,7 +96,7 @@ class Fault:
     """Column or new field that a fault of a row's content concerns."""
     value: Any = None
     """What such a field, or a ``scalar`` body, holds."""
-    met: int = field(default=0, init=False)
+    met: int = dataclasses.field(default=0, init=False)
     """How many requests it has spoilt so far."""
 
     def __post_init__(self) -> None:
@@ -106,10 +107,7 @@ class Fault:
         """Tell whether it spoils the answer to a request for this page."""
         if self.times is not None and self.met >= self.times:
             return False
-        if self.kind in _FROM_PAGE_ON:
-            at_page = page >= (self.page or 2)
-        else:
-            at_page = self.page in (None, page)
+        at_page = page >= (self.page or 2) if self.kind in _FROM_PAGE_ON else self.page in (None, page)
         wanted = (self.connection in (None, connection), self.resource in (None, resource))
         return at_page and all(wanted) and (self.parent is None or str(self.parent) == str(parent))
 

@@ -80,10 +80,8 @@ class Bounds(NamedTuple):
 UNBOUNDED = Bounds()
 
 
-def requested_bounds(
-    resource: Resource, zone: ZoneInfo, query: Mapping[str, Any], body: Any
-) -> tuple[Bounds, dict[str, Any]]:
-    """Return the span a request asks for, and the values of the window's or cursor's placeholders as they came.
+def requested_bounds(resource: Resource, zone: ZoneInfo, query: Mapping[str, Any], body: Any) -> Bounds:
+    """Return the span of time a request asks for.
 
     Args:
         resource: Whose window or cursor the request may fill.
@@ -96,14 +94,13 @@ def requested_bounds(
     """
     part = resource.window or resource.cursor
     if part is None:
-        return UNBOUNDED, {}
+        return UNBOUNDED
     try:
         found = unfill(part.params, query, partial=True)
         found |= unfill(part.json_body or {}, body if isinstance(body, dict) else {}, partial=True)
         inclusive = resource.window is None or resource.window.end == "inclusive"
-        start = found.get("window_start", found.get("cursor_start"))
-        end = found.get("window_end")
-        return Bounds(_instant(start, part.format, zone), _instant(end, part.format, zone, inclusive)), found
+        start = _instant(found.get("window_start", found.get("cursor_start")), part.format, zone)
+        return Bounds(start, _instant(found.get("window_end"), part.format, zone, inclusive))
     except (MismatchError, ValueError, OverflowError):
         raise RefusedError(400, f"The date filter of {resource.name} is not in the format {part.format}.") from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import ceil
 from typing import Any
 from urllib.parse import urlencode
@@ -48,46 +48,44 @@ class Asked:
         return int(text)
 
 
-@dataclass(frozen=True)
-class Page:
-    """One page of a list."""
-
-    start: int
-    size: int
-    envelope: dict[tuple[str, ...], Any] = field(default_factory=dict)
-
-    @property
-    def number(self) -> int:
-        """Its place among the pages of the list, from 1, however the API counts."""
-        return self.start // max(self.size, 1) + 1
-
-
-def asked_page(paginator: Paginator, asked: Asked, selection: Selection, key: str | None, depth: int | None) -> Page:
-    """Return the page a request asks for.
+def asked_page(paginator: Paginator, asked: Asked, selection: Selection, key: str | None) -> tuple[int, int]:
+    """Return at which row the page a request asks for begins, and how many rows a page has.
 
     Args:
         paginator: How the list is walked.
         asked: The request's parameters.
         selection: The whole list.
         key: Column whose value a cursor is made of.
-        depth: Greatest number of rows the API serves for one query.
 
     Raises:
         RefusedError: A page number, offset, cursor or size is missing or wrong (400).
     """
-    total = len(selection)
     if isinstance(paginator, SinglePage):
-        return Page(0, total)
+        return 0, len(selection)
     size = _size(paginator, asked)
-    start = _start(paginator, asked, selection, size, key)
-    if depth is not None and start >= depth:
-        return Page(max(start, total), size, _counts(paginator, start, size, total))
+    return _start(paginator, asked, selection, size, key), size
+
+
+def envelope(
+    paginator: Paginator, asked: Asked, selection: Selection, key: str | None, start: int, size: int, shift: int = 0
+) -> dict[tuple[str, ...], Any]:
+    """Return what the body says beside the list, by path.
+
+    Args:
+        paginator: How the list is walked.
+        asked: The request's parameters, for links to repeat.
+        selection: The whole list.
+        key: Column whose value a cursor is made of.
+        start: Row the page begins at.
+        size: Rows of a page.
+        shift: How many rows the list has lost since it was selected.
+    """
+    total = len(selection) - shift
     if isinstance(paginator, JsonLink):
-        link = _link(asked, start + size) if start + size < total else None
-        return Page(start, size, {paginator.next_url_path: link} if link else {})
+        return {paginator.next_url_path: _link(asked, start + size)} if start + size < total else {}
     if isinstance(paginator, CursorPage):
-        return Page(start, size, {paginator.cursor_path: _cursor(paginator, selection, start, size, key)})
-    return Page(start, size, _counts(paginator, start, size, total))
+        return {paginator.cursor_path: _cursor(paginator, selection, start, size, key)}
+    return _counts(paginator, start, size, total)
 
 
 def _size(paginator: PageNumber | Offset | JsonLink | CursorPage, asked: Asked) -> int:

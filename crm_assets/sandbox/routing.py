@@ -17,8 +17,8 @@ class Call:
     """A request as far as it is read without knowing the resource."""
 
     method: str
-    path: str
-    """Path below the connection's name."""
+    path: list[str]
+    """Segments of the path below the connection's name."""
     query: Mapping[str, Any]
     body: Any
     """Decoded JSON body, or ``None``."""
@@ -32,7 +32,7 @@ def find_resource(connection: Connection, call: Call) -> tuple[Resource, dict[st
     """
     at_path = [(each, bound) for each in connection.system.resources if (bound := _path(each, call)) is not None]
     if not at_path:
-        raise RefusedError(404, f"There is nothing at /{call.path.strip('/')}.")
+        raise RefusedError(404, f"There is nothing at /{'/'.join(call.path)}.")
     by_method = [(each, bound) for each, bound in at_path if each.endpoint.method == call.method]
     if not by_method:
         raise RefusedError(405, f"Use {at_path[0][0].endpoint.method} here.")
@@ -45,9 +45,8 @@ def find_resource(connection: Connection, call: Call) -> tuple[Resource, dict[st
 
 
 def _path(resource: Resource, call: Call) -> dict[str, Any] | None:
-    wanted, given = resource.endpoint.path.strip("/").split("/"), call.path.strip("/").split("/")
     try:
-        return unfill(wanted, given)
+        return unfill([segment for segment in resource.endpoint.path.split("/") if segment], call.path)
     except MismatchError:
         return None
 

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -18,13 +18,15 @@ from starlette.routing import Route
 
 from crm_assets.sandbox.answers import RefusedError
 from crm_assets.sandbox.auth import check_credentials
+from crm_assets.sandbox.faults import FaultPlan
 from crm_assets.sandbox.filters import UNBOUNDED, Bounds, requested_bounds, start_of_day
 from crm_assets.sandbox.log import Logged, RequestLog
-from crm_assets.sandbox.paging import Asked, Page, asked_page
+from crm_assets.sandbox.paging import Asked, asked_page
+from crm_assets.sandbox.reply import Reply
 from crm_assets.sandbox.routing import Call, find_resource
+from crm_assets.sandbox.spoiling import before_answer, spoil_response
 from crm_assets.sandbox.store import Selection, Store
 from crm_assets.sandbox.tables import Maker
-from crm_assets.sandbox.wire import Recorder, enveloped, listed_at, split_companions
 from crm_assets.spec import Connection, Resource
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -62,6 +64,7 @@ class Sandbox:
         self.latency = latency
         self.rate_limit = rate_limit
         self.requests = RequestLog()
+        self.faults = FaultPlan()
         self._makers = {
             name: Maker(connection, rows, seed, self._start(connection, start), self.today)
             for name, connection in self.connections.items()
@@ -104,40 +107,47 @@ class Sandbox:
         if self.latency:
             await asyncio.sleep(self.latency)
         try:
-            response = self._answer(request, entry)
+            response = await self._answer(request, entry)
         except RefusedError as refusal:
             response = _json({"error": refusal.message}, refusal.status, refusal.headers)
         entry.status = response.status_code
         return response
 
-    def _answer(self, request: Request, entry: Logged) -> Response:
-        name, _, path = request.path_params["path"].partition("/")
+    async def _answer(self, request: Request, entry: Logged) -> Response:
+        name, *segments = _segments(request)
         if name not in self.connections:
             raise RefusedError(404, f"There is no connection {name}; there are: {', '.join(self.connections)}.")
         connection, entry.connection = self.connections[name], name
         check_credentials(connection, request.headers, request.query_params)
         self._check_rate(name)
-        resource, bound = find_resource(connection, Call(request.method, path, entry.query, entry.body))
+        resource, bound = find_resource(connection, Call(request.method, segments, entry.query, entry.body))
         entry.resource = resource.name
-        selection = self._selection(connection, resource, bound, entry)
+        parent = self._parent(connection, resource, bound)
+        selection = self._selection(connection, resource, parent, entry)
         asked = Asked(entry.query, entry.body, str(request.url.replace(query="")))
         key = self._makers[name].subjects.roles(resource.name).key
-        depth = resource.window.max_rows if resource.window else None
-        page = asked_page(resource.endpoint.paginator, asked, selection, key, depth)
-        entry.page = page.number
-        return _json(_body(connection, resource, selection, page))
+        start, size = asked_page(resource.endpoint.paginator, asked, selection, key)
+        entry.page = start // max(size, 1) + 1
+        met = self.faults.take(name, resource.name, entry.page, parent)
+        entry.faults = tuple(fault.kind for fault in met.faults)
+        if early := await before_answer(met, request):
+            return early
+        reply = Reply(connection, resource, selection, asked, key, met)
+        return spoil_response(met, _json(reply.body(0 if "page_ignored" in met else start, size)))
 
-    def _selection(
-        self, connection: Connection, resource: Resource, bound: Mapping[str, Any], entry: Logged
-    ) -> Selection:
-        bounds, _ = requested_bounds(resource, connection.zone, entry.query, entry.body)
-        parent = None
-        if resource.parent:
-            values = self._store.parent_values(connection.name, resource.name, self.state) or []
-            given = str(bound.get(resource.parent.bind))
-            parent = next((value for value in values if str(value) == given), None)
-            if parent is None:
-                raise RefusedError(404, f"There is no row {given} in {resource.parent.resource}.")
+    def _parent(self, connection: Connection, resource: Resource, bound: Mapping[str, Any]) -> Any:
+        """Return the parent's value the request asks for, in the parent's own type."""
+        if resource.parent is None:
+            return None
+        given = str(bound.get(resource.parent.bind))
+        values = self._store.parent_values(connection.name, resource.name, self.state) or []
+        parent = next((value for value in values if str(value) == given), None)
+        if parent is None:
+            raise RefusedError(404, f"There is no row {given} in {resource.parent.resource}.")
+        return parent
+
+    def _selection(self, connection: Connection, resource: Resource, parent: Any, entry: Logged) -> Selection:
+        bounds = requested_bounds(resource, connection.zone, entry.query, entry.body)
         return self._store.select(connection.name, resource.name, self.state, parent, bounds)
 
     def _check_rate(self, connection: str) -> None:
@@ -162,13 +172,10 @@ def _placeholders(resource: Resource, parent: Any, window: tuple[date, date] | N
     }
 
 
-def _body(connection: Connection, resource: Resource, selection: Selection, page: Page) -> Any:
-    endpoint = resource.endpoint
-    recorder = Recorder(resource, connection.zone)
-    records = [recorder.record(row) for row in selection[page.start : page.start + page.size]]
-    companions = split_companions(endpoint.include, records) if endpoint.include else None
-    body = enveloped(listed_at(endpoint.data_selector, [recorder.wrapped(record) for record in records]), page.envelope)
-    return enveloped(body, {endpoint.include.path: companions}) if endpoint.include else body
+def _segments(request: Request) -> list[str]:
+    """Return the segments of the path, decoded one by one: a value may hold an encoded slash."""
+    raw: bytes = request.scope["raw_path"]
+    return [unquote(segment) for segment in raw.decode("ascii").strip("/").split("/")]
 
 
 async def _logged(request: Request) -> Logged:

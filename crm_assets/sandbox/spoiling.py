@@ -173,9 +173,7 @@ def spoil_response(met: Met, response: Response) -> Response:
 class _Broken(Response):
     """An answer that promises its whole length and ends half-way, which makes the server close the connection."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the protocol's names
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         half = bytes(self.body)[: len(self.body) // 2]
         await send({"type": "http.response.body", "body": half, "more_body": True})
-        # The server sends what it has buffered before it notices that the answer is not whole.
-        await asyncio.sleep(0.01)

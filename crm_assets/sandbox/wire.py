@@ -110,8 +110,8 @@ def containing(resource: Resource, name: str) -> str | None:
     return None
 
 
-def listed_at(selector: Sequence[str], records: list[Any]) -> Any:
-    """Return the smallest body in which the selector finds the records."""
+def listed_at(selector: Sequence[str], records: Any) -> Any:
+    """Return the smallest body in which the selector finds the records: a list, or an object keyed by id."""
     if not selector:
         return records
     head, rest = selector[0], selector[1:]
@@ -119,8 +119,9 @@ def listed_at(selector: Sequence[str], records: list[Any]) -> Any:
         return {head: listed_at(rest, records)}
     if not rest:
         return records
-    groups = [records[index : index + _GROUP] for index in range(0, len(records), _GROUP)]
-    return [listed_at(rest, group) for group in groups]
+    if isinstance(records, dict):
+        return [listed_at(rest, records)]
+    return [listed_at(rest, records[index : index + _GROUP]) for index in range(0, len(records), _GROUP)]
 
 
 def enveloped(body: Any, values: Mapping[tuple[str, ...], Any]) -> Any:
