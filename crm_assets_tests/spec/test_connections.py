@@ -6,11 +6,11 @@ from datetime import date
 from typing import Any
 
 import pytest
-from conftest import Desk
 
 from crm_assets.spec import ColumnType, SpecError, load_connections
 from crm_assets.spec.auth import ApiKeyAuth
 from crm_assets.spec.connections import connections_path
+from crm_assets_tests.spec.desk import Desk
 
 WITH_PARAMS: dict[str, Any] = {
     "client__base_url": "https://{subdomain}.mycrm.test/api",

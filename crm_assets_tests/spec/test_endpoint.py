@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Desk
 
 from crm_assets.spec.endpoint import ErrorHandler
+from crm_assets_tests.spec.desk import Desk
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import Desk
 
 from crm_assets.spec import SpecError
+from crm_assets_tests.spec.desk import Desk
 
 ENDPOINT = "resources__0__endpoint__"
 PAGINATOR = f"{ENDPOINT}paginator"

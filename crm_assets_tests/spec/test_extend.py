@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import CRM, Desk
 
 from crm_assets.spec import ColumnType, SpecError, available_systems, load_system
 from crm_assets.spec.load import parse_system
 from crm_assets.spec.paginator import JsonLink, SinglePage
 from crm_assets.spec.yaml_file import read_yaml
+from crm_assets_tests.spec.desk import CRM, Desk
 
 PROFILE = """
 extends: crm
