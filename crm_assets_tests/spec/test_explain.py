@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from crm_assets.spec import SpecError
+from crm_assets.spec.columns import RESERVED_COLUMNS
+from crm_assets.spec.errors import listed
 from crm_assets_tests.spec.desk import Desk
 
 ENDPOINT = "resources__0__endpoint__"
@@ -194,7 +196,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
         {"resources__0__columns___extra": "text"},
         (
             "resource accounts, key columns: column name '_extra' is not allowed: use lower_snake_case, and none of "
-            "_deleted_at, _dlt_id, _dlt_load_id, _extra, _misfits"
+            f"{listed(RESERVED_COLUMNS)}"
         ),
     ),
     (
