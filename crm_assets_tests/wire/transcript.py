@@ -79,8 +79,9 @@ class Transcript(_Part):
     read: Literal["sweep"] | Window | Since = "sweep"
     exchanges: tuple[Exchange, ...]
     rows: list[dict[str, Any]] | None = None
-    """All rows, without the columns that are null, in any order. Instants are compared as instants, numbers as
-    numbers, json columns as JSON; ``_extra`` and ``_misfits`` are json columns too."""
+    """All rows, in any order; a column that is null may be left out. Instants are compared as instants, decimals as
+    numbers, json columns as JSON; ``_extra`` and ``_misfits`` are json columns too. A record that must come through
+    as it is can be given as a YAML alias."""
     rejected: tuple[str, ...] = ()
     """A piece of each rejected record's reason."""
     skipped: tuple[str, ...] = ()
