@@ -8,6 +8,7 @@ from typing import Any
 from crm_assets.rest.strict import wire_tree
 from crm_assets.rest.types import DUCKDB, literal, quoted
 from crm_assets.spec.columns import Column, ColumnType
+from crm_assets.spec.paths import path_text
 from crm_assets.spec.system import Resource
 
 _INTEGER = r"-?\d{1,19}(\.0+)?"
@@ -55,19 +56,21 @@ def careful_query(resource: Resource) -> str:
         for position, name in enumerate(wired, 1)
     ]
     misfits += [
-        f"{{'k': {literal(branch)}, 'v': r->{literal(_json_path((branch,)))}, "
-        f"'m': json_type(r, {literal(_json_path((branch,)))}) NOT IN ('OBJECT', 'NULL')}}"
-        for branch in _branches(resource)
+        f"{{'k': {literal(path_text(branch))}, 'v': r->{literal(_json_path(branch))}, "
+        f"'m': json_type(r, {literal(_json_path(branch))}) NOT IN ('OBJECT', 'NULL')}}"
+        for branch in _branches(wire_tree(resource))
     ]
     return (
         f"WITH records AS (SELECT * EXCLUDE (page), unnest(from_json(page, '[\"JSON\"]')) AS r FROM pages), "
         f"{_joined(resource)} "
         f"found AS (SELECT *, json_extract(r, [{paths}]) AS v FROM joined), "
-        f"typed AS (SELECT *, list_filter([{', '.join(misfits)}], lambda m: m.m) AS wrong FROM found) "
-        f"SELECT {', '.join(outputs)}, {_extra(resource)} AS _extra, "
+        f"typed AS (SELECT *, list_filter([{', '.join(misfits)}], lambda m: m.m) AS wrong FROM found), "
+        f"{_undeclared(resource)} "
+        f"SELECT {', '.join(outputs)}, "
+        f"CASE WHEN json_type(r) = 'OBJECT' THEN nullif(rest::VARCHAR, '{{}}') END AS _extra, "
         f"CASE WHEN len(wrong) > 0 THEN "
         f"to_json(map_from_entries(list_transform(wrong, lambda m: {{'k': m.k, 'v': m.v}})))::VARCHAR END AS _misfits, "
-        f"{_reason(resource, values)} AS _reason, r::VARCHAR AS _record FROM typed"
+        f"{_reason(resource, values)} AS _reason, r::VARCHAR AS _record FROM undeclared"
     )
 
 
@@ -137,18 +140,30 @@ def _matches(kind: str, text: str, column: Column) -> str:
     return f"{kind} = 'VARCHAR' AND regexp_full_match({text}, '{pattern}') AND {text} NOT LIKE '0000%'"
 
 
-def _branches(resource: Resource) -> list[str]:
-    return [name for name, leaf in wire_tree(resource).items() if isinstance(leaf, dict) and "" not in leaf]
+def _branches(tree: dict[str, Any], above: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Return the paths of the objects that are declared in parts only, the deepest first."""
+    found: list[tuple[str, ...]] = []
+    for name, leaf in tree.items():
+        if isinstance(leaf, dict) and "" not in leaf:
+            found += [*_branches(leaf, (*above, name)), (*above, name)]
+    return found
 
 
-def _extra(resource: Resource) -> str:
-    """Return the record less all declared fields: a JSON merge patch removes what it maps to null."""
-    rest = f"json_merge_patch(r, {literal(json.dumps(_removal(wire_tree(resource))))}::JSON)"
-    for branch in _branches(resource):
-        path, patch = literal(_json_path((branch,))), literal(json.dumps({branch: None}))
-        without = f"json_merge_patch({rest}, {patch}::JSON)"
-        rest = f"(CASE WHEN json_extract({rest}, {path}) = '{{}}' THEN {without} ELSE {rest} END)"
-    return f"CASE WHEN json_type(r) = 'OBJECT' THEN nullif({rest}::VARCHAR, '{{}}') END"
+def _undeclared(resource: Resource) -> str:
+    """Return the expressions that add ``rest``: the record less all declared fields.
+
+    A JSON merge patch removes what it maps to null, and leaves the objects that thereby become empty.
+    """
+    tree = wire_tree(resource)
+    steps = [f"SELECT *, json_merge_patch(r, {literal(json.dumps(_removal(tree)))}::JSON) AS rest FROM typed"]
+    for branch in _branches(tree):
+        removal: Any = None
+        for segment in reversed(branch):
+            removal = {segment: removal}
+        without = f"json_merge_patch(rest, {literal(json.dumps(removal))}::JSON)"
+        empty = f"json_extract(rest, {literal(_json_path(branch))}) = '{{}}'"
+        steps.append(f"SELECT * REPLACE (CASE WHEN {empty} THEN {without} ELSE rest END AS rest) FROM ({steps[-1]})")
+    return f"undeclared AS ({steps[-1]})"
 
 
 def _removal(tree: dict[str, Any]) -> dict[str, Any]:
