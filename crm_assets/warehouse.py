@@ -49,6 +49,11 @@ class Warehouse:
         return self.folder / DATABASE
 
     @property
+    def exists(self) -> bool:
+        """Whether there can be anything in it."""
+        return self.destination != "duckdb" or self.database.exists()
+
+    @property
     def catalog(self) -> str:
         """Database part of a fully qualified table name."""
         return self.database.stem if self.destination == "duckdb" else self.destination
@@ -138,23 +143,31 @@ class Warehouse:
 
         deadline, told = time.monotonic() + self.patience, False
         while True:
-            try:
-                return duckdb.connect(str(self.database))
-            except duckdb.IOException as error:
-                holder = _holder(str(error))
-                if holder is None or time.monotonic() > deadline:
-                    raise WarehouseError(self._unopened(error, holder)) from error
-                if not told:
-                    say(f"{self.database} is open in another program ({holder}); waiting until it is closed.")
-                told = True
-                time.sleep(0.2)
+            opened = self._try_duckdb()
+            if not isinstance(opened, duckdb.IOException):
+                return opened
+            holder = _holder(str(opened))
+            if holder is None or time.monotonic() > deadline:
+                raise WarehouseError(self._unopened(opened, holder)) from opened
+            if not told:
+                say(f"{self.database} is open in another program ({holder}); waiting until it is closed.")
+            told = True
+            time.sleep(0.2)
+
+    def _try_duckdb(self) -> Any:
+        import duckdb
+
+        try:
+            return duckdb.connect(str(self.database))
+        except duckdb.IOException as error:
+            return error
 
     def _unopened(self, error: Exception, holder: str | None) -> str:
         if holder is None:
             return f"{self.database} cannot be opened: {str(error).splitlines()[0]}"
         return (
-            f"{self.database} is open in another program ({holder}), and was not closed within "
-            f"{self.patience:g} seconds. Close it there (a notebook, a database tool) and run again; nothing was changed."
+            f"{self.database} is open in another program ({holder}), and was not closed within {self.patience:g} "
+            f"seconds. Close it there (a notebook, a database tool) and run again; nothing was changed."
         )
 
 
@@ -188,6 +201,11 @@ class Session:
             f"WHERE table_schema = {literal(self.dataset)} AND table_name = {literal(table)} ORDER BY ordinal_position"
         )
         return {name: (str(kind), nullable == "YES") for name, kind, nullable in rows}
+
+    def type_of(self, kind: str) -> str | None:
+        """Return the dlt type that a type of the warehouse's catalogue stands for."""
+        mapper = self.pipeline.destination.capabilities().get_type_mapper()
+        return mapper.from_destination_type(kind, None, None).get("data_type")
 
     @property
     def takes_parquet(self) -> bool:

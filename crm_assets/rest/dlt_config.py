@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from crm_assets.spec.auth import ApiKeyAuth, BasicAuth
-from crm_assets.spec.base import PLACEHOLDER, merged
+from crm_assets.spec.base import PLACEHOLDER, fill, merged
 from crm_assets.spec.columns import Column
 from crm_assets.spec.connections import Connection
-from crm_assets.spec.paginator import CursorPage, JsonLink, Offset, PageNumber, Paginator
+from crm_assets.spec.paginator import CursorPage, JsonLink, Offset, PageNumber, Paginator, SinglePage
 from crm_assets.spec.paths import path_text
 from crm_assets.spec.system import Resource
 
@@ -72,11 +72,11 @@ def _resource(connection: Connection, resource: Resource) -> dict[str, Any]:
     params: dict[str, Any] = {**connection.system.client.params, **endpoint.params}
     body: Any = endpoint.json_body
     paginator = endpoint.paginator
-    if getattr(paginator, "limit_param", None) and getattr(paginator, "limit", None):
-        if getattr(paginator, "location", "query") == "json":
-            body = merged(body or {}, _nested(paginator.limit_param or "", paginator.limit))
+    if not isinstance(paginator, SinglePage) and paginator.limit_param and paginator.limit:
+        if not isinstance(paginator, JsonLink) and paginator.location == "json":
+            body = merged(body or {}, _nested(paginator.limit_param, paginator.limit))
         else:
-            params[paginator.limit_param or ""] = paginator.limit
+            params[paginator.limit_param] = paginator.limit
     bound = _Bound(parent.bind, f"{{resources.{parent.resource}.{parent.field}}}") if parent else None
     entry: dict[str, Any] = {
         "name": resource.name,
@@ -101,8 +101,6 @@ class _Bound:
         self._values = {name: expression}
 
     def fill(self, template: Any) -> Any:
-        from crm_assets.spec.base import fill
-
         return fill(template, dict(self._values))
 
 

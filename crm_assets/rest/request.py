@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta, timezone
 from typing import Any, Literal
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from crm_assets.spec.base import fill, merged
+from crm_assets.spec.base import fill, fill_url, merged
 from crm_assets.spec.connections import Connection
 from crm_assets.spec.modes import Cursor, TimeFormat, Window
 from crm_assets.spec.system import Resource
@@ -62,6 +62,11 @@ class Span:
         middle = self.start + timedelta(days=self.days // 2)
         return Span(self.start, middle), Span(middle, self.end)
 
+    def widened(self, days: int) -> Span:
+        """Return the span with some days more on either side."""
+        margin = timedelta(days=days)
+        return Span(self.start - margin, self.end + margin)
+
     def instants(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
         """Return the span as moments: its first, and the first after it."""
         return datetime.combine(self.start, time(), zone), datetime.combine(self.end, time(), zone)
@@ -88,11 +93,12 @@ def list_request(
     values = dict(values)
     if span and resource.window:
         filters = resource.window
-        values |= window_values(span, resource.window.format, resource.window.end, connection.zone)
+        asked = span.widened(filters.margin)
+        values |= window_values(asked, filters.format, filters.end, connection.zone)
     elif since and resource.cursor:
         filters = resource.cursor
         values["cursor_start"] = moment_text(since, resource.cursor.format, connection.zone)
-    path = str(fill(endpoint.path, {name: quote(str(value), safe="") for name, value in values.items()}))
+    path = fill_url(endpoint.path, values)
     params = {**connection.system.client.params, **endpoint.params, **(filters.params if filters else {})}
     body = merged(endpoint.json_body, filters.json_body) if filters and filters.json_body else endpoint.json_body
     return Request(

@@ -58,6 +58,11 @@ class Walked:
             raise ReadError(f"{name} repeats the page before: the server ignores the paging parameter")
         self.last = fingerprint
 
+    def note_total(self, page: Page, path: tuple[str, ...] | None) -> None:
+        """Take note of the number of records a page tells at a path of its body, if it does."""
+        total = _whole(page.envelope.fact(path))
+        self.reported_total = self.reported_total if total is None else total
+
 
 async def walk(
     paginator: Paginator, request: Request, fetch: FetchPage, walked: Walked, ahead: int
@@ -77,6 +82,7 @@ async def walk(
     if isinstance(paginator, SinglePage):
         page = await fetch(request, "the only page")
         walked.note(page, "the only page")
+        walked.note_total(page, paginator.total_records_path)
         walked.ended_by = "single page"
         yield page
         return
@@ -151,7 +157,7 @@ class _Numbered:
     def _end(self, index: int, page: Page, name: str) -> str:
         """Return how the list ended with this page, or an empty text."""
         paginator, count = self._paginator, page.records.count
-        self._note_total(page)
+        self._walked.note_total(page, paginator.total_records_path)
         total = _whole(page.envelope.fact(paginator.total_pages_path))
         if total is not None:
             self._last = max(total - 1, 0)
@@ -193,11 +199,6 @@ class _Numbered:
         if index != 1 or self._last is not None or self._paginator.on_repeat == "error":
             return False
         return bool(page.records.count) and page.records.fingerprint == self._walked.last
-
-    def _note_total(self, page: Page) -> None:
-        if self._paginator.total_records_path:
-            total = _whole(page.envelope.fact(self._paginator.total_records_path))
-            self._walked.reported_total = total if total is not None else self._walked.reported_total
 
     async def _confirm(self, ended: str, index: int, page: Page, short: bool) -> None:
         """A doubtful end holds only if nothing follows it."""

@@ -12,7 +12,7 @@ from crm_assets.spec.base import PLACEHOLDER, Spec
 from crm_assets.spec.errors import listed
 from crm_assets.spec.paths import WILDCARD, parse_path
 
-RESERVED_COLUMNS = frozenset({"_extra", "_misfits", "_deleted_at", "_dlt_load_id", "_dlt_id"})
+RESERVED_COLUMNS = frozenset({"_extra", "_misfits", "_deleted_at", "_read_id", "_dlt_load_id", "_dlt_id"})
 
 
 class ColumnType(str, Enum):

@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from crm_assets.spec.base import Spec
 
@@ -55,11 +55,21 @@ class Window(Spec):
     grain: Literal["daily", "weekly", "monthly"] = "daily"
     end: Literal["inclusive", "exclusive"] = "inclusive"
     """Whether the API counts the last bound into the span. Spans are whole days in the connection's time zone."""
+    margin: int = Field(default=0, ge=0)
+    """Days asked for on either side of the span, where it is open what the API does at its bounds."""
     trailing: int = Field(default=3, ge=0)
     """Days before today that every scheduled run reads again, for late arrivals."""
+    horizon: int = Field(default=0, ge=0)
+    """Days after today that have partitions too, for things that are planned."""
     undated: bool = False
     """Rows without the date exist and are reached by one sweep without bounds."""
     aggregate: bool = False
     """Rows are aggregates over the span asked for, so every partition is asked for by itself."""
     max_rows: int | None = Field(default=None, ge=1)
     """Deepest row the API serves for one query; a span that reaches it is split."""
+
+    @model_validator(mode="after")
+    def _aggregates_are_exact(self) -> Window:
+        if self.aggregate and self.margin:
+            raise ValueError("margin would change what aggregate rows count; give one of the two")
+        return self

@@ -17,6 +17,8 @@ class SinglePage(Spec):
     """The whole list comes in one answer."""
 
     type: Literal["single_page"]
+    total_records_path: JsonPath | None = None
+    """Where the body tells the number of records; the read must agree with it, so that a cap on the answer shows."""
 
 
 class _Sized(Spec):

@@ -1,0 +1,171 @@
+"""Load: verified spools into the warehouse in one dlt run, then what only a complete read allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import dlt
+import pyarrow.parquet as pq
+from dlt.extract import DltResource, DltSource
+
+from crm_assets import ledger
+from crm_assets.rest.dlt_config import WRITE_DISPOSITION, dlt_columns
+from crm_assets.rest.fetch import Reading
+from crm_assets.rest.proof import Task
+from crm_assets.rest.spool import Spool
+from crm_assets.rest.types import quoted
+from crm_assets.spec.connections import Connection
+from crm_assets.warehouse import Session
+
+Statement = tuple[str, tuple[Any, ...]]
+
+_REJECTED_COLUMNS: Any = {
+    "reason": {"name": "reason", "data_type": "text", "nullable": True},
+    "record": {"name": "record", "data_type": "text", "nullable": True},
+    "_read_id": {"name": "_read_id", "data_type": "text", "nullable": False},
+}
+
+
+def spooled_source(connection: Connection, readings: list[Reading], as_files: bool) -> DltSource:
+    """Return a dlt source that delivers spools: the declared resources, and one per resource with rejects.
+
+    Args:
+        connection: Gives the source its name.
+        readings: Complete readings only.
+        as_files: Whether the destination takes the Parquet files as they are.
+    """
+    resources = [
+        _resource(reading.task.resource.name, spool, as_files) for reading in readings if (spool := reading.spool)
+    ]
+    resources += [_rejects(spool, as_files) for reading in readings if (spool := reading.spool) and spool.rejected]
+
+    @dlt.source(name=connection.name)
+    def source() -> list[DltResource]:
+        return resources
+
+    return source()
+
+
+def settle(
+    session: Session, connection: Connection, readings: list[Reading], run_id: str
+) -> dict[str, tuple[int, int]]:
+    """Do, in one transaction, what follows a load: deletes that complete reads allow, views, and the ledger.
+
+    Returns:
+        Rows deleted (or marked as deleted) and rows whose mark the guard refused, by resource.
+    """
+    settled: dict[str, tuple[int, int]] = {}
+    statements: list[Statement] = [ledger.create(session)]
+    if not session.pipeline.default_schema_name:
+        statements.insert(0, (f"CREATE SCHEMA IF NOT EXISTS {quoted(session.dataset)}", ()))
+    for reading in readings:
+        name, gone, refused = reading.task.resource.name, 0, 0
+        if reading.spool is not None:
+            deletes, gone, refused = _deletes(session, connection, reading)
+            statements += [*deletes, _current_view(session, name)]
+        statements.append(ledger.entry(session, name, run_id, reading.proof, gone, refused))
+        settled[name] = gone, refused
+    session.execute(statements)
+    return settled
+
+
+def _resource(name: str, spool: Spool, as_files: bool) -> DltResource:
+    columns: Any = dlt_columns(spool.resource)
+    write_disposition: Any = WRITE_DISPOSITION
+    resource: DltResource = dlt.resource(
+        _delivery(spool, as_files),
+        name=name,
+        primary_key=list(spool.resource.primary_key),
+        write_disposition=write_disposition,
+        columns=columns,
+    )
+    return resource
+
+
+def _rejects(spool: Spool, as_files: bool) -> DltResource:
+    def deliver() -> Iterator[Any]:
+        if as_files:
+            yield dlt.mark.with_file_import(str(spool.rejected_path), "parquet", spool.rejected)
+        else:
+            yield pq.read_table(spool.rejected_path)
+
+    resource: DltResource = dlt.resource(
+        deliver, name=f"{spool.resource.name}__rejected", write_disposition="append", columns=_REJECTED_COLUMNS
+    )
+    return resource
+
+
+def _delivery(spool: Spool, as_files: bool) -> Callable[[], Iterator[Any]]:
+    def deliver() -> Iterator[Any]:
+        if as_files:
+            yield dlt.mark.with_file_import(str(spool.path), "parquet", spool.rows)
+        else:
+            yield from spool.tables()
+
+    return deliver
+
+
+def _deletes(session: Session, connection: Connection, reading: Reading) -> tuple[list[Statement], int, int]:
+    task, proof = reading.task, reading.proof
+    rejects = _forget_rejects(session, reading)
+    if proof.skipped or proof.mode == "cursor":
+        return rejects, 0, 0
+    if proof.mode == "window":
+        statement = f"FROM {session.table(task.resource.name)} WHERE _read_id <> %s AND {_in_spans(task, connection)}"
+        ((gone,),) = session.query(f"SELECT count(*) {statement}", proof.read_id)
+        return [*rejects, (f"DELETE {statement}", (proof.read_id,))], gone, 0
+    marks, gone, refused = _marks(session, connection, reading)
+    return [*rejects, *marks], gone, refused
+
+
+def _marks(session: Session, connection: Connection, reading: Reading) -> tuple[list[Statement], int, int]:
+    """A proven sweep marks the rows it did not see, unless they are more than the guard's share."""
+    resource, read_id = reading.task.resource, reading.proof.read_id
+    table = session.table(resource.name)
+    ((live, gone),) = session.query(
+        f"SELECT count(*), count(CASE WHEN _read_id <> %s THEN 1 END) FROM {table} WHERE _deleted_at IS NULL", read_id
+    )
+    guard = resource.delete_guard if connection.delete_guard is None else connection.delete_guard
+    if not gone:
+        return [], 0, 0
+    if gone > guard * live:
+        return [], 0, gone
+    now = datetime.now(timezone.utc)
+    return (
+        [(f"UPDATE {table} SET _deleted_at = %s WHERE _read_id <> %s AND _deleted_at IS NULL", (now, read_id))],
+        gone,
+        0,
+    )
+
+
+def _forget_rejects(session: Session, reading: Reading) -> list[Statement]:
+    """A whole sweep told of all rejects there are; those of earlier reads are history."""
+    table = f"{reading.task.resource.name}__rejected"
+    if reading.proof.mode == "cursor" or not session.columns(table):
+        return []
+    return [(f"DELETE FROM {session.table(table)} WHERE _read_id <> %s", (reading.proof.read_id,))]
+
+
+def _in_spans(task: Task, connection: Connection) -> str:
+    window = task.resource.window
+    if window is None:
+        raise ValueError(f"{task.resource.name} has no window")
+    column, parts = quoted(window.field), []
+    for span in task.spans:
+        if task.resource.columns[window.field].type.value == "date":
+            bounds = span.start.isoformat(), (span.end - timedelta(days=1)).isoformat()
+            parts.append(f"{column} BETWEEN DATE '{bounds[0]}' AND DATE '{bounds[1]}'")
+        else:
+            first, after = (moment.astimezone(timezone.utc).isoformat() for moment in span.instants(connection.zone))
+            cast = "TIMESTAMP WITH TIME ZONE"
+            parts.append(f"({column} >= {cast} '{first}' AND {column} < {cast} '{after}')")
+    if window.undated:
+        parts.append(f"{column} IS NULL")
+    return f"({' OR '.join(parts)})"
+
+
+def _current_view(session: Session, name: str) -> Statement:
+    view = session.table(f"{name}__current")
+    return f"CREATE OR REPLACE VIEW {view} AS SELECT * FROM {session.table(name)} WHERE _deleted_at IS NULL", ()
