@@ -8,7 +8,7 @@ import pytest
 
 from crm_assets.rest.credentials import Credentials
 from crm_assets.spec import SpecError
-from crm_assets_tests.spec.conftest import Desk
+from crm_assets_tests.spec.desk import Desk
 
 AUTH = {"type": "api_key", "api_key": "api_key", "value": "{prefix}{api_key}"}
 PREFIX = {"description": "What stands before the key", "default": "Bearer ", "pattern": "(Bearer )?"}
