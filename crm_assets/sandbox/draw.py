@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from datetime import date, datetime, time, timedelta, timezone
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -27,9 +28,9 @@ class Span(NamedTuple):
         return max((self.end - self.start) // _MILLISECOND, 1)
 
 
-def midnight(day: date) -> datetime:
-    """Return the first moment of the day, UTC."""
-    return datetime.combine(day, time(), timezone.utc)
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """Return the first moment of a day in a time zone."""
+    return datetime.combine(day, time(), zone).astimezone(timezone.utc)
 
 
 def spread(count: int, span: Span, draws: random.Random, step: int = 1) -> list[datetime]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from crm_assets.sandbox.answers import RefusedError
+from crm_assets.sandbox.draw import midnight
 from crm_assets.spec import Resource
 from crm_assets.spec.base import PLACEHOLDER
 from crm_assets.spec.modes import TimeFormat
@@ -114,7 +115,7 @@ def _instant(value: Any, form: TimeFormat, zone: ZoneInfo, after: bool = False) 
         unit = timedelta(seconds=1) if form == "epoch_s" else timedelta(milliseconds=1)
         return _EPOCH + (int(text) + after) * unit
     if form == "date" or _DAY.fullmatch(text):
-        return start_of_day(date.fromisoformat(text) + timedelta(days=after), zone)
+        return midnight(date.fromisoformat(text) + timedelta(days=after), zone)
     found = datetime.fromisoformat(_readable(text))
     found = found if found.tzinfo else found.replace(tzinfo=zone)
     return found + timedelta(milliseconds=after)
@@ -127,11 +128,6 @@ def _readable(text: str) -> str:
     return re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", text)
 
 
-def start_of_day(day: date, zone: ZoneInfo) -> datetime:
-    """Return the first instant of a day in a time zone."""
-    return datetime.combine(day, time(), zone)
-
-
 def instant_of(value: date | datetime, zone: ZoneInfo) -> datetime:
     """Return where a row's date or timestamp stands on the line of time."""
-    return value if isinstance(value, datetime) else start_of_day(value, zone)
+    return value if isinstance(value, datetime) else midnight(value, zone)

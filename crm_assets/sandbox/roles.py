@@ -17,7 +17,7 @@ _ID_OF = re.compile(
     r"ID of (?:the|a) ([a-z]+(?: [a-z]+)??)(?= (?:who|it|whose|that|responsible|record|the|is|was)\b|[,;.]|$)"
 )
 _CREATED = re.compile(r"creat|entered|^date$|^time$|happen|start|begin|first|_on$|added|issued|displayed")
-_UPDATED = re.compile(r"updat|modif|chang|last_(?!visit)|edited")
+_UPDATED = re.compile(r"updat|modif|chang|edited")
 _FUTURE = re.compile(r"due|end|expir|until|next|clos|valid|renew")
 
 
@@ -47,11 +47,13 @@ def roles(system: System, resource: Resource) -> Roles:
     references = _references(system, resource)
     times = [name for name, column in resource.columns.items() if is_time(column) and not column.placeholder]
     cursor = resource.cursor.field if resource.cursor else None
-    updated = tuple(n for n in times if _UPDATED.search(n) or (n == cursor and not _CREATED.search(n)))
-    future = tuple(name for name in times if name not in updated and _FUTURE.search(name))
-    created = tuple(name for name in times if name not in updated and name not in future and _CREATED.search(name))
-    later = tuple(name for name in times if name not in updated and name not in created)
-    return Roles(_key(resource, references), references, created, updated, later, _kind(resource))
+    window = resource.window.field if resource.window else None
+    future = [name for name in times if _FUTURE.search(name) and not _UPDATED.search(name)]
+    updated = [n for n in times if n != window and (_UPDATED.search(n) or (n == cursor and not _CREATED.search(n)))]
+    # What happens on the day a window speaks of came into being that day, unless it was planned for it.
+    created = [n for n in times if n not in (*updated, *future) and (n == window or _CREATED.search(n))]
+    later = [name for name in times if name not in (*updated, *created)]
+    return Roles(_key(resource, references), references, tuple(created), tuple(updated), tuple(later), _kind(resource))
 
 
 def is_time(column: Column) -> bool:

@@ -41,7 +41,7 @@ def serve(sandbox: Sandbox, port: int = 0) -> Iterator[str]:
 
 
 def run_forever(sandbox: Sandbox, port: int = 0) -> None:
-    """Serve a sandbox in this thread until Ctrl-C or SIGTERM, then stop without a traceback.
+    """Serve a sandbox in this thread until Ctrl-C, then return; SIGTERM ends the process, without a traceback.
 
     Args:
         sandbox: What to serve.

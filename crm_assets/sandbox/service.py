@@ -18,8 +18,9 @@ from starlette.routing import Route
 
 from crm_assets.sandbox.answers import RefusedError
 from crm_assets.sandbox.auth import check_credentials
+from crm_assets.sandbox.draw import midnight
 from crm_assets.sandbox.faults import FaultPlan
-from crm_assets.sandbox.filters import UNBOUNDED, Bounds, requested_bounds, start_of_day
+from crm_assets.sandbox.filters import UNBOUNDED, Bounds, requested_bounds
 from crm_assets.sandbox.log import Logged, RequestLog
 from crm_assets.sandbox.paging import Asked, asked_page
 from crm_assets.sandbox.reply import Reply
@@ -88,7 +89,7 @@ class Sandbox:
         declared = here.system.resource(resource)
         bounds = UNBOUNDED
         if window:
-            bounds = Bounds(start_of_day(window[0], here.zone), start_of_day(window[1] + timedelta(days=1), here.zone))
+            bounds = Bounds(midnight(window[0], here.zone), midnight(window[1] + timedelta(days=1), here.zone))
         parents = self._store.parent_values(connection, resource, self.state)
         lists = [parent] if parent is not None or parents is None else parents
         return [

@@ -53,7 +53,7 @@ def _changed(maker: Maker, resource: Resource, table: Table, indexes: list[int],
         for index in indexes:
             columns[name][index] = _other(columns[name][index], resource.columns[name], draws)
     calendar = Calendar(resource, maker.subjects.roles(resource.name), maker.connection.zone)
-    span = Span(midnight(day), midnight(day) + timedelta(days=1))
+    span = Span(midnight(day, calendar.zone), midnight(day + timedelta(days=1), calendar.zone))
     at = {index: moment(span, int(draws.random() * span.milliseconds), calendar.step) for index in indexes}
     for updated in calendar.roles.updated:
         columns[updated] = list(columns[updated])

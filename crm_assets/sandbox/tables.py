@@ -67,7 +67,7 @@ class Maker:
     def __init__(self, connection: Connection, rows: int, seed: int, start: date, today: date) -> None:
         self.connection = connection
         self.subjects = Subjects(connection, rows, seed)
-        self.span = Span(midnight(start), midnight(today))
+        self.span = Span(midnight(start, connection.zone), midnight(today, connection.zone))
 
     def first_rows(self, resource: Resource, parents: list[Any] | None) -> Table:
         """Return the table a resource begins with.
@@ -83,7 +83,8 @@ class Maker:
 
     def new_rows(self, resource: Resource, serials: range, day: date, parents: list[Any] | None) -> Table:
         """Return rows that come into being during one day."""
-        span = Span(midnight(day), midnight(day) + _DAY)
+        zone = self.connection.zone
+        span = Span(midnight(day, zone), midnight(day + _DAY, zone))
         dealt = deal(len(serials), len(parents), self.subjects.draws(resource.name, day, "dealt")) if parents else None
         return self.rows(resource, serials if parents != [] else range(0), span, parents, dealt, day)
 

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from crm_assets.sandbox.draw import Span, moment, spread
+from crm_assets.sandbox.draw import Span, midnight, moment, spread
 from crm_assets.sandbox.roles import Roles
 from crm_assets.spec import Column, ColumnType, Resource
 
@@ -38,7 +38,8 @@ class Calendar:
             draws: Stream to draw from.
         """
         window = self.resource.window.field if self.resource.window else None
-        days = spread(count, Span(span.start, span.end + _DAY) if window else span, draws, self.step)
+        whole = Span(span.start, midnight(day_of(span.end, self.zone) + _DAY, self.zone))
+        days = spread(count, whole if window else span, draws, self.step)
         created = days
         if window and window not in self.roles.created:
             draws.shuffle(days)

@@ -7,13 +7,16 @@ import json
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 from crm_assets.sandbox import sandbox_secrets
-from crm_assets.spec import Connection, Resource
+from crm_assets.spec import Column, ColumnType, Connection, Resource
 from crm_assets.spec.auth import ApiKeyAuth, BasicAuth
-from crm_assets.spec.base import fill, merged
+from crm_assets.spec.base import fill, fill_url, merged
 from crm_assets.spec.paths import dig, parse_path
 
 
@@ -60,6 +63,7 @@ class Reader:
     resource: Resource
     given: dict[str, Any] = field(default_factory=dict)
     filtered: bool = False
+    included: list[Any] = field(default_factory=list)
 
     def ask(self, params: dict[str, Any] | None = None, body_values: dict[str, Any] | None = None) -> Answer:
         endpoint, part = self.resource.endpoint, self.resource.window or self.resource.cursor
@@ -72,7 +76,7 @@ class Reader:
         query.update(params or {})
         for path, value in (body_values or {}).items():
             body = _put(json.loads(json.dumps(body or {})), parse_path(path), value)
-        path = str(fill(endpoint.path, self.given)).strip("/")
+        path = fill_url(endpoint.path, self.given).strip("/")
         url = f"{self.base_url}/{self.connection.name}/{path}?{urllib.parse.urlencode(query, doseq=True)}"
         return send(url, endpoint.method, headers, body)
 
@@ -85,6 +89,9 @@ class Reader:
 
     def records(self, answer: Answer) -> list[Any]:
         assert answer.status == 200, answer.text
+        include = self.resource.endpoint.include
+        if include:
+            self.included += dig(answer.body, include.path) or []
         found = _walk([answer.body], self.resource.endpoint.data_selector)
         records = [one for each in found for one in (each if isinstance(each, list) else [each])]
         unwrap = self.resource.endpoint.unwrap
@@ -98,6 +105,10 @@ class Reader:
 
     def all(self) -> list[Any]:
         return [record for page in self.pages() for record in page]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Walk the whole list and decode it."""
+        return [decode(self.resource, record, self.given, self.included) for record in self.all()]
 
     def _single_page(self, _: Any) -> Any:
         yield self.records(self.ask())
@@ -151,3 +162,39 @@ def _put(body: Any, path: tuple[str, ...], value: Any) -> Any:
         here = here.setdefault(segment, {})
     here[path[-1]] = value
     return body
+
+
+def decode(
+    resource: Resource, record: dict[str, Any], given: dict[str, Any], included: Sequence[Any] = ()
+) -> dict[str, Any]:
+    """A record as a row in the declared types."""
+    include = resource.endpoint.include
+    if include:
+        companions = {companion["id"]: companion for companion in included}
+        record = {**record, include.field: companions.get(dig(record, include.on))}
+    return {name: _value(name, column, record, given) for name, column in resource.columns.items()}
+
+
+def _value(name: str, column: Column, record: dict[str, Any], given: dict[str, Any]) -> Any:
+    if column.placeholder:
+        return given.get(column.placeholder)
+    value = dig(record, column.wire_path(name))
+    return None if value is None else _DECODERS.get((column.type, column.format), _same)(value)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _timestamp(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(timezone.utc)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_DECODERS: dict[Any, Any] = {
+    (ColumnType.TIMESTAMP, "iso"): _timestamp,
+    (ColumnType.TIMESTAMP, "epoch_s"): lambda value: _EPOCH + timedelta(seconds=value),
+    (ColumnType.TIMESTAMP, "epoch_ms"): lambda value: _EPOCH + timedelta(milliseconds=value),
+    (ColumnType.DATE, "iso"): date.fromisoformat,
+    (ColumnType.DECIMAL, "iso"): Decimal,
+}
