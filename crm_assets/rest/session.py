@@ -25,7 +25,7 @@ from crm_assets.spec.endpoint import ErrorHandler
 _TIMEOUT = aiohttp.ClientTimeout(total=300, sock_connect=30, sock_read=60)
 _TRANSPORT = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, asyncio.TimeoutError)
 _HINTS = {
-    401: "the key was refused; check the connection's secrets",
+    401: "the key was refused, or may not read this list; check the connection's secrets and the key's permissions",
     402: "the subscription does not include this part of the API",
     403: "the key has no permission for this list",
     404: "there is nothing at this address; check base_url and params",
@@ -220,5 +220,13 @@ def _message(body: object) -> str:
     if isinstance(body, dict):
         lowered = {str(key).lower(): value for key, value in body.items()}
         keys = ("errordescription", "detail", "message", "error", "errors", "title", "errorcode")
-        return next((text for key in keys if key in lowered and (text := _message(lowered[key]))), "")
+        told = next((text for key in keys if key in lowered and (text := _message(lowered[key]))), "")
+        return told or _by_field(lowered.get("errors"))
     return ""
+
+
+def _by_field(errors: object) -> str:
+    """Return what is said of each field: ``{"name": ["is missing"]}``."""
+    if not isinstance(errors, dict):
+        return ""
+    return "; ".join(f"{name} {text}" for name, value in list(errors.items())[:3] if (text := _message(value)))
