@@ -68,7 +68,10 @@ class StrictCheck:
 
 
 def wire_tree(resource: Resource) -> dict[str, Any]:
-    """Return the declared wire fields as nested mappings; a leaf is a pair of column name and column."""
+    """Return the declared wire fields as nested mappings; a leaf is a pair of column name and column.
+
+    The order of the columns does not matter: one that holds a value whole may stand before or after those inside it.
+    """
     tree: dict[str, Any] = {}
     for name, column in resource.columns.items():
         if column.placeholder:
@@ -76,10 +79,17 @@ def wire_tree(resource: Resource) -> dict[str, Any]:
         *branches, leaf = column.wire_path(name)
         here: Any = tree
         for segment in branches:
-            here = here.setdefault(segment, {}) if isinstance(here, dict) else {}
-        if isinstance(here, dict):
-            here[leaf] = {**here[leaf], "": (name, column)} if isinstance(here.get(leaf), dict) else (name, column)
+            here = _branch(here, segment)
+        here[leaf] = {**here[leaf], "": (name, column)} if isinstance(here.get(leaf), dict) else (name, column)
     return tree
+
+
+def _branch(tree: dict[str, Any], segment: str) -> dict[str, Any]:
+    """Return the branch at a segment, made where there is none; a value also read whole stands in it under ``""``."""
+    found = tree.get(segment, {})
+    branch: dict[str, Any] = found if isinstance(found, dict) else {"": found}
+    tree[segment] = branch
+    return branch
 
 
 def _ambiguous(tree: dict[str, Any]) -> bool:
