@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from crm_assets.sandbox.answers import RefusedError
-from crm_assets.sandbox.store import Selection
+from crm_assets.sandbox.selection import Selection
 from crm_assets.spec.paginator import CursorPage, JsonLink, Offset, PageNumber, Paginator, SinglePage
 from crm_assets.spec.paths import dig, parse_path
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
-from urllib.parse import parse_qsl, unquote
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -19,14 +17,16 @@ from starlette.routing import Route
 from crm_assets.sandbox.answers import RefusedError
 from crm_assets.sandbox.auth import check_credentials
 from crm_assets.sandbox.draw import midnight
+from crm_assets.sandbox.exchange import json_response, logged, segments_of
 from crm_assets.sandbox.faults import FaultPlan
 from crm_assets.sandbox.filters import UNBOUNDED, Bounds, requested_bounds
 from crm_assets.sandbox.log import Logged, RequestLog
 from crm_assets.sandbox.paging import Asked, asked_page
 from crm_assets.sandbox.reply import Reply
 from crm_assets.sandbox.routing import Call, find_resource
+from crm_assets.sandbox.selection import Selection
 from crm_assets.sandbox.spoiling import before_answer, spoil_response
-from crm_assets.sandbox.store import Selection, Store
+from crm_assets.sandbox.store import Store
 from crm_assets.sandbox.tables import Maker
 from crm_assets.spec import Connection, Resource
 
@@ -103,19 +103,19 @@ class Sandbox:
         return start or connection.start_date
 
     async def _endpoint(self, request: Request) -> Response:
-        entry = await _logged(request)
+        entry = await logged(request)
         self.requests.append(entry)
         if self.latency:
             await asyncio.sleep(self.latency)
         try:
             response = await self._answer(request, entry)
         except RefusedError as refusal:
-            response = _json({"error": refusal.message}, refusal.status, refusal.headers)
+            response = json_response({"error": refusal.message}, refusal.status, refusal.headers)
         entry.status = response.status_code
         return response
 
     async def _answer(self, request: Request, entry: Logged) -> Response:
-        name, *segments = _segments(request)
+        name, *segments = segments_of(request)
         if name not in self.connections:
             raise RefusedError(404, f"There is no connection {name}; there are: {', '.join(self.connections)}.")
         connection, entry.connection = self.connections[name], name
@@ -134,7 +134,7 @@ class Sandbox:
         if early := await before_answer(met, request):
             return early
         reply = Reply(connection, resource, selection, asked, key, met)
-        return spoil_response(met, _json(reply.body(0 if "page_ignored" in met else start, size)))
+        return spoil_response(met, json_response(reply.body(0 if "page_ignored" in met else start, size)))
 
     def _parent(self, connection: Connection, resource: Resource, bound: Mapping[str, Any]) -> Any:
         """Return the parent's value the request asks for, in the parent's own type."""
@@ -171,33 +171,3 @@ def _placeholders(resource: Resource, parent: Any, window: tuple[date, date] | N
         for name, column in resource.columns.items()
         if column.placeholder is not None
     }
-
-
-def _segments(request: Request) -> list[str]:
-    """Return the segments of the path, decoded one by one: a value may hold an encoded slash."""
-    raw: bytes = request.scope["raw_path"]
-    return [unquote(segment) for segment in raw.decode("ascii").strip("/").split("/")]
-
-
-async def _logged(request: Request) -> Logged:
-    raw = await request.body()
-    query: dict[str, Any] = {}
-    for name, value in parse_qsl(request.url.query, keep_blank_values=True):
-        query[name] = value if name not in query else [*_listed(query[name]), value]
-    return Logged(request.method, request.url.path, query, dict(request.headers), _decoded(raw))
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _decoded(raw: bytes) -> Any:
-    try:
-        return json.loads(raw) if raw else None
-    except ValueError:
-        return raw.decode(errors="replace")
-
-
-def _json(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return Response(text, status, dict(headers or {}), media_type="application/json")

@@ -4,51 +4,56 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from crm_assets.sandbox.facts import country_code, fact_named, fact_of_class, full_name, website
+from crm_assets.sandbox.facts import Fact, country_code, fact_named, fact_of_class, full_name, website
 from crm_assets.sandbox.world import Person
 from crm_assets.spec import Column
 
+Teller = Callable[[Person], Any]
 
-def json_value(name: str, column: Column, person: Person, draws: random.Random) -> Any:
-    """Return a JSON value for a column.
+
+def json_values(name: str, column: Column, people: Sequence[Person], draws: random.Random) -> list[Any]:
+    """Return a JSON value for each row of a column.
 
     Args:
         name: Name of the column.
         column: Its declaration.
-        person: Whom the row is about.
+        people: Whom the rows are about.
         draws: Stream to draw from.
     """
     if column.examples:
-        return _told(draws.choice(column.examples), "", column.pii, person)
+        tellers = [_teller(example, "", column.pii) for example in column.examples]
+        return [draws.choice(tellers)(person) for person in people]
     make = next((make for pattern, make in _SHAPES if re.search(pattern, name)), _thing)
-    return make(person, draws)
+    return [make(person, draws) for person in people]
 
 
-def _told(example: Any, key: str, pii: str | None, person: Person) -> Any:
-    """Return the example with the person's own facts in place of those of its invented person."""
+def _teller(example: Any, key: str, pii: str | None) -> Teller:
+    """Return what makes a person's value of an example: the same shape, with the person's own facts."""
     if isinstance(example, dict):
-        return {inner: _told(value, inner, pii, person) for inner, value in example.items()}
+        fields = {inner: _teller(value, inner, pii) for inner, value in example.items()}
+        return lambda person: {inner: tell(person) for inner, tell in fields.items()}
     if isinstance(example, list):
-        return [_told(value, key, pii, person) for value in example]
-    return _fact(example, _snake(key), pii, person) if isinstance(example, str) and example else example
+        members = [_teller(value, key, pii) for value in example]
+        return lambda person: [tell(person) for tell in members]
+    fact = _fact(example, _snake(key), pii) if isinstance(example, str) and example else None
+    return fact or (lambda _: example)
 
 
-def _fact(text: str, key: str, pii: str | None, person: Person) -> str:
+def _fact(text: str, key: str, pii: str | None) -> Fact | None:
     if "@" in text:
-        return person.email
+        return lambda person: person.email
     if pii == "url" and text.startswith("http"):
-        return website(person)
+        return website
     if pii == "phone" and re.fullmatch(r"[+\d ()-]{6,}", text):
-        return person.phone
-    named = fact_named(key)
-    if named and (not named[1] or pii == "address") and key != "country_code":
-        told = named[0](person)
-        return country_code(told) if len(text) == 2 else told
-    fact = fact_of_class(pii) if key == "name" and pii == "name" else None
-    return fact(person) if fact else text
+        return lambda person: person.phone
+    fact, vague = fact_named(key) or (None, False)
+    if fact and key != "country_code" and (not vague or pii == "address"):
+        told = fact
+        return (lambda person: country_code(told(person))) if len(text) == 2 else told
+    return fact_of_class(pii) if key == "name" and pii == "name" else None
 
 
 def _snake(key: str) -> str:
@@ -97,7 +102,7 @@ def _fields(_: Person, draws: random.Random) -> Any:
 
 
 def _relations(_: Person, draws: random.Random) -> Any:
-    return {"owner": {"data": {"id": str(draws.randrange(1, 9)), "type": "users"}}}
+    return {"owner": {"data": {"id": str(draws.randrange(1, 9)), "type": "owners"}}}
 
 
 def _entries(person: Person, draws: random.Random) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import random
 import re
 from collections.abc import Sequence
@@ -11,10 +10,10 @@ from datetime import date, timedelta
 from typing import Any
 
 from crm_assets.sandbox.draw import Span, midnight
+from crm_assets.sandbox.overlap import agreed
 from crm_assets.sandbox.subjects import Subjects, deal
 from crm_assets.sandbox.times import Calendar
 from crm_assets.sandbox.values import Rows, counted, values_of
-from crm_assets.sandbox.wire import companion_key, containing, encoder, place
 from crm_assets.sandbox.world import PEOPLE_PER_COMPANY, person
 from crm_assets.spec import Connection, Resource
 from crm_assets.spec.load import singular
@@ -117,7 +116,7 @@ class Maker:
             self._with_nulls(resource, column, columns, draws)
         bound = [parents[index] for index in dealt] if parents and dealt is not None else None
         ordered = {column: columns[column] for column in resource.columns if column in columns}
-        return Table(_nested(resource, ordered, calendar), list(serials), [] if parents == [] else bound)
+        return Table(agreed(resource, ordered, calendar.zone), list(serials), [] if parents == [] else bound)
 
     def _references(
         self, resource: Resource, column: str, about: list[int], dealt: list[int] | None, draws: random.Random
@@ -164,58 +163,3 @@ class Maker:
         dated = {resource.window.field, *roles.created}
         seen.columns.update({name: [times[name][i] for i in order] for name in times if name in dated})
         return seen
-
-
-def _nested(resource: Resource, columns: dict[str, list[Any]], calendar: Calendar) -> dict[str, list[Any]]:
-    """Make columns agree that overlap on the wire: a JSON value contains the columns taken from inside it."""
-    inner = {name: outer for name in columns if (outer := containing(resource, name))}
-    for name, outer in inner.items():
-        if resource.columns[outer].wire_path(outer) == resource.columns[name].wire_path(name):
-            columns[name] = columns[outer]
-    _join_companions(resource, columns)
-    outermost_last = sorted(set(inner.values()), key=lambda name: -len(resource.columns[name].wire_path(name)))
-    for outer in outermost_last:
-        parts = [
-            name
-            for name in inner
-            if len(_path(resource, name)) > len(_path(resource, outer)) and _within(resource, name, outer)
-        ]
-        columns[outer] = [copy.deepcopy(value) for value in columns[outer]]
-        for name in parts:
-            encode, rest = (
-                encoder(resource.columns[name], calendar.zone),
-                _path(resource, name)[len(_path(resource, outer)) :],
-            )
-            for index, value in enumerate(columns[name]):
-                wire = encode(value) if encode and value is not None else value
-                columns[outer][index] = place(columns[outer][index], rest, wire)
-    return columns
-
-
-def _path(resource: Resource, name: str) -> tuple[str, ...]:
-    return resource.columns[name].wire_path(name)
-
-
-def _within(resource: Resource, name: str, outer: str) -> bool:
-    above = _path(resource, outer)
-    return _path(resource, name)[: len(above)] == above
-
-
-def _join_companions(resource: Resource, columns: dict[str, list[Any]]) -> None:
-    """Let the column on the join's path (or the JSON column around it) hold the ids of the companions."""
-    include = resource.endpoint.include
-    if include is None or not columns:
-        return
-    fields = {name: _path(resource, name)[1:] for name in columns if _path(resource, name)[0] == include.field}
-    for holder in columns:
-        path = _path(resource, holder)
-        if include.on[: len(path)] != path:
-            continue
-        values = []
-        for index, value in enumerate(columns[holder]):
-            companion: dict[str, Any] = {}
-            for name, rest in fields.items():
-                place(companion, rest, columns[name][index])
-            values.append(place(copy.deepcopy(value), include.on[len(path) :], companion_key(include.type, companion)))
-        columns[holder] = values
-        return

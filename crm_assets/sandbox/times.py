@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -24,7 +25,7 @@ class Calendar:
     roles: Roles
     zone: ZoneInfo
 
-    @property
+    @cached_property
     def step(self) -> int:
         """Resolution of all timestamps of the table in milliseconds: that of its coarsest column."""
         return 1000 if any(column.format == "epoch_s" for column in self.resource.columns.values()) else 1

@@ -11,7 +11,7 @@ from typing import Any
 
 from crm_assets.sandbox.facts import country_code, fact_named, fact_of_class, full_name
 from crm_assets.sandbox.roles import names_company
-from crm_assets.sandbox.shapes import json_value
+from crm_assets.sandbox.shapes import json_values
 from crm_assets.sandbox.world import Person
 from crm_assets.spec import Column, ColumnType
 
@@ -41,7 +41,7 @@ def values_of(name: str, column: Column, rows: Rows, about: str) -> list[Any]:
     if column.type is ColumnType.TEXT:
         return _texts(name, column, rows, about)
     if column.type is ColumnType.JSON:
-        return [json_value(name, column, person, rows.draws) for person in rows.people]
+        return json_values(name, column, rows.people, rows.draws)
     if column.examples:
         return [_typed(value, column.type) for value in rows.draws.choices(column.examples, k=len(rows.serials))]
     return _numbers(name, column.type, rows)

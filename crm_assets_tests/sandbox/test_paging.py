@@ -89,7 +89,7 @@ def test_selectors_with_wildcards_find_their_records_in_groups(world: World) -> 
     assert [len(group["Entries"]) for group in body] == [3, 3, 3, 3]
 
 
-def test_an_empty_list_has_no_rows_on_any_page(connections: object, world: World) -> None:
+def test_an_empty_list_has_no_rows_on_any_page(world: World) -> None:
     empty = Sandbox(world.sandbox.connections.values(), rows=0)
     assert [empty.rows("shop", resource) for resource in LISTS] == [[]] * len(LISTS)
     assert empty.rows("tracker", "visits") == []

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from crm_assets.sandbox import Sandbox
-from crm_assets.spec import ColumnType, Connection
+from crm_assets.spec import ColumnType, Connection, load_connections
 from crm_assets_tests.sandbox.conftest import START, TODAY, World
 
 PYTHON_TYPES = {
@@ -94,7 +94,7 @@ def test_the_same_people_are_in_several_systems(packaged: tuple[Connection, ...]
     assert all(len({first for first, _ in each if first}) <= 1 for each in names.values())
 
 
-def test_the_same_arguments_give_the_same_data_in_every_process(tmp_path: Path, connections: object) -> None:
+def test_the_same_arguments_give_the_same_data_in_every_process(tmp_path: Path) -> None:
     code = """
 import sys
 from datetime import date
@@ -180,6 +180,4 @@ def test_a_row_can_be_told_as_json(world: World) -> None:
 @pytest.fixture(scope="module")
 def packaged() -> tuple[Connection, ...]:
     """The connections file of the repository."""
-    from crm_assets.spec import load_connections
-
     return load_connections(Path(__file__).parents[2] / "connections.yaml")
