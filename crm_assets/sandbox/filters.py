@@ -12,7 +12,7 @@ from crm_assets.sandbox.answers import RefusedError
 from crm_assets.sandbox.draw import midnight
 from crm_assets.spec import Resource
 from crm_assets.spec.base import PLACEHOLDER
-from crm_assets.spec.modes import TimeFormat
+from crm_assets.spec.modes import Cursor, TimeFormat, Window
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -44,7 +44,9 @@ def unfill(template: Any, value: Any, partial: bool = False) -> dict[str, Any]:
         return {whole[1]: value}
     if isinstance(template, str) and (found := re.fullmatch(_pattern(template), str(value), re.DOTALL)):
         return dict(found.groupdict())
-    if _text(template) != _text(value):
+    # In a query a truth value is a word, and clients disagree on its capital letter.
+    same = str(value).lower() == str(template).lower() if isinstance(template, bool) else str(value) == str(template)
+    if not same:
         raise MismatchError
     return {}
 
@@ -60,10 +62,6 @@ def _unfill_mapping(template: dict[str, Any], value: Any, partial: bool) -> dict
 def _pattern(template: str) -> str:
     parts = PLACEHOLDER.split(template)
     return "".join(re.escape(part) if i % 2 == 0 else f"(?P<{part}>.+?)" for i, part in enumerate(parts))
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class Bounds(NamedTuple):
@@ -97,13 +95,20 @@ def requested_bounds(resource: Resource, zone: ZoneInfo, query: Mapping[str, Any
     if part is None:
         return UNBOUNDED
     try:
-        found = unfill(part.params, query, partial=True)
-        found |= unfill(part.json_body or {}, body if isinstance(body, dict) else {}, partial=True)
+        found = _filled(part, query, body)
+        # Bounds an API demands of every request stand in the endpoint itself: sent unchanged, they ask for everything.
+        demanded = _filled(part, resource.endpoint.params, resource.endpoint.json_body)
+        found = {name: value for name, value in found.items() if str(demanded.get(name)) != str(value)}
         inclusive = resource.window is None or resource.window.end == "inclusive"
         start = _instant(found.get("window_start", found.get("cursor_start")), part.format, zone)
         return Bounds(start, _instant(found.get("window_end"), part.format, zone, inclusive))
     except (MismatchError, ValueError, OverflowError):
         raise RefusedError(400, f"The date filter of {resource.name} is not in the format {part.format}.") from None
+
+
+def _filled(part: Window | Cursor, query: Mapping[str, Any], body: Any) -> dict[str, Any]:
+    found = unfill(part.params, query, partial=True)
+    return found | unfill(part.json_body or {}, body if isinstance(body, dict) else {}, partial=True)
 
 
 def _instant(value: Any, form: TimeFormat, zone: ZoneInfo, after: bool = False) -> datetime | None:

@@ -46,20 +46,17 @@ def _within(resource: Resource, name: str, outer: str) -> bool:
 
 
 def _join_companions(resource: Resource, columns: dict[str, list[Any]]) -> None:
-    """Let the column on the join's path (or the JSON column around it) hold the ids of the companions."""
+    """Let the column on the join's path (or the nearest JSON column around it) hold the ids of the companions."""
     include = resource.endpoint.include
-    if include is None or not columns:
+    paths = {name: _path(resource, name) for name in columns}
+    holders = [name for name, path in paths.items() if include and include.on[: len(path)] == path]
+    if not include or not holders:
         return
-    fields = {name: _path(resource, name)[1:] for name in columns if _path(resource, name)[0] == include.field}
-    for holder in columns:
-        path = _path(resource, holder)
-        if include.on[: len(path)] != path:
-            continue
-        values = []
-        for index, value in enumerate(columns[holder]):
-            companion: dict[str, Any] = {}
-            for name, rest in fields.items():
-                place(companion, rest, columns[name][index])
-            values.append(place(copy.deepcopy(value), include.on[len(path) :], companion_key(include.type, companion)))
-        columns[holder] = values
-        return
+    fields = {name: path[1:] for name, path in paths.items() if path[0] == include.field}
+    holder = max(holders, key=lambda name: len(paths[name]))
+    rest = include.on[len(paths[holder]) :]
+    for index, value in enumerate(columns[holder]):
+        companion: dict[str, Any] = {}
+        for name, path in fields.items():
+            place(companion, path, columns[name][index])
+        columns[holder][index] = place(copy.deepcopy(value), rest, companion_key(include.type, companion))

@@ -138,6 +138,7 @@ resources:
       city: {type: text, source: location.attributes.city}
       country: {type: text, source: location.attributes.country}
       relationships: json
+      place_id: {type: text, source: relationships.location.data.id}
   - name: visits
     endpoint:
       path: /v1/sites/{site_id}/visits
@@ -154,7 +155,8 @@ resources:
     endpoint:
       path: /tasks
       method: POST
-      json: {Parameters: {Sort: up}}
+      json: {Parameters: {Sort: up, Start: "1970-01-01", End: "2199-12-31"}}
+      params: {all: true}
       data_selector: Results
       paginator: {type: page_number, location: json, page_param: Parameters.Page, end: empty_page}
     window:

@@ -71,6 +71,10 @@ def test_references_point_at_rows_that_exist(world: World) -> None:
 def test_columns_that_overlap_on_the_wire_agree(world: World) -> None:
     for row in world.sandbox.rows("shop", "people"):
         assert row["links"]["company"]["id"] == row["company_id"]
+    leads = world.sandbox.rows("tracker", "leads")
+    places = {row["place_id"]: (row["city"], row["country"]) for row in leads}
+    assert [row["relationships"]["location"]["data"]["id"] for row in leads] == [row["place_id"] for row in leads]
+    assert [(row["city"], row["country"]) for row in leads] == [places[row["place_id"]] for row in leads]
 
 
 def test_parents_are_few_and_each_has_children(world: World) -> None:
