@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +16,10 @@ from crm_assets.spec.paths import WILDCARD, path_text
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _ANY = msgspec.json.Decoder()
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -42,16 +48,33 @@ def open_envelope(body: bytes, content_type: str, endpoint: Endpoint) -> Envelop
     """
     _refuse_markup(body, content_type)
     try:
-        top = msgspec.Raw(body)
+        top = msgspec.Raw(_mended(body))
         envelope = Envelope(b"", None, top)
         _refuse_reported_error(envelope, endpoint)
         records = _unwrapped(_select(top, endpoint.data_selector, endpoint.data_selector), endpoint.unwrap)
         companions = _companions(top, endpoint)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ReadError(
-            f"the answer is no valid JSON ({error}); it may be cut short. Nothing of this list was loaded"
-        ) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise unreadable(error) from error
     return Envelope(records, companions, top)
+
+
+def unreadable(error: Exception) -> ReadError:
+    """Return the error that says why a body could not be read as JSON."""
+    return ReadError(f"the answer is no valid JSON ({error}); it may be cut short. Nothing of this list was loaded")
+
+
+def _mended(body: bytes) -> bytes:
+    """Return the body as strict JSON: no byte order mark, and ``U+FFFD`` for each half of a character cut in two.
+
+    Raises:
+        UnicodeDecodeError: The body is no UTF-8.
+    """
+    body = body.removeprefix(codecs.BOM_UTF8)
+    if not body.isascii():
+        body.decode()
+    if b"\\ud" in body or b"\\uD" in body:
+        body = _ESCAPE.sub(lambda found: rb"\ufffd" if found["half"] else found[0], body)
+    return body
 
 
 def _refuse_markup(body: bytes, content_type: str) -> None:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from crm_assets.rest.strict import wire_tree
-from crm_assets.rest.types import DUCKDB, literal, quoted
+from crm_assets.rest.types import DUCKDB, EPOCH_RANGE, literal, quoted
 from crm_assets.spec.columns import Column, ColumnType
 from crm_assets.spec.paths import path_text
 from crm_assets.spec.system import Resource
@@ -88,7 +88,8 @@ def _fitting_value(field: str, column: Column) -> str:
 
 def _from_epoch(number: str, column: Column) -> str:
     milliseconds = number if column.format == "epoch_ms" else f"{number} * 1000"
-    moment = f"timezone('UTC', epoch_ms(CASE WHEN abs({number}) < 100000000000000 THEN {milliseconds} END))"
+    least, greatest = EPOCH_RANGE[column.format]
+    moment = f"timezone('UTC', epoch_ms(CASE WHEN {number} BETWEEN {least} AND {greatest} THEN {milliseconds} END))"
     return f"{moment}::DATE" if column.type is ColumnType.DATE else moment
 
 
@@ -132,6 +133,8 @@ def _careful_value(value: str, column: Column) -> str:
         ColumnType.JSON: _present(value),
     }[column.type]
     result = value if column.type is ColumnType.JSON else f"TRY_CAST({text} AS {DUCKDB[column.type]})"
+    if column.type is ColumnType.DOUBLE:
+        condition += f" AND isfinite({result})"
     return f"CASE WHEN {condition} THEN {result} END"
 
 

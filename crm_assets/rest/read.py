@@ -10,8 +10,12 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
+import duckdb
+import msgspec
+import pyarrow as pa
+
 from crm_assets.rest.decode import Records
-from crm_assets.rest.envelope import open_envelope
+from crm_assets.rest.envelope import open_envelope, unreadable
 from crm_assets.rest.errors import ReadError
 from crm_assets.rest.proof import Proof, Task
 from crm_assets.rest.request import Request, Span, list_request
@@ -162,6 +166,8 @@ class Reader:
                 return Page(envelope, self._spool.decoder.inspect(envelope.records, envelope.companions, values))
             except ReadError as error:
                 raise error.at(name) from error.__cause__
+            except (msgspec.DecodeError, RecursionError) as error:
+                raise unreadable(error).at(name) from error
 
         return fetch
 
@@ -176,8 +182,12 @@ class Reader:
     async def _flush(self, keep: Keep) -> None:
         async with self._appending:
             batch = self._batches.pop(keep, [])
-            if batch:
+            if not batch:
+                return
+            try:
                 await asyncio.get_running_loop().run_in_executor(self._decoding, self._spool.append, batch, keep)
+            except (duckdb.Error, pa.ArrowException) as error:
+                raise ReadError(f"its records cannot be decoded ({str(error).splitlines()[0]})") from error
 
     def _finish(self, walked: Walked) -> None:
         self.proof.lists += 1
