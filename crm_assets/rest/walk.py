@@ -109,6 +109,7 @@ class _Numbered:
         self._ahead = ahead
         self._pending: deque[asyncio.Task[Page]] = deque()
         self._next = 0
+        self._total: int | None = None
         self._last: int | None = None
         self._fullest = 0
 
@@ -159,8 +160,10 @@ class _Numbered:
         paginator, count = self._paginator, page.records.count
         self._walked.note_total(page, paginator.total_records_path)
         total = _whole(page.envelope.fact(paginator.total_pages_path))
+        if total is None and paginator.end != "total_pages":
+            total = self._total
         if total is not None:
-            self._last = max(total - 1, 0)
+            self._total, self._last = total, max(total - 1, 0)
             if index >= self._last:
                 return f"{name} of {total} pages"
             if not count:
@@ -245,6 +248,7 @@ async def _linked(paginator: JsonLink, request: Request, fetch: FetchPage, walke
 async def _by_cursor(paginator: CursorPage, request: Request, fetch: FetchPage, walked: Walked) -> AsyncIterator[Page]:
     request = _limited(paginator.location, paginator.limit_param, paginator.limit, request)
     cursor: object = None
+    seen: set[str] = set()
     while True:
         name = f"page {walked.pages + 1}"
         page = await fetch(request, name)
@@ -260,6 +264,9 @@ async def _by_cursor(paginator: CursorPage, request: Request, fetch: FetchPage, 
             return
         if stale:
             raise ReadError(f"{name} names its own cursor again: the server ignores {paginator.cursor_param}")
+        if repr(following) in seen:
+            raise ReadError(f"{name} names a cursor that was already followed: the list goes round in a circle")
+        seen.add(repr(following))
         cursor = following
         request = request.given(paginator.location, paginator.cursor_param, cursor)
 
