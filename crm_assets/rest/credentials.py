@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from crm_assets.rest.errors import ReadError
 from crm_assets.spec.auth import ApiKeyAuth, Auth, BasicAuth
@@ -16,6 +16,18 @@ def origin(url: str) -> tuple[str, str, int | None]:
     """Return scheme, host and port of a URL, default ports filled in."""
     parts: SplitResult = urlsplit(url)
     return parts.scheme, (parts.hostname or "").lower(), parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+
+
+def followed(url: str, target: str) -> str:
+    """Return the address a redirect or link found at ``url`` leads to.
+
+    Raises:
+        ReadError: It is no address.
+    """
+    try:
+        return urljoin(url, target)
+    except ValueError:
+        raise ReadError(f"the server points at something that is no address ({target[:80]!r})") from None
 
 
 @dataclass(frozen=True, repr=False)
@@ -56,10 +68,14 @@ class Credentials:
         """Refuse a URL of another scheme, host or port.
 
         Raises:
-            ReadError: It is one.
+            ReadError: It is one, or no URL at all.
         """
-        if origin(url) != origin(self.base_url):
-            scheme, host, port = origin(url)
+        try:
+            found = origin(url)
+        except ValueError:
+            raise ReadError("the server points at something that is no address") from None
+        if found != origin(self.base_url):
+            scheme, host, port = found
             raise ReadError(
                 f"the server points at another address ({scheme}://{host}:{port}); "
                 f"the credentials are not sent there. If the API moved, change base_url"

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
+from crm_assets.rest.errors import ReadError
 from crm_assets.spec.base import fill, fill_url, merged
 from crm_assets.spec.connections import Connection
 from crm_assets.spec.modes import Cursor, TimeFormat, Window
@@ -87,6 +88,9 @@ def list_request(
         values: What fills the placeholders: the parent's key.
         span: The window asked for, for resources that have one.
         since: The cursor's starting point.
+
+    Raises:
+        ReadError: A parent's key cannot stand in an address.
     """
     endpoint = resource.endpoint
     filters: Window | Cursor | None = None
@@ -98,7 +102,10 @@ def list_request(
     elif since and resource.cursor:
         filters = resource.cursor
         values["cursor_start"] = moment_text(since, resource.cursor.format, connection.zone)
-    path = fill_url(endpoint.path, values)
+    try:
+        path = fill_url(endpoint.path, values)
+    except ValueError as error:
+        raise ReadError(f"its address cannot be built: {error}") from error
     params = {**connection.system.client.params, **endpoint.params, **(filters.params if filters else {})}
     body = merged(endpoint.json_body, filters.json_body) if filters and filters.json_body else endpoint.json_body
     return Request(

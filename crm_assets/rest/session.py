@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,20 +11,19 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from types import TracebackType
-from urllib.parse import urljoin
 
 import aiohttp
 import msgspec
 import yarl
 
 from crm_assets.rest.budget import RateBudget
-from crm_assets.rest.credentials import Credentials
+from crm_assets.rest.credentials import Credentials, followed
 from crm_assets.rest.errors import ReadError
 from crm_assets.rest.request import Request
 from crm_assets.spec.endpoint import ErrorHandler
 
 _TIMEOUT = aiohttp.ClientTimeout(total=300, sock_connect=30, sock_read=60)
-_TRANSPORT = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, asyncio.TimeoutError)
+_TRANSPORT = (aiohttp.ClientError, asyncio.TimeoutError)
 _HINTS = {
     401: "the key was refused, or may not read this list; check the connection's secrets and the key's permissions",
     402: "the subscription does not include this part of the API",
@@ -146,7 +146,7 @@ class Session:
                 target = response.headers.get("Location")
                 if response.status not in (301, 302, 303, 307, 308) or not target:
                     return response.status, response.headers, body
-                url = urljoin(url, target)
+                url = followed(url, target)
                 self._credentials.check_origin(url)
         raise ReadError("the server redirects in a circle; check base_url")
 
@@ -164,7 +164,7 @@ class Session:
             if headers.get(f"{prefix}-Remaining") == "0":
                 seconds = _number(headers.get(f"{prefix}-Reset"))
                 if seconds is not None:
-                    self._budget.pause(seconds - time.time() if seconds > 1e9 else seconds)
+                    self._budget.pause(_from_now(seconds))
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -181,11 +181,19 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return max((moment - datetime.now(timezone.utc)).total_seconds(), 0.0)
 
 
+def _from_now(reset: float) -> float:
+    """Return the seconds until a reset, which vendors give as a span or as a moment, in seconds or milliseconds."""
+    if reset < 1e9:
+        return reset
+    return (reset / 1000 if reset > 1e11 else reset) - time.time()
+
+
 def _number(text: str | None) -> float | None:
     try:
-        return float(text or "")
+        number = float(text or "")
     except ValueError:
         return None
+    return number if math.isfinite(number) else None
 
 
 def _transport_problem(error: BaseException) -> str:

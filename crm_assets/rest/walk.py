@@ -12,8 +12,8 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from urllib.parse import urljoin
 
+from crm_assets.rest.credentials import followed
 from crm_assets.rest.decode import Records
 from crm_assets.rest.envelope import Envelope
 from crm_assets.rest.errors import ReadError
@@ -239,10 +239,12 @@ async def _linked(paginator: JsonLink, request: Request, fetch: FetchPage, walke
         if not link:
             walked.ended_by = f"{name} links to no further page"
             return
-        if not isinstance(link, str) or link in seen:
-            raise ReadError(f"{name} links to {'a page already read' if link in seen else 'something that is no link'}")
+        if not isinstance(link, str):
+            raise ReadError(f"{name} links to something that is no link")
+        if link in seen:
+            raise ReadError(f"{name} links to a page already read")
         seen.add(link)
-        request = Request(request.method, urljoin(request.url, link), {}, request.json)
+        request = Request(request.method, followed(request.url, link), {}, request.json)
 
 
 async def _by_cursor(paginator: CursorPage, request: Request, fetch: FetchPage, walked: Walked) -> AsyncIterator[Page]:
