@@ -85,7 +85,7 @@ def envelope(
         return {paginator.next_url_path: _link(asked, start + size)} if start + size < total else {}
     if isinstance(paginator, CursorPage):
         return {paginator.cursor_path: _cursor(paginator, selection, start, size, key)}
-    return _counts(paginator, start, size, total)
+    return {**_counts(paginator, start, size, total), **_next(paginator, asked, start, size, total)}
 
 
 def _size(paginator: PageNumber | Offset | JsonLink | CursorPage, asked: Asked) -> int:
@@ -143,6 +143,15 @@ def _counts(paginator: Paginator, start: int, size: int, total: int) -> dict[tup
         paginator.has_more_path: start + size < total,
     }
     return {path: value for path, value in found.items() if path}
+
+
+def _next(paginator: Paginator, asked: Asked, start: int, size: int, total: int) -> dict[tuple[str, ...], Any]:
+    """Return the link to the next page, where the declaration lets its absence end the list."""
+    if not isinstance(paginator, (PageNumber, Offset)) or not paginator.next_link_path or start + size >= total:
+        return {}
+    name, step = (paginator.page_param, 1) if isinstance(paginator, PageNumber) else (paginator.offset_param, size)
+    following = {**asked.query, name: asked.count(name, paginator.location, 0) + step}
+    return {paginator.next_link_path: f"{asked.url}?{urlencode(following, doseq=True)}"}
 
 
 def _link(asked: Asked, after: int) -> str:
