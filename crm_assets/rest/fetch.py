@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ def fetch(
 
     Args:
         connection: The account.
-        tasks: What to read; a parent that is missing here is read for its keys.
+        tasks: What to read. The parent of a list is read whole, for its keys alone where it is missing here.
         secrets: Secret name to value.
         folder: The run's own folder for spools.
         budget: The connection's rate budget.
@@ -139,14 +139,17 @@ def verify(proof: Proof) -> None:
 
 
 def _with_parents(connection: Connection, tasks: list[Task]) -> dict[str, Task]:
+    """Add the parents of the lists; each is read whole, for a row that did not change has its list all the same."""
     wanted = {task.resource.name: task for task in tasks}
     pending = list(tasks)
     while pending:
         parent = pending.pop().resource.parent
-        if parent and parent.resource not in wanted:
-            task = Task(connection.system.resource(parent.resource), load=False)
-            wanted[parent.resource] = task
-            pending.append(task)
+        task = wanted.get(parent.resource) if parent else None
+        if parent is None or (task and task.mode == "sweep"):
+            continue
+        task = task or Task(connection.system.resource(parent.resource), load=False)
+        wanted[parent.resource] = replace(task, spans=(), since=None)
+        pending.append(task)
     return wanted
 
 
