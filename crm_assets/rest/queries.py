@@ -70,7 +70,7 @@ def careful_query(resource: Resource) -> str:
         f"CASE WHEN json_type(r) = 'OBJECT' THEN nullif(rest::VARCHAR, '{{}}') END AS _extra, "
         f"CASE WHEN len(wrong) > 0 THEN "
         f"to_json(map_from_entries(list_transform(wrong, lambda m: {{'k': m.k, 'v': m.v}})))::VARCHAR END AS _misfits, "
-        f"{_reason(resource, values)} AS _reason, r::VARCHAR AS _record FROM undeclared"
+        f"{_reason(resource, values)} AS _reason, coalesce(r::VARCHAR, 'null') AS _record FROM undeclared"
     )
 
 
