@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -49,16 +50,21 @@ def _declared(name: str, column: Column, resource: Resource) -> dg.TableColumn:
 
 def definition_metadata(session_catalog: str, connection: Connection, resource: Resource) -> dict[str, Any]:
     """Return what is known of an asset before any run."""
-    path = connection.system.path
-    declaration = dg.LocalFileCodeReference(file_path=path, label=Path(path).name)
     return {
         "dagster/table_name": f"{session_catalog}.{connection.name}.{resource.name}",
         "dagster/column_schema": declared_columns(resource),
         "primary_key": ", ".join(resource.primary_key),
         "mode": resource.mode,
         "verified": resource.verified,
-        "dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[declaration]),
+        "dagster/code_references": _declared_in(connection.system.path),
     }
+
+
+def _declared_in(path: str) -> dg.CodeReferencesMetadataValue:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        reference = dg.LocalFileCodeReference(file_path=path, label=Path(path).name)
+        return dg.CodeReferencesMetadataValue(code_references=[reference])
 
 
 def read_metadata(session: Session, reading: Reading, settled: dict[str, tuple[int, int]]) -> dict[str, Any]:
