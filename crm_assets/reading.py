@@ -108,7 +108,7 @@ class Step:
     def _results(self, session: Session, readings: list[Reading]) -> Iterator[Any]:
         complete = [reading for reading in readings if reading.proof.complete]
         loaded = self._load(session, complete) if complete else {}
-        settled = settle(session, self.connection, readings, self.context.run_id) if readings else {}
+        settled = settle(session, self.connection, readings, self.context.run.run_id) if readings else {}
         for reading in complete:
             key = self._key(reading.task.resource)
             metadata = {**loaded[key], **read_metadata(session, reading, settled)}
