@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from crm_assets.partitions import joined
 from crm_assets.rest.proof import Proof
 from crm_assets.rest.types import literal
 from crm_assets.warehouse import Session
@@ -79,7 +80,8 @@ def entry(
     facts |= {
         "run_id": run_id,
         "resource": resource,
-        "span": ", ".join(str(span) for span in proof.spans) or (proof.since.isoformat() if proof.since else ""),
+        "span": ", ".join(str(span) for span in joined(list(proof.spans)))
+        or (proof.since.isoformat() if proof.since else ""),
         "deleted": deleted,
         "delete_refused": refused,
         "details": json.dumps({name: facts[name] for name in _DETAILS}, default=str),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time, timezone
+from datetime import date, datetime, time, timedelta, timezone
 from typing import Any
 
+from crm_assets.partitions import joined
 from crm_assets.rest.proof import Task
 from crm_assets.rest.request import Span
 from crm_assets.rest.types import quoted
@@ -45,3 +46,34 @@ def _moment(value: Any, connection: Connection) -> datetime:
     if isinstance(value, datetime):
         return value if value.tzinfo else value.replace(tzinfo=timezone.utc)
     return datetime.combine(value, time(), connection.zone)
+
+
+def due_span(session: Session | None, connection: Connection, resource: Resource, today: date) -> Span:
+    """Return the days a windowed resource should be read for: the first never loaded to the horizon, and the trailing.
+
+    Args:
+        session: The open warehouse, or ``None`` where there is none yet.
+        connection: Gives the first day.
+        resource: Has a window.
+        today: The current day in the connection's zone.
+    """
+    window = resource.window
+    if window is None:
+        raise ValueError(f"{resource.name} has no window")
+    end = today + timedelta(days=1 + window.horizon)
+    first = connection.start_date
+    for span in loaded_spans(session, resource) if session else ():
+        if span.start <= first < span.end:
+            first = span.end
+    return Span(max(min(first, today - timedelta(days=window.trailing)), connection.start_date), end)
+
+
+def loaded_spans(session: Session, resource: Resource) -> tuple[Span, ...]:
+    """Return the days of which complete reads were loaded, joined, in order; read from the ledger."""
+    if not session.columns("_reads"):
+        return ()
+    rows = session.query(
+        f"SELECT DISTINCT span FROM {session.table('_reads')} WHERE resource = %s AND mode = 'window' AND complete",
+        resource.name,
+    )
+    return joined([Span.parse(text) for (texts,) in rows for text in texts.split(", ") if text])

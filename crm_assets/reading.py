@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,16 +107,18 @@ class Step:
             self.context.log.error(proof.reason)
 
     def _results(self, session: Session, readings: list[Reading]) -> Iterator[Any]:
-        complete = [reading for reading in readings if reading.proof.complete]
+        complete, started = [reading for reading in readings if reading.proof.complete], time.perf_counter()
         loaded = self._load(session, complete) if complete else {}
         settled = settle(session, self.connection, readings, self.context.run.run_id) if readings else {}
+        seconds_load = round(time.perf_counter() - started, 3)
         for reading in complete:
-            key = self._key(reading.task.resource)
+            key, started = self._key(reading.task.resource), time.perf_counter()
+            checks = self._checks(session, reading.task.resource)
+            seconds_checks = round(time.perf_counter() - started, 3)
             metadata = {**loaded[key], **read_metadata(session, reading, settled)}
+            metadata |= {"seconds_load": seconds_load, "seconds_checks": seconds_checks}
             self._describe_partitions(session, reading)
-            yield dg.MaterializeResult(
-                asset_key=key, metadata=metadata, check_results=self._checks(session, reading.task.resource)
-            )
+            yield dg.MaterializeResult(asset_key=key, metadata=metadata, check_results=checks)
         done = {reading.task.resource.name for reading in complete}
         for resource in self.resources:
             if resource.name not in done:

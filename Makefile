@@ -1,0 +1,39 @@
+# Two commands: `make demo` shows everything, `make test` proves it. Both install what they need into this folder.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+NEWEST := .venv-newest
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-newest lint bench lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+demo: $(VENV)/.installed ## Sandbox, 32 assets, checks, Dagster UI (ARGS=--no-ui leaves the UI out)
+	@$(BIN)/crm-assets demo $(ARGS)
+
+test: $(VENV)/.installed ## The test suite (ARGS go to pytest)
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-newest: $(NEWEST)/.installed ## The same suite on the newest Dagster, with dagster-dlt alone
+	@$(NEWEST)/bin/python -m pytest $(ARGS)
+
+lint: $(VENV)/.installed ## Style and types
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+bench: $(VENV)/.installed ## All benchmarks; writes docs/performance.md (takes hours; ARGS=--only NAME for one)
+	@$(BIN)/python benchmarks/venvs.py && $(BIN)/python benchmarks/run.py $(ARGS)
+
+lock: $(VENV)/.installed ## Write both lock files anew
+	@$(BIN)/python scripts/lock.py
+
+clean: ## Remove what the commands above made
+	rm -rf $(VENV) $(NEWEST) data build dist *.egg-info
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) scripts/install.py $(VENV) requirements.lock
+
+$(NEWEST)/.installed: requirements-newest.lock pyproject.toml
+	@$(PYTHON) scripts/install.py $(NEWEST) requirements-newest.lock

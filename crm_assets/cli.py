@@ -1,0 +1,165 @@
+"""``crm-assets``: thin verbs over the package. What a verb needs is imported when it is called."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+_DATE = click.DateTime(["%Y-%m-%d"])
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="crm_assets")
+def main() -> None:
+    """CRM data in your warehouse, through Dagster."""
+    from crm_assets.settings import quiet_libraries
+
+    quiet_libraries()
+
+
+@main.command()
+@click.argument("selection", required=False)
+@click.option("--from", "first", type=_DATE, help="First day of the windows to read.")
+@click.option("--to", "last", type=_DATE, help="Last day of the windows to read (default: today).")
+@click.option("--full", is_flag=True, help="Read whole lists where only changes would be read.")
+@click.option("--json", "report", type=click.Path(dir_okay=False, path_type=Path), help="Also write the summary here.")
+def sync(selection: str | None, first: datetime | None, last: datetime | None, full: bool, report: Path | None) -> None:
+    """Materialize assets without the UI. SELECTION is in Dagster's asset-selection syntax.
+
+    Without dates: sweeps, cursors, and every window since start_date that was never loaded, plus the trailing days.
+    Exits with 0 only if every asset was loaded and no check failed.
+    """
+    from crm_assets.sync import Order
+
+    with _in_words():
+        outcomes = _sync(Order(selection, _days(first, last), full), report)
+    sys.exit(0 if all(outcome.succeeded for outcome in outcomes) else 1)
+
+
+@main.command()
+@click.option("--ui/--no-ui", default=True, help="Serve the Dagster UI afterwards.")
+@click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI on 127.0.0.1.")
+@click.option("--rows", default=120, show_default=True, help="Typical number of rows of a list.")
+def demo(ui: bool, port: int, rows: int) -> None:
+    """Show everything: sandbox up, all assets materialized and checked, then the Dagster UI."""
+    from crm_assets.demo import run_demo
+
+    with _in_words():
+        sys.exit(run_demo(ui=ui, port=port, rows=rows))
+
+
+@main.command()
+@click.option("--port", default=8765, show_default=True, help="Port on 127.0.0.1.")
+@click.option("--rows", default=120, show_default=True, help="Typical number of rows of a list.")
+@click.option("--seed", default=7, show_default=True, help="Another seed makes other people and companies.")
+@click.option("--days-later", default=0, show_default=True, help="State of the data: some changed, came and went.")
+@click.option("--print-env", is_flag=True, help="Only print what to set so that the connections use it.")
+def sandbox(port: int, rows: int, seed: int, days_later: int, print_env: bool) -> None:
+    """Serve a local API for every configured connection, with test data."""
+    from crm_assets.sandbox import Sandbox, run_forever, sandbox_environment
+    from crm_assets.spec.connections import load_connections
+
+    with _in_words():
+        connections = load_connections()
+        if print_env:
+            for name, value in sandbox_environment(connections, f"http://127.0.0.1:{port}").items():
+                click.echo(f"export {name}={value}")
+            return
+        click.echo(f"Serving {len(connections)} connections at http://127.0.0.1:{port}; Ctrl-C stops.")
+        run_forever(Sandbox(connections, rows=rows, seed=seed, state=days_later), port)
+
+
+@main.command("import-seed")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--name", help="Name of the system (default: the file's).")
+def import_seed_(file: Path, name: str | None) -> None:
+    """Turn a dlt REST API configuration (a document or its Python) into a declaration, and list every repair."""
+    from crm_assets.spec.seed import import_seed
+
+    with _in_words():
+        seed = import_seed(file.read_text(encoding="utf-8"), name or file.stem.lower().replace("-", "_"))
+        click.echo(seed.yaml)
+        click.echo(f"{len(seed.repairs)} repairs:", err=True)
+        for repair in seed.repairs:
+            click.echo(f"  {repair.kind:8} {repair.key}: {repair.what} ({repair.why})", err=True)
+
+
+@main.command("export-dlt")
+@click.argument("connection")
+def export_dlt(connection: str) -> None:
+    """Print a connection's declaration as dlt's own REST API configuration, as JSON."""
+    from crm_assets.resources import secret_names
+    from crm_assets.rest.dlt_config import rest_api_config
+
+    with _in_words():
+        chosen = _connection(connection)
+        secrets = {name: f'dlt.secrets["sources.{chosen.name}.{name}"]' for name in secret_names(chosen)}
+        click.echo(json.dumps(rest_api_config(chosen, secrets), indent=2, ensure_ascii=False))
+
+
+def _sync(order: Any, report: Path | None = None) -> Any:
+    from rich.console import Console
+
+    from crm_assets.definitions import defs
+    from crm_assets.summary import Bars, as_json, render
+    from crm_assets.sync import run
+
+    console, started = Console(), time.monotonic()
+    with Bars(console) as bars:
+        outcomes = run(defs(), order, bars)
+    seconds = time.monotonic() - started
+    render(outcomes, seconds, console)
+    if report:
+        report.write_text(json.dumps(as_json(outcomes, seconds), indent=2), encoding="utf-8")
+    return outcomes
+
+
+def _connection(name: str) -> Any:
+    from crm_assets.spec.connections import load_connections
+    from crm_assets.spec.errors import unknown
+
+    connections = {connection.name: connection for connection in load_connections()}
+    if name not in connections:
+        raise click.ClickException(unknown("connection", name, connections))
+    return connections[name]
+
+
+def _days(first: datetime | None, last: datetime | None) -> Any:
+    from crm_assets.rest.request import Span
+
+    if first is None and last is None:
+        return None
+    if first is None:
+        raise click.UsageError("--to needs --from")
+    end = last.date() if last else datetime.now().astimezone().date()
+    if end < first.date():
+        raise click.UsageError("--to lies before --from")
+    return Span(first.date(), end + timedelta(days=1))
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """Turn what a person can mend into one line; everything else keeps its traceback."""
+    from crm_assets.spec.errors import SpecError
+
+    try:
+        yield
+    except SpecError as error:
+        raise click.ClickException(str(error)) from error
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        click.echo("\nStopped. What was loaded stays; run again for the rest.", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
