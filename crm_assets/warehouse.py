@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -20,6 +21,8 @@ from crm_assets.rest.types import literal, quoted
 if TYPE_CHECKING:
     from dlt import Pipeline
     from dlt.common.destination import TDestinationReferenceArg
+    from dlt.common.destination.capabilities import DataTypeMapper
+    from dlt.destinations.sql_client import SqlClientBase
 
 DATABASE = "warehouse.duckdb"
 Say = Callable[[str], None]
@@ -103,7 +106,8 @@ class Warehouse:
                 dataset, pipelines_dir=str(folder / "dlt"), destination=destination, dataset_name=dataset
             )
             pipeline.config.restore_from_destination = False
-            yield Session(self, pipeline, dataset)
+            with pipeline.sql_client() as client:
+                yield Session(self, pipeline, client, dataset)
 
     @contextmanager
     def _turn(self, say: Say) -> Iterator[None]:
@@ -177,18 +181,19 @@ class Session:
 
     warehouse: Warehouse
     pipeline: Pipeline
+    client: SqlClientBase[Any]
     dataset: str
 
     def query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Return all rows of a query; ``%s`` stands for a parameter."""
-        with self.pipeline.sql_client() as client, client.execute_query(sql, *parameters) as cursor:
+        with self.client.execute_query(sql, *parameters) as cursor:
             return [tuple(row) for row in cursor.fetchall()]
 
     def execute(self, statements: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
         """Run statements in one transaction."""
-        with self.pipeline.sql_client() as client, client.begin_transaction():
+        with self.client.begin_transaction():
             for sql, parameters in statements:
-                client.execute_sql(sql, *parameters)
+                self.client.execute_sql(sql, *parameters)
 
     def table(self, name: str) -> str:
         """Return the quoted, schema-qualified name of a table."""
@@ -204,8 +209,11 @@ class Session:
 
     def type_of(self, kind: str) -> str | None:
         """Return the dlt type that a type of the warehouse's catalogue stands for."""
-        mapper = self.pipeline.destination.capabilities().get_type_mapper()
-        return mapper.from_destination_type(kind, None, None).get("data_type")
+        return self._type_mapper.from_destination_type(kind, None, None).get("data_type")
+
+    @cached_property
+    def _type_mapper(self) -> DataTypeMapper:
+        return self.pipeline.destination.capabilities().get_type_mapper()
 
     @property
     def takes_parquet(self) -> bool:
