@@ -48,6 +48,8 @@ class Proof:
     retries: int = 0
     bytes: int = 0
     duplicates: int = 0
+    """Records seen again, without those that an overlapping cursor repeats on purpose."""
+    repeats: int = 0
     duplicate_keys: list[dict[str, Any]] = field(default_factory=list)
     rejected: int = 0
     misfits: dict[str, int] = field(default_factory=dict)

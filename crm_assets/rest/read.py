@@ -192,6 +192,7 @@ class Reader:
     def _finish(self, walked: Walked) -> None:
         self.proof.lists += 1
         self.proof.pages += walked.pages
+        self.proof.repeats += walked.repeats
         self._ended_by = walked.ended_by
         if walked.reported_total is not None:
             self.proof.reported_total = (self.proof.reported_total or 0) + walked.reported_total

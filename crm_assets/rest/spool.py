@@ -138,16 +138,20 @@ class Spool:
         key = ", ".join(quoted(name) for name in self.resource.primary_key)
         query = f"SELECT count(*) FROM (SELECT DISTINCT {key} FROM {self._source})"
         ((distinct,),) = self._database.execute(query).fetchall()
-        proof.duplicates = self.rows - distinct
-        if not proof.duplicates:
-            return
+        proof.duplicates = max(self.rows - distinct - proof.repeats, 0)
+        if proof.duplicates:
+            proof.duplicate_keys = self._seen_twice(key)
+        if self.rows > distinct:
+            self._keep_newest(key)
+        self.rows = distinct
+
+    def _seen_twice(self, key: str) -> list[dict[str, Any]]:
         offenders = self._database.sql(
             f"SELECT {key}, count(*) AS seen FROM {self._source} GROUP BY {key} HAVING count(*) > 1 "
             f"ORDER BY seen DESC, {key} LIMIT {_OFFENDERS}"
         ).to_arrow_table()
-        proof.duplicate_keys = offenders.to_pylist()
-        self._keep_newest(key)
-        self.rows -= proof.duplicates
+        rows: list[dict[str, Any]] = offenders.to_pylist()
+        return rows
 
     def _keep_newest(self, key: str) -> None:
         cursor = self.resource.cursor

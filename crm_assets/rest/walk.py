@@ -44,6 +44,8 @@ class Walked:
     pages: int = 0
     ended_by: str = ""
     reported_total: int | None = None
+    repeats: int = 0
+    """Records that pages repeat because the paging says so."""
     last: tuple[object, ...] = field(default=(), repr=False)
 
     def note(self, page: Page, name: str) -> None:
@@ -260,6 +262,7 @@ async def _by_cursor(paginator: CursorPage, request: Request, fetch: FetchPage, 
             walked.ended_by = f"{name} brings no new record"
             return
         walked.note(page, name)
+        walked.repeats += paginator.overlap and cursor is not None
         yield page
         if following in (None, "", False):
             walked.ended_by = f"{name} names no further cursor"
