@@ -31,6 +31,10 @@ class CrmSecrets(dg.ConfigurableResource):  # type: ignore[type-arg]
         """
         return {name: self._value(connection, name) for name in secret_names(connection)}
 
+    def missing(self, connection: Connection) -> list[str]:
+        """Return what is wrong with the connection's secrets, a sentence for each."""
+        return [problem for name in secret_names(connection) if (problem := self._looked_up(connection, name)[1])]
+
     def optional(self, key: str) -> str | None:
         """Return a secret that need not be there, such as ``alerts.webhook_url``."""
         import dlt
@@ -39,18 +43,24 @@ class CrmSecrets(dg.ConfigurableResource):  # type: ignore[type-arg]
         return str(value) if value else None
 
     def _value(self, connection: Connection, name: str) -> str:
+        value, problem = self._looked_up(connection, name)
+        if problem:
+            raise SecretError(problem)
+        return value
+
+    def _looked_up(self, connection: Connection, name: str) -> tuple[str, str]:
+        """Return a secret, and what is wrong with it."""
         import dlt
 
-        variable = secret_variable(connection, name)
         value: Any = dlt.secrets.get(f"sources.{connection.name}.{name}")
         text = "" if value is None else str(value).strip()
+        if text and not _PLACEHOLDER.fullmatch(text):
+            return text, ""
         state = "is not set" if value is None else "is empty" if not text else "is still a placeholder"
-        if not text or _PLACEHOLDER.fullmatch(text):
-            raise SecretError(
-                f"Connection {connection.name}: the secret {name} {state}. Set the environment variable {variable}, "
-                f"or {name} under [sources.{connection.name}] in .dlt/secrets.toml."
-            )
-        return text
+        return "", (
+            f"Connection {connection.name}: the secret {name} {state}. Set the environment variable "
+            f"{secret_variable(connection, name)}, or {name} under [sources.{connection.name}] in .dlt/secrets.toml."
+        )
 
 
 def secret_names(connection: Connection) -> tuple[str, ...]:
