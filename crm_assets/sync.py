@@ -7,11 +7,8 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -153,12 +150,11 @@ def run(definitions: dg.Definitions, order: Order, listener: Listener) -> list[O
         ValueError: Nothing is selected.
     """
     by_connection = chosen(definitions, order)
-    with _home() as home:
-        if len(by_connection) > 1:
-            return list(_side_by_side(definitions, by_connection, order, home, listener))
-        progress.listen(listener.watch)
-        ((name, keys),) = by_connection.items()
-        outcomes = _work(definitions, name, keys, order, home)
+    if len(by_connection) > 1:
+        return list(_side_by_side(definitions, by_connection, order, listener))
+    progress.listen(listener.watch)
+    ((name, keys),) = by_connection.items()
+    outcomes = _work(definitions, name, keys, order)
     for outcome in outcomes:
         listener.done(outcome)
     return outcomes
@@ -182,7 +178,6 @@ def _side_by_side(
     definitions: dg.Definitions,
     by_connection: Mapping[str, list[dg.AssetKey]],
     order: Order,
-    home: Path,
     listener: Listener,
 ) -> Iterator[Outcome]:
     """Fork after the imports where that is safe: a process of its own costs a connection nothing then."""
@@ -191,7 +186,7 @@ def _side_by_side(
     workers = []
     for name, keys in by_connection.items():
         here, there = context.Pipe(duplex=False)
-        arguments = (definitions, name, keys, order, home, there)
+        arguments = (definitions, name, keys, order, there)
         worker = context.Process(target=_child, args=arguments, name=name, daemon=True)
         worker.start()
         there.close()
@@ -220,9 +215,7 @@ def _receive(pipe: Any, pipes: dict[Any, str], listener: Listener) -> Iterator[O
         listener.read(*message)
 
 
-def _child(
-    definitions: dg.Definitions, name: str, keys: list[dg.AssetKey], order: Order, home: Path, pipe: Pipe
-) -> None:
+def _child(definitions: dg.Definitions, name: str, keys: list[dg.AssetKey], order: Order, pipe: Pipe) -> None:
     last = 0.0
 
     def watch_of(connection: str) -> Any:
@@ -235,15 +228,13 @@ def _child(
         return watch
 
     progress.listen(watch_of)
-    pipe.send(_work(definitions, name, keys, order, home))
+    pipe.send(_work(definitions, name, keys, order))
     pipe.close()
 
 
-def _work(
-    definitions: dg.Definitions, name: str, keys: Sequence[dg.AssetKey], order: Order, home: Path
-) -> list[Outcome]:
+def _work(definitions: dg.Definitions, name: str, keys: Sequence[dg.AssetKey], order: Order) -> list[Outcome]:
     job = definitions.resolve_implicit_global_asset_job_def()
-    with _open_instance(home) as instance:
+    with _instance() as instance:
         return [outcome for unit in units(definitions, name, keys, order) for outcome in _run_unit(job, unit, instance)]
 
 
@@ -293,22 +284,18 @@ def _take_failure(outcomes: list[Outcome], result: dg.ExecuteInProcessResult) ->
                 outcome.sentences.append(text or "the run failed")
 
 
-@contextmanager
-def _home() -> Iterator[Path]:
+def _instance() -> dg.DagsterInstance:
+    """Open the instance of ``DAGSTER_HOME``, or one that is gone afterwards.
+
+    Standard output is left alone: Dagster would capture it, which takes two further processes per run.
+    """
     home = os.environ.get("DAGSTER_HOME")
-    if home:
-        yield Path(home)
-        return
-    with TemporaryDirectory(prefix="crm-assets-") as folder:
-        yield Path(folder)
-
-
-def _open_instance(home: Path) -> dg.DagsterInstance:
-    """Open an instance that leaves standard output alone: capturing it would need a process per run."""
+    if not home:
+        return dg.DagsterInstance.ephemeral()
     from dagster._core.instance.ref import InstanceRef
 
     overrides = {
         "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"},
         "telemetry": {"enabled": False},
     }
-    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=overrides))
+    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(home, overrides=overrides))
