@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timezone
 from itertools import islice
 from typing import Any
 
 import dagster as dg
 
 from crm_assets import ledger
+from crm_assets.automation.freshness import current_reads_sql, last_current_read, tolerance_of
 from crm_assets.rest.dlt_config import dlt_columns
 from crm_assets.rest.types import quoted
 from crm_assets.spec.connections import Connection
@@ -21,21 +23,24 @@ DESCRIPTIONS = {
     "schema": "The table has the declared columns, types and nullability, and nothing else came along.",
     "primary_key": "Every row has a primary key, no two rows have the same, and the last read saw none twice.",
     "completeness": "The last read saw the end of its list, and every parent.",
+    "freshness": "The last complete read of current data is no older than the schedule allows.",
 }
+_BLOCKING = ("primary_key", "completeness")
 
 
 def check_specs(connection: Connection, resource: Resource) -> list[dg.AssetCheckSpec]:
     """Return the specs of a resource's checks."""
     return [
-        dg.AssetCheckSpec(name, asset=[connection.name, resource.name], description=text, blocking=name != "schema")
+        dg.AssetCheckSpec(name, asset=[connection.name, resource.name], description=text, blocking=name in _BLOCKING)
         for name, text in DESCRIPTIONS.items()
     ]
 
 
 def evaluate(session: Session, connection: Connection, resource: Resource, name: str) -> dg.AssetCheckResult:
     """Evaluate one check against the warehouse."""
-    check = {"schema": schema_check, "primary_key": primary_key_check, "completeness": completeness_check}[name]
-    finding = check(session, resource)
+    checks = {"schema": schema_check, "primary_key": primary_key_check, "completeness": completeness_check}
+    late = name == "freshness"
+    finding = freshness_check(session, connection, resource) if late else checks[name](session, resource)
     return dg.AssetCheckResult(
         asset_key=[connection.name, resource.name],
         check_name=name,
@@ -214,4 +219,24 @@ def completeness_check(session: Session, resource: Resource) -> Finding:
         "run": last.run_id,
     }
     finding.offenders([{"skipped": text} for text in last.details["skipped"]])
+    return finding
+
+
+def freshness_check(session: Session, connection: Connection, resource: Resource) -> Finding:
+    """Look at when current data was last read completely; being late is a warning, the data may still be right."""
+    tolerance = tolerance_of(connection, resource)
+    read, now = last_current_read(session, connection, resource), datetime.now(timezone.utc)
+    finding = Finding("", current_reads_sql(session, resource.name))
+    finding.metadata["hours_allowed"] = round(tolerance.late.total_seconds() / 3600, 2)
+    if read is None:
+        what = "of the current days was" if resource.window else "was"
+        finding.warnings.append(f"no complete read {what} made yet; materialize the asset")
+        return finding
+    hours = (now - read).total_seconds() / 3600
+    finding.metadata |= {"hours": round(hours, 2), "read_finished_at": dg.MetadataValue.timestamp(read)}
+    finding._fine = f"Current data was read {hours:.1f} hours ago; the schedule allows {tolerance.late}."
+    if now - read > tolerance.late:
+        finding.warnings.append(
+            f"current data was last read {hours:.1f} hours ago; the schedule allows {tolerance.late}"
+        )
     return finding

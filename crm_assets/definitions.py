@@ -5,6 +5,8 @@ from __future__ import annotations
 import dagster as dg
 
 from crm_assets.assets import connection_assets, endpoint_specs
+from crm_assets.automation.compose import automation
+from crm_assets.automation.freshness import with_freshness
 from crm_assets.bridge import SpoolDltResource
 from crm_assets.resources import CrmSecrets
 from crm_assets.spec.connections import load_connections
@@ -17,9 +19,11 @@ def defs() -> dg.Definitions:
     connections, warehouse = load_connections(), Warehouse()
     assets: list[dg.AssetsDefinition | dg.AssetSpec] = []
     for connection in connections:
-        assets += [*connection_assets(connection, warehouse), *endpoint_specs(connection)]
-    return dg.Definitions(
+        assets += with_freshness(connection, connection_assets(connection, warehouse))
+        assets += endpoint_specs(connection)
+    read = dg.Definitions(
         assets=assets,
         resources={"secrets": CrmSecrets(), "loader": SpoolDltResource()},
         executor=dg.in_process_executor,
     )
+    return dg.Definitions.merge(read, automation(connections, warehouse))

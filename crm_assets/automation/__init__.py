@@ -1,0 +1,1 @@
+"""What happens without being asked for: schedules, change sensors, alerts and freshness, derived from connections."""

@@ -1,0 +1,105 @@
+"""Schedules: every connection is read at its own minute, in its own time zone.
+
+Windows are read again for their trailing days, so a tick asks for a range of partitions as one run. Dagster's
+``build_schedule_from_partitioned_job`` can neither do that (it asks for the last partition alone, which is a day far
+ahead where a window has a horizon) nor take a cron, so windows have a schedule with an evaluation of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+from itertools import groupby
+
+import dagster as dg
+
+from crm_assets.assets import asset_key
+from crm_assets.automation.crons import cron_of
+from crm_assets.automation.jobs import ConnectionJob
+from crm_assets.spec.connections import Connection
+from crm_assets.spec.system import Resource
+
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+
+
+def schedule_of(job: ConnectionJob, position: int) -> dg.ScheduleDefinition:
+    """Return the schedule of a job.
+
+    Args:
+        job: What to read.
+        position: Place of the connection in its file, from 0; it decides the default minute.
+
+    Raises:
+        SpecError: The connection's cron is none.
+    """
+    schedule = job.connection.schedule
+    evaluate = _windows_evaluation(job) if job.partitions else None
+    return dg.ScheduleDefinition(
+        name=f"{job.definition.name}_schedule",
+        job=job.definition,
+        cron_schedule=cron_of(job.connection, position, windows=job.partitions is not None),
+        execution_timezone=job.connection.timezone,
+        execution_fn=evaluate,
+        default_status=dg.DefaultScheduleStatus.RUNNING if schedule.enabled else dg.DefaultScheduleStatus.STOPPED,
+        description=_description(job),
+    )
+
+
+def _description(job: ConnectionJob) -> str:
+    if not job.partitions:
+        return f"Sweeps and cursors of {job.connection.name}."
+    days = ", ".join(f"{one.name} {one.window.trailing}" for one in job.resources if one.window)
+    return f"Windows of {job.connection.name}: the current day, and as many days before it once more: {days}."
+
+
+def _windows_evaluation(job: ConnectionJob):  # type: ignore[no-untyped-def]
+    def evaluate(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+        day = context.scheduled_execution_time.astimezone(job.connection.zone).date()
+        requests = list(_requests(job, day))
+        return requests or dg.SkipReason(
+            f"{job.connection.name} has no window on {day}: its start_date is {job.connection.start_date}."
+        )
+
+    return evaluate
+
+
+def _requests(job: ConnectionJob, day: date) -> Iterator[dg.RunRequest]:
+    """Yield one run for each number of trailing days: who looks far back must not make its siblings do so."""
+    for trailing, group in groupby(sorted(job.resources, key=_trailing), key=_trailing):
+        resources = list(group)
+        span = window_range(job, day, trailing)
+        if span:
+            yield dg.RunRequest(
+                tags={RANGE_START: span[0], RANGE_END: span[1]},
+                asset_selection=[asset_key(job.connection, resource.name) for resource in resources],
+            )
+
+
+def _trailing(resource: Resource) -> int:
+    return resource.window.trailing if resource.window else 0
+
+
+def window_range(job: ConnectionJob, day: date, trailing: int) -> tuple[str, str] | None:
+    """Return the first and last partition a tick reads, or ``None`` before the first one.
+
+    Args:
+        job: A job with partitions.
+        day: Day of the tick in the connection's zone.
+        trailing: Days before it to read once more.
+    """
+    window, partitions = job.resources[0].window, job.partitions
+    first = partitions.get_first_partition_window() if partitions else None
+    if window is None or partitions is None or first is None:
+        return None
+    start = max(_midnight(day - timedelta(days=trailing), job.connection), first.start)
+    end = _midnight(day + timedelta(days=window.horizon), job.connection)
+    if end < start:
+        return None
+    return (
+        partitions.get_partition_key_for_timestamp(start.timestamp()),
+        partitions.get_partition_key_for_timestamp(end.timestamp()),
+    )
+
+
+def _midnight(day: date, connection: Connection) -> datetime:
+    return datetime.combine(day, time(), connection.zone)
