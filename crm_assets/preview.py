@@ -26,7 +26,8 @@ ROWS = 3
 _DAYS = 7
 _LISTS = 10
 """Lists to look into, one after the other, until one has rows."""
-_CELL = 48
+_LEAST_CELL, _TYPE, _GAP = 8, 14, 2
+"""Widths in characters: of a value at least, of the type and its gaps, of the gap between rows."""
 MASK = "•••"
 
 
@@ -142,26 +143,33 @@ def _notes(
     return notes
 
 
-def render(preview: Preview, cell: int = _CELL) -> RenderableType:
+def render(preview: Preview, width: int) -> RenderableType:
     """Return the rows side by side, a line per column, since records have many columns and a terminal has few.
 
     Args:
         preview: What to show.
-        cell: Greatest width of a value.
+        width: Characters of the terminal.
     """
-    table = Table(box=None, header_style="bold", pad_edge=False, title_justify="left")
     names = _names(preview)
-    table.add_column("column", no_wrap=True, min_width=max(map(len, names)))
-    table.add_column("type", style="dim", no_wrap=True)
-    for number in range(1, len(preview.rows) + 1):
-        table.add_column(f"row {number}", overflow="ellipsis", no_wrap=True, max_width=cell)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    cell = _cell(width - max(map(len, names)) - _TYPE, len(preview.rows))
+    for heading in ("column", "type", *(f"row {number}" for number in range(1, len(preview.rows) + 1))):
+        table.add_column(heading, no_wrap=True)
     for name in names:
         column = preview.resource.columns.get(name)
-        values = [Text(row.get(name, "")) for row in preview.rows]
-        table.add_row(Text(name), column.type.value if column else "", *values)
-    heading = Text(f"{preview.connection}.{preview.resource.name}", "bold")
-    notes = [Text(note, "dim") for note in preview.notes]
-    return Group(heading, *([table] if preview.rows else []), *notes)
+        kind = Text(column.type.value if column else "", "dim")
+        table.add_row(Text(name), kind, *(Text(_cut(row.get(name, ""), cell)) for row in preview.rows))
+    title = Text(f"{preview.connection}.{preview.resource.name}", "bold")
+    return Group(title, *([table] if preview.rows else []), *(Text(note, "dim") for note in preview.notes))
+
+
+def _cell(width: int, rows: int) -> int:
+    """Return the width of a value, so that all rows fit."""
+    return max(width // max(rows, 1) - _GAP, _LEAST_CELL)
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _names(preview: Preview) -> list[str]:
