@@ -181,6 +181,7 @@ def _side_by_side(
     listener: Listener,
 ) -> Iterator[Outcome]:
     """Fork after the imports where that is safe: a process of its own costs a connection nothing then."""
+    _instance().dispose()  # a new instance's databases are made once, before several processes would
     context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     pipes: dict[Any, str] = {}
     workers = []

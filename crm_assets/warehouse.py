@@ -183,6 +183,8 @@ class Session:
     pipeline: Pipeline
     client: SqlClientBase[Any]
     dataset: str
+    _catalog: dict[str, dict[str, tuple[str, bool]]] | None = None
+    """What ``columns`` found, until something is written."""
 
     def query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Return all rows of a query; ``%s`` stands for a parameter."""
@@ -191,6 +193,7 @@ class Session:
 
     def execute(self, statements: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
         """Run statements in one transaction."""
+        self._catalog = None
         with self.client.begin_transaction():
             for sql, parameters in statements:
                 self.client.execute_sql(sql, *parameters)
@@ -201,11 +204,14 @@ class Session:
 
     def columns(self, table: str) -> dict[str, tuple[str, bool]]:
         """Return type and nullability of a table's columns as the warehouse's own catalogue tells; empty if missing."""
-        rows = self.query(
-            "SELECT column_name, data_type, is_nullable FROM information_schema.columns "
-            f"WHERE table_schema = {literal(self.dataset)} AND table_name = {literal(table)} ORDER BY ordinal_position"
-        )
-        return {name: (str(kind), nullable == "YES") for name, kind, nullable in rows}
+        if self._catalog is None:
+            self._catalog = {}
+            for name, column, kind, nullable in self.query(
+                "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns "
+                f"WHERE table_schema = {literal(self.dataset)} ORDER BY table_name, ordinal_position"
+            ):
+                self._catalog.setdefault(name, {})[column] = str(kind), nullable == "YES"
+        return self._catalog.get(table, {})
 
     def type_of(self, kind: str) -> str | None:
         """Return the dlt type that a type of the warehouse's catalogue stands for."""

@@ -53,6 +53,12 @@ class Span:
         last = self.end - timedelta(days=1)
         return f"{self.start}" if last == self.start else f"{self.start} to {last}"
 
+    @classmethod
+    def parse(cls, text: str) -> Span:
+        """Return the span whose text this is."""
+        first, _, last = text.partition(" to ")
+        return cls(date.fromisoformat(first), date.fromisoformat(last or first) + timedelta(days=1))
+
     @property
     def days(self) -> int:
         """Number of days."""
