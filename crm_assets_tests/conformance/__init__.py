@@ -1,0 +1,1 @@
+"""Every resource of every declaration, from the API to the warehouse."""

@@ -1,0 +1,43 @@
+"""One materialization per connection and worker, which all assertions about its resources share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from crm_assets.sandbox import Sandbox
+from crm_assets.spec.connections import Connection
+from crm_assets_tests.house import House, Result
+
+Load = Callable[[str], "Loaded"]
+
+
+@dataclass
+class Loaded:
+    """An installation after a connection was read once, windows as one range."""
+
+    house: House
+    results: list[Result]
+    statuses: list[int | None]
+    """Statuses of all answers."""
+
+
+@pytest.fixture(scope="session")
+def load(
+    served: tuple[Sandbox, str], connections: dict[str, Connection], tmp_path_factory: pytest.TempPathFactory
+) -> Load:
+    """Return a function that reads a connection when it is first asked for."""
+    kept: dict[str, Loaded] = {}
+    sandbox, base_url = served
+
+    def loaded(name: str) -> Loaded:
+        if name not in kept:
+            sandbox.requests.clear()
+            house = House(sandbox, base_url, tmp_path_factory.mktemp(name) / "data", [connections[name]])
+            results = house.load(name)
+            kept[name] = Loaded(house, results, [entry.status for entry in sandbox.requests.of(name)])
+        return kept[name]
+
+    return loaded

@@ -1,0 +1,141 @@
+"""Every resource of every declaration: read to its end, loaded as it is, typed as declared, checked green."""
+
+from __future__ import annotations
+
+from math import ceil
+
+import pytest
+
+from crm_assets.assets import dlt_source
+from crm_assets.checks import DESCRIPTIONS
+from crm_assets.sandbox import Sandbox
+from crm_assets.sandbox.paging import DEFAULT_SIZE
+from crm_assets.spec.connections import Connection
+from crm_assets.spec.paginator import SinglePage
+from crm_assets_tests.conformance.conftest import Load
+from crm_assets_tests.house import all_connections, dates
+
+CONNECTIONS = all_connections()
+ALL = [pytest.param(one.name, id=one.name, marks=pytest.mark.xdist_group(one.name)) for one in CONNECTIONS]
+EACH = [
+    pytest.param(one.name, resource.name, id=f"{one.name}-{resource.name}", marks=pytest.mark.xdist_group(one.name))
+    for one in CONNECTIONS
+    for resource in one.system.resources
+]
+DUCKDB_TYPES = {
+    "text": "VARCHAR",
+    "bigint": "BIGINT",
+    "double": "DOUBLE",
+    "decimal": "DECIMAL(38,9)",
+    "bool": "BOOLEAN",
+    "timestamp": "TIMESTAMP WITH TIME ZONE",
+    "date": "DATE",
+    "json": "JSON",
+}
+OURS = {
+    "_extra": ("JSON", "YES"),
+    "_misfits": ("JSON", "YES"),
+    "_read_id": ("VARCHAR", "NO"),
+    "_deleted_at": ("TIMESTAMP WITH TIME ZONE", "YES"),
+}
+
+
+@pytest.mark.parametrize("connection", ALL)
+def test_dlt_accepts_the_declaration(connections: dict[str, Connection], connection: str) -> None:
+    source = dlt_source(connections[connection])
+    assert set(source.resources) == {resource.name for resource in connections[connection].system.resources}
+
+
+@pytest.mark.parametrize("connection", ALL)
+def test_all_runs_succeed_and_all_requests_are_understood(load: Load, connection: str) -> None:
+    loaded = load(connection)
+    assert all(result.success for result in loaded.results)
+    assert set(loaded.statuses) == {200}
+
+
+@pytest.mark.parametrize(("connection", "resource"), EACH)
+def test_every_list_is_walked_to_its_end(load: Load, connection: str, resource: str) -> None:
+    house = load(connection).house
+    declared = house.resources(connection)[resource]
+    (read,) = house.query(f"SELECT * FROM {connection}._reads WHERE resource = '{resource}'")
+    parents = len(house.truth(connection, declared.parent.resource)) if declared.parent else 1
+    windows = len(dates()) if declared.window and declared.window.aggregate else 1
+    undated = parents if declared.window and declared.window.undated else 0
+    assert read["complete"]
+    assert read["reason"]
+    assert read["mode"] == ("window" if declared.window else "sweep")
+    assert read["lists"] == parents * windows + undated
+    assert read["pages"] >= read["lists"]
+    assert read["retries"] == 0
+    paginator = declared.endpoint.paginator
+    if not isinstance(paginator, SinglePage) and not declared.parent and not declared.window:
+        assert read["pages"] >= ceil(len(house.truth(connection, resource)) / (paginator.limit or DEFAULT_SIZE))
+
+
+@pytest.mark.parametrize(("connection", "resource"), EACH)
+def test_the_table_holds_what_the_api_holds(load: Load, connection: str, resource: str) -> None:
+    house = load(connection).house
+    expected = house.truth(connection, resource)
+    assert expected, "the test has to see rows"
+    assert house.table(connection, resource) == expected
+
+
+@pytest.mark.parametrize(("connection", "resource"), EACH)
+def test_every_row_has_its_own_key(load: Load, connection: str, resource: str) -> None:
+    house = load(connection).house
+    key = ", ".join(house.resources(connection)[resource].primary_key)
+    (counted,) = house.query(
+        f"SELECT count(*) AS rows, count(DISTINCT ({key})) AS keys FROM {connection}.{resource} "
+        f"WHERE ({key}) IS NOT NULL"
+    )
+    assert counted["rows"] == counted["keys"] == len(house.table(connection, resource))
+
+
+@pytest.mark.parametrize(("connection", "resource"), EACH)
+def test_columns_have_the_declared_types(load: Load, connection: str, resource: str) -> None:
+    house = load(connection).house
+    declared = house.resources(connection)[resource]
+    found = house.query(
+        "SELECT column_name, data_type, is_nullable FROM information_schema.columns "
+        f"WHERE table_schema = '{connection}' AND table_name = '{resource}' AND NOT starts_with(column_name, '_dlt')"
+    )
+    expected = {
+        name: (
+            DUCKDB_TYPES[column.type.value],
+            "YES" if column.nullable and name not in declared.primary_key else "NO",
+        )
+        for name, column in declared.columns.items()
+    }
+    assert {row["column_name"]: (row["data_type"], row["is_nullable"]) for row in found} == {**expected, **OURS}
+
+
+@pytest.mark.parametrize(("connection", "resource"), EACH)
+def test_nothing_is_left_over(load: Load, connection: str, resource: str) -> None:
+    house = load(connection).house
+    (left,) = house.query(
+        f"SELECT count(_extra) AS extra, count(_misfits) AS misfits, count(_deleted_at) AS deleted "
+        f"FROM {connection}.{resource}"
+    )
+    assert left == {"extra": 0, "misfits": 0, "deleted": 0}
+    rejected = f"SELECT 1 FROM information_schema.tables WHERE table_name = '{resource}__rejected'"
+    assert house.query(rejected) == []
+
+
+@pytest.mark.parametrize(("connection", "resource"), EACH)
+def test_all_checks_are_green(load: Load, connection: str, resource: str) -> None:
+    found = {
+        one.check_name: (one.passed, one.description)
+        for result in load(connection).results
+        for one in result.get_asset_check_evaluations()
+        if one.asset_key.path == [connection, resource]
+    }
+    assert found.keys() >= DESCRIPTIONS.keys()
+    assert all(passed for passed, _ in found.values()), found
+
+
+@pytest.mark.parametrize("connection", ALL)
+def test_reading_again_changes_nothing(load: Load, sandbox: Sandbox, connection: str) -> None:
+    house = load(connection).house
+    before = house.snapshot(connection)
+    assert all(result.success for result in house.load(connection))
+    assert house.snapshot(connection) == before

@@ -1,0 +1,68 @@
+"""What all tests share: quiet libraries, one served sandbox, and installations to read it with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from crm_assets.sandbox import Sandbox, sandbox_environment, serve
+from crm_assets.spec.connections import Connection
+from crm_assets_tests.house import START, TODAY, House, all_connections
+
+os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
+os.environ["DAGSTER_DISABLE_TELEMETRY"] = "true"
+
+Build = Callable[..., House]
+_THEIRS = ("dagster", "dagster_shared", "dagster_dlt", "dagster_embedded_elt", "dlt", "sqlalchemy")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take warnings for errors, but those that libraries cause in themselves."""
+    for library in _THEIRS:
+        config.addinivalue_line("filterwarnings", rf"ignore::DeprecationWarning:{library}(\..*)?$")
+
+
+@pytest.fixture(scope="session")
+def connections() -> dict[str, Connection]:
+    """One account at every declared system, by name."""
+    return {connection.name: connection for connection in all_connections()}
+
+
+@pytest.fixture(scope="session")
+def served(connections: dict[str, Connection]) -> Iterator[tuple[Sandbox, str]]:
+    """A sandbox of all of them and its address, their secrets in the environment."""
+    sandbox = Sandbox(connections.values(), rows=45, start=START, today=TODAY)
+    with serve(sandbox) as base_url, pytest.MonkeyPatch.context() as environment:
+        for name, value in sandbox_environment(connections.values(), base_url).items():
+            if name != "CRM_ASSETS_SANDBOX":
+                environment.setenv(name, value)
+        yield sandbox, base_url
+
+
+@pytest.fixture
+def sandbox(served: tuple[Sandbox, str]) -> Iterator[Sandbox]:
+    """The sandbox, put back in order after each test."""
+    yield served[0]
+    served[0].faults.clear()
+    served[0].requests.clear()
+    served[0].state = 0
+
+
+@pytest.fixture
+def house(sandbox: Sandbox, served: tuple[Sandbox, str], connections: dict[str, Connection], tmp_path: Path) -> Build:
+    """Return a function that builds an installation of some connections, given by name or as they are."""
+
+    def build(*chosen: str | Connection, folder: Path | None = None, **given: object) -> House:
+        found = [connections[one] if isinstance(one, str) else one for one in chosen]
+        return House(sandbox, served[1], folder or tmp_path / "data", found, **given)  # type: ignore[arg-type]
+
+    return build
+
+
+def only(connection: Connection, *names: str) -> Connection:
+    """Return the connection with these resources alone."""
+    resources = tuple(resource for resource in connection.system.resources if resource.name in names)
+    return connection.model_copy(update={"system": connection.system.model_copy(update={"resources": resources})})
