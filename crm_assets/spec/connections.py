@@ -22,7 +22,7 @@ from crm_assets.spec.system import RateLimit, System
 from crm_assets.spec.tailor import tailored
 from crm_assets.spec.yaml_file import read_yaml
 
-_EXAMPLE_HOSTS = re.compile(r"(.+\.)?(example(\.(com|org|net))?|invalid)")
+EXAMPLE_HOSTS = re.compile(r"(.+\.)?(example(\.(com|org|net))?|invalid)")
 _HOST = re.compile(r"[a-z0-9_.-]+|[0-9a-f:]+")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -110,7 +110,7 @@ class Connection(Spec):
                 f"Connection {self.name} has the base_url {self.base_url!r}, which is no web address: "
                 f"set it to https:// and the API's host in the connections file."
             )
-        if _EXAMPLE_HOSTS.fullmatch(host):
+        if EXAMPLE_HOSTS.fullmatch(host):
             return (
                 f"Connection {self.name} still points at the example address {self.base_url}: "
                 f"set base_url for it in the connections file, or start the sandbox with `crm-assets sandbox`."
