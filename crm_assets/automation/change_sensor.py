@@ -66,7 +66,9 @@ def _evaluate(
         return dg.SkipReason(f"A run of {job.definition.name} is not finished; changes are asked for after it.")
     loaded = _loaded(job, warehouse, context)
     if not loaded:
-        return dg.SkipReason(f"Nothing of {connection.name} that has a cursor is loaded yet; run {connection.name}.")
+        return dg.SkipReason(
+            f"Nothing of {connection.name} that has a cursor is loaded yet; run {job.definition.name}."
+        )
     findings = ask(connection, loaded, secrets.of(connection), warehouse.folder)
     return _answer(context, job, findings)
 

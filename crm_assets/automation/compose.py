@@ -26,12 +26,12 @@ def automation(connections: Sequence[Connection], warehouse: Warehouse) -> dg.De
     Raises:
         SpecError: A cron is none.
     """
-    jobs = [(job, position) for position, connection in enumerate(connections) for job in jobs_of(connection)]
+    jobs = [job for connection in connections for job in jobs_of(connection)]
     return dg.Definitions(
-        jobs=[job.definition for job, _ in jobs],
-        schedules=[schedule_of(job, position) for job, position in jobs],
+        jobs=[job.definition for job in jobs],
+        schedules=[schedule_of(job, position) for position, job in enumerate(jobs)],
         sensors=[
-            *(change_sensor(job, warehouse) for job, _ in jobs if job.cursors),
+            *(change_sensor(job, warehouse) for job in jobs if job.cursors),
             alert_sensor(connections),
             _downstream_sensor(connections),
         ],

@@ -24,7 +24,7 @@ def cron_of(connection: Connection, position: int, windows: bool = False) -> str
 
     Args:
         connection: Its ``schedule`` decides; a ``cron`` of its own holds for the windows too, unless they have theirs.
-        position: Place of the connection in the file, from 0; connections without a cron start one after another.
+        position: Place of the job among all jobs, from 0; jobs without a cron start one after another.
         windows: Whether the windows' cron is asked for.
 
     Raises:
@@ -34,7 +34,7 @@ def cron_of(connection: Connection, position: int, windows: bool = False) -> str
     key = "windows" if windows and schedule.windows else "cron"
     cron = getattr(schedule, key)
     if cron is None:
-        hour, minute = divmod((2 * position + windows) * _STEP % _SPREAD, 60)
+        hour, minute = divmod(position * _STEP % _SPREAD, 60)
         return f"{minute} {_FIRST_HOUR + hour} * * *"
     if not is_valid_cron_string(cron):
         raise SpecError(

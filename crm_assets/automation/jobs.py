@@ -33,15 +33,15 @@ class ConnectionJob:
 
 
 def jobs_of(connection: Connection) -> list[ConnectionJob]:
-    """Return a connection's jobs: ``<connection>`` for sweeps and cursors, ``<connection>_windows`` for windows.
+    """Return a connection's jobs: ``<connection>_lists`` for sweeps and cursors, ``<connection>_windows`` for windows.
 
-    Dagster wants one kind of partitions per job. Where windows differ in grain or horizon, there is one job for each
-    kind, called after it: ``<connection>_windows_daily90``.
+    The connection's own name is taken by the step that reads it. Dagster wants one kind of partitions per job: where
+    windows differ in grain or horizon, each kind has a job that is called after it, ``<connection>_windows_daily90``.
     """
     unwindowed = [resource for resource in connection.system.resources if not resource.window]
     kinds = groupby(sorted(connection.system.resources, key=_kind), key=_kind)
     windowed = {kind: list(resources) for kind, resources in kinds if kind}
-    jobs = [_job(connection, connection.name, unwindowed)] if unwindowed else []
+    jobs = [_job(connection, f"{connection.name}_lists", unwindowed)] if unwindowed else []
     for kind, resources in windowed.items():
         name = f"{connection.name}_windows"
         jobs.append(_job(connection, name if len(windowed) == 1 else f"{name}_{kind}", resources))

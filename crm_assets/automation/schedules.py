@@ -27,7 +27,7 @@ def schedule_of(job: ConnectionJob, position: int) -> dg.ScheduleDefinition:
 
     Args:
         job: What to read.
-        position: Place of the connection in its file, from 0; it decides the default minute.
+        position: Place of the job among all jobs, from 0; it decides the default minute.
 
     Raises:
         SpecError: The connection's cron is none.
@@ -53,23 +53,25 @@ def _description(job: ConnectionJob) -> str:
 
 
 def _windows_evaluation(job: ConnectionJob):  # type: ignore[no-untyped-def]
-    def evaluate(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
-        day = context.scheduled_execution_time.astimezone(job.connection.zone).date()
-        requests = list(_requests(job, day))
-        return requests or dg.SkipReason(
-            f"{job.connection.name} has no window on {day}: its start_date is {job.connection.start_date}."
-        )
+    def evaluate(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        moment = context.scheduled_execution_time.astimezone(job.connection.zone)
+        requests = list(_requests(job, moment))
+        yield from requests
+        if not requests:
+            start = job.connection.start_date
+            yield dg.SkipReason(f"{job.connection.name} has no window on {moment.date()}: its start_date is {start}.")
 
     return evaluate
 
 
-def _requests(job: ConnectionJob, day: date) -> Iterator[dg.RunRequest]:
+def _requests(job: ConnectionJob, moment: datetime) -> Iterator[dg.RunRequest]:
     """Yield one run for each number of trailing days: who looks far back must not make its siblings do so."""
     for trailing, group in groupby(sorted(job.resources, key=_trailing), key=_trailing):
         resources = list(group)
-        span = window_range(job, day, trailing)
+        span = window_range(job, moment.date(), trailing)
         if span:
             yield dg.RunRequest(
+                run_key=f"{moment.isoformat()} trailing {trailing}",
                 tags={RANGE_START: span[0], RANGE_END: span[1]},
                 asset_selection=[asset_key(job.connection, resource.name) for resource in resources],
             )
