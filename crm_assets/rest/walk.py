@@ -61,9 +61,20 @@ class Walked:
         self.last = fingerprint
 
     def note_total(self, page: Page, path: tuple[str, ...] | None) -> None:
-        """Take note of the number of records a page tells at a path of its body, if it does."""
+        """Take note of the number of records a page tells at a path of its body, if it does.
+
+        Raises:
+            ReadError: It is smaller than a page before told.
+        """
         total = _whole(page.envelope.fact(path))
-        self.reported_total = self.reported_total if total is None else total
+        if total is None:
+            return
+        if self.reported_total is not None and total < self.reported_total:
+            raise ReadError(
+                f"the API reports {total} records where it reported {self.reported_total} before: rows were deleted "
+                f"while paging, and others moved to pages already read. Run it again"
+            )
+        self.reported_total = total
 
 
 async def walk(
