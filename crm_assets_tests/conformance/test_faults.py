@@ -1,0 +1,161 @@
+"""What a misbehaving API leaves behind: a red check with a sentence, the siblings loaded, no partial data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from shutil import copytree
+from typing import Any, get_args
+
+import aiohttp
+import dagster as dg
+import pytest
+
+from crm_assets.rest import session
+from crm_assets.sandbox import Fault, FaultKind, Sandbox
+from crm_assets.spec.connections import Connection
+from crm_assets_tests.conftest import Build
+from crm_assets_tests.house import House, Result, Row
+
+NUMBERED = ("by_page", "by_body", "by_offset")
+PAGED = (*NUMBERED, "by_cursor", "by_link")
+EVERY = (*PAGED, "whole")
+
+SHORT: dict[str, tuple[tuple[str, ...], dict[str, Any], str]] = {
+    "status": (EVERY, {"status": 503}, "answered 503"),
+    "hang": (EVERY, {"seconds": 30}, "did not answer in time"),
+    "redirect": (EVERY, {}, "points at another address"),
+    "reset": (EVERY, {}, "broke in the middle of an answer"),
+    "truncated": (EVERY, {}, "no valid JSON"),
+    "html": (EVERY, {}, "web page instead of JSON"),
+    "scalar": (EVERY, {}, "the answer has no 'data'"),
+    "list_absent": (EVERY, {}, "the answer has no 'data'"),
+    "list_keyed": (EVERY, {}, "found an object"),
+    "foreign_link": (("by_link",), {}, "points at another address"),
+    "empty_page": (NUMBERED, {}, "empty"),
+    "page_ignored": (PAGED, {}, ""),
+    "deleted": (("by_page",), {}, "the API reports"),
+}
+"""Kind of fault to the lists it cuts short, its further arguments, and what the check must say."""
+ON_PAGE_TWO = ("empty_page", "page_ignored", "deleted")
+
+SEEN: dict[str, tuple[str, bool, str, str]] = {
+    "duplicates": ("primary_key", True, "WARN", "records twice"),
+    "inserted": ("primary_key", True, "WARN", "records twice"),
+    "null_id": ("primary_key", False, "ERROR", "came without a key"),
+    "long_ids": ("primary_key", False, "ERROR", "came without a key"),
+    "wrong_type": ("schema", True, "WARN", "(kept in _misfits)"),
+    "unknown_field": ("schema", True, "WARN", "brand_new"),
+    "twin_field": ("schema", True, "WARN", "Name"),
+    "odd_fields": ("schema", True, "WARN", "mood"),
+}
+"""Kind of fault to the check that shows it, whether all rows are there, the severity, and what the check must say."""
+HARMLESS = {"delay": {"seconds": 0.05}, "nulls_absent": {}}
+
+
+@pytest.fixture(scope="module")
+def read_once(
+    served: tuple[Sandbox, str], connections: dict[str, Connection], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A data folder into which everything was read while all was well."""
+    first = House(*served, tmp_path_factory.mktemp("paging") / "data", [connections["paging"]])
+    assert all(result.success for result in first.load("paging"))
+    return first.folder
+
+
+@pytest.fixture
+def paging(house: Build, sandbox: Sandbox, read_once: Path, tmp_path: Path) -> House:
+    """An installation with that data; since it was read a day has passed."""
+    sandbox.state = 1
+    return house("paging", folder=Path(copytree(read_once, tmp_path / "data")))
+
+
+def run(house: House) -> Result:
+    (result,) = house.load("paging")
+    return result
+
+
+def materialized(result: Result) -> set[str]:
+    return {event.asset_key.path[-1] for event in result.get_asset_materialization_events() if event.asset_key}
+
+
+def evaluation(result: Result, resource: str, check: str) -> dg.AssetCheckEvaluation:
+    (found,) = [
+        one
+        for one in result.get_asset_check_evaluations()
+        if (one.asset_key.path[-1], one.check_name) == (resource, check)
+    ]
+    return found
+
+
+def failure(result: Result) -> str:
+    (event,) = result.get_step_failure_events()
+    error = event.step_failure_data.error
+    assert error
+    return error.message if error.cause is None else f"{error.message} {error.cause.message}"
+
+
+def before(house: House, resource: str) -> list[Row]:
+    house.sandbox.state, state = 0, house.sandbox.state
+    try:
+        return house.truth("paging", resource)
+    finally:
+        house.sandbox.state = state
+
+
+def test_every_kind_of_fault_is_tested() -> None:
+    assert {*SHORT, *SEEN, *HARMLESS} == set(get_args(FaultKind))
+
+
+@pytest.mark.parametrize("kind", SHORT)
+def test_a_short_read_is_red_and_leaves_everything_else_alone(
+    kind: Any, paging: House, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "_TIMEOUT", aiohttp.ClientTimeout(total=0.5))
+    sick, further, said = SHORT[kind]
+    page = {"page": 2} if kind in ON_PAGE_TWO else {}
+    sandbox.faults.push(*(Fault(kind, "paging", resource, **page, **further) for resource in sick))
+    result = run(paging)
+
+    assert not result.success
+    assert materialized(result) == {*EVERY, "sibling"} - {*sick}
+    for resource in sick:
+        assert paging.table("paging", resource) == before(paging, resource)
+        red = evaluation(result, resource, "completeness")
+        assert (red.passed, red.severity) == (False, dg.AssetCheckSeverity.ERROR)
+        assert said in str(red.description)
+        assert resource in failure(result)
+    for resource in {*EVERY, "sibling"} - {*sick}:
+        live = paging.table("paging", resource, "_deleted_at IS NULL")
+        assert live == paging.truth("paging", resource)
+        assert evaluation(result, resource, "completeness").passed
+
+
+@pytest.mark.parametrize("kind", SEEN)
+def test_what_is_wrong_with_records_is_kept_and_shown(kind: Any, paging: House, sandbox: Sandbox) -> None:
+    sick = PAGED if kind in ("duplicates", "inserted") else EVERY
+    page = {"page": 2} if kind in ("duplicates", "inserted") else {}
+    if kind == "inserted":
+        sick = ("by_offset",)
+    sandbox.faults.push(*(Fault(kind, "paging", resource, **page) for resource in sick))
+    result = run(paging)
+
+    check, whole, severity, said = SEEN[kind]
+    assert materialized(result) == {*EVERY, "sibling"}
+    for resource in sick:
+        shown = evaluation(result, resource, check)
+        assert (shown.passed, shown.severity.value) == (False, severity)
+        assert said in str(shown.description)
+        rows = paging.query(f"SELECT count(*) AS rows FROM paging.{resource} WHERE _deleted_at IS NULL")
+        if whole:
+            assert rows == [{"rows": len(paging.truth("paging", resource))}]
+    assert all(evaluation(result, "sibling", name).passed for name in ("schema", "primary_key", "completeness"))
+
+
+@pytest.mark.parametrize("kind", HARMLESS)
+def test_what_is_only_unusual_is_green(kind: Any, paging: House, sandbox: Sandbox) -> None:
+    sandbox.faults.push(Fault(kind, "paging", **HARMLESS[kind]))
+    result = run(paging)
+    assert result.success
+    assert all(one.passed for one in result.get_asset_check_evaluations())
+    for resource in EVERY:
+        assert paging.table("paging", resource, "_deleted_at IS NULL") == paging.truth("paging", resource)
