@@ -1,0 +1,28 @@
+"""Jobs for victims, and what a warehouse must hold after undisturbed runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crm_assets.sandbox import Sandbox
+from crm_assets.spec.connections import Connection
+from crm_assets_tests.reliability.victims import Job
+
+MakeJob = Callable[..., Job]
+
+
+@pytest.fixture
+def job(sandbox: Sandbox, served: tuple[Sandbox, str], connections: dict[str, Connection], tmp_path: Path) -> MakeJob:
+    """Return a function that makes the job of reading a connection, given by name or as it is."""
+    secrets = {name: value for name, value in os.environ.items() if name.startswith("SOURCES__")}
+
+    def make(connection: str | Connection, folder: Path | None = None, **given: Any) -> Job:
+        chosen = connections[connection] if isinstance(connection, str) else connection
+        return Job(chosen, served[1], folder or tmp_path / "data", secrets, **given)
+
+    return make

@@ -1,0 +1,139 @@
+"""Runs in processes of their own, which tests kill. They tell of each stage they enter."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
+from typing import Any
+
+from crm_assets import reading
+from crm_assets.rest.spool import Spool
+from crm_assets.sandbox import Sandbox
+from crm_assets.spec.connections import Connection
+from crm_assets_tests.house import House
+
+STAGES = ("start", "fetch", "verify", "load", "settle", "check")
+_PATIENCE = 120
+
+context: Any = multiprocessing.get_context("forkserver")
+context.set_forkserver_preload([__name__])
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a victim is to do.
+
+    Args:
+        connection: What to read, windows as one range.
+        base_url: Where the sandbox is.
+        folder: The data folder.
+        environment: Variables to set: secrets.
+        before: Called in the process first; must be a function of a module.
+        patience: Seconds to wait for the warehouse.
+    """
+
+    connection: Connection
+    base_url: str
+    folder: Path
+    environment: Mapping[str, str]
+    before: Callable[[], None] | None = None
+    patience: float = 60
+
+
+@dataclass(frozen=True)
+class Told:
+    """How a run ended, in its own words."""
+
+    succeeded: bool
+    sentences: tuple[str, ...]
+    """Of the steps that failed."""
+
+
+class Victim:
+    """A run in a process of its own."""
+
+    def __init__(self, job: Job) -> None:
+        self._pipe, there = context.Pipe(duplex=False)
+        self.process = context.Process(target=_work, args=(job, there), daemon=True)
+        self.process.start()
+        there.close()
+        self.entered: dict[str, float] = {}
+        """First moment of each stage."""
+
+    def told(self) -> Told:
+        """Wait for the end; return how it ended.
+
+        Raises:
+            EOFError: The process died before it could tell.
+        """
+        while True:
+            message = self._next(_PATIENCE)
+            if isinstance(message, Told):
+                self.process.join(_PATIENCE)
+                return message
+
+    def kill(self, stage: str, delay: float) -> str:
+        """Kill -9 some seconds after it entered a stage, or at its end if that comes first; return the last stage."""
+        deadline = None
+        while deadline is None or time.monotonic() < deadline:
+            left = _PATIENCE if deadline is None else max(deadline - time.monotonic(), 0)
+            try:
+                message = self._next(left)
+            except TimeoutError:
+                break
+            if isinstance(message, Told):
+                break
+            if deadline is None and stage in self.entered:
+                deadline = time.monotonic() + delay
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.join(_PATIENCE)
+        return max(self.entered, key=lambda name: self.entered[name])
+
+    def _next(self, seconds: float) -> Any:
+        if not self._pipe.poll(seconds):
+            raise TimeoutError(f"nothing was told for {seconds} seconds")
+        message = self._pipe.recv()
+        if isinstance(message, str):
+            self.entered.setdefault(message, time.monotonic())
+        return message
+
+
+def _work(job: Job, pipe: Pipe) -> None:
+    os.environ.update(job.environment)
+    _announce(pipe)
+    if job.before:
+        job.before()
+    pipe.send("start")
+    house = House(Sandbox([job.connection]), job.base_url, job.folder, [job.connection], patience=job.patience)
+    results = house.load(job.connection.name)
+    sentences = [event.step_failure_data for result in results for event in result.all_events if event.is_step_failure]
+    pipe.send(Told(all(result.success for result in results), tuple(_sentence(one) for one in sentences)))
+
+
+def _sentence(data: Any) -> str:
+    if data.user_failure_data and data.user_failure_data.description:
+        return str(data.user_failure_data.description)
+    return str(data.error.cause.message if data.error.cause else data.error.message)
+
+
+def _announce(pipe: Pipe) -> None:
+    """Let the functions that begin a stage tell so."""
+
+    def telling(stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def told(*args: Any, **kwargs: Any) -> Any:
+            pipe.send(stage)
+            return function(*args, **kwargs)
+
+        return told
+
+    reading.fetch = telling("fetch", reading.fetch)
+    Spool.seal = telling("verify", Spool.seal)  # type: ignore[method-assign]
+    reading.Step._load = telling("load", reading.Step._load)  # type: ignore[method-assign]
+    reading.settle = telling("settle", reading.settle)
+    reading.evaluate = telling("check", reading.evaluate)
