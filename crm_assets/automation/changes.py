@@ -118,11 +118,11 @@ class _Question:
         pages = walk(self._resource.endpoint.paginator, request, self._fetch, walked, ahead=1)
         async with aclosing(pages):  # type: ignore[type-var]
             async for page in pages:
+                if walked.pages > _PAGES:
+                    raise ReadError(f"{_PAGES} pages show nothing newer, and more follow; the schedule will read them")
                 newest = self._newest(page.records)
                 if newest and newest > greatest:
                     return newest
-                if walked.pages >= _PAGES:
-                    raise ReadError(f"{_PAGES} pages show nothing newer, and more follow; the schedule will read them")
         return None
 
     async def _fetch(self, request: Request, name: str) -> Page:

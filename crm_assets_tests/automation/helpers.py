@@ -56,6 +56,6 @@ def look(
 ) -> SensorExecutionData:
     """Evaluate a sensor."""
     with dg.build_sensor_context(
-        instance=instance, cursor=cursor, definitions=definitions, sensor_name=name
+        instance=instance, cursor=cursor, sensor_name=name, resources={"secrets": CrmSecrets()}
     ) as context:
         return definitions.resolve_sensor_def(name).evaluate_tick(context)
