@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,9 +56,9 @@ def sandbox(served: tuple[Sandbox, str]) -> Iterator[Sandbox]:
 def house(sandbox: Sandbox, served: tuple[Sandbox, str], connections: dict[str, Connection], tmp_path: Path) -> Build:
     """Return a function that builds an installation of some connections, given by name or as they are."""
 
-    def build(*chosen: str | Connection, folder: Path | None = None, **given: object) -> House:
+    def build(*chosen: str | Connection, folder: Path | None = None, **given: Any) -> House:
         found = [connections[one] if isinstance(one, str) else one for one in chosen]
-        return House(sandbox, served[1], folder or tmp_path / "data", found, **given)  # type: ignore[arg-type]
+        return House(sandbox, served[1], folder or tmp_path / "data", found, **given)
 
     return build
 

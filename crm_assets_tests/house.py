@@ -64,22 +64,26 @@ class House:
 
     Args:
         sandbox: The APIs; its state and faults may be changed between runs.
-        base_url: Where they are served.
+        served_at: Their address.
         folder: The data folder.
         chosen: Connections as tests want them.
+        destination: The warehouse's.
+        patience: The warehouse's.
+        base_url: Another address for all connections than the sandbox's.
     """
 
     sandbox: Sandbox
-    base_url: str
+    served_at: str
     folder: Path
     chosen: Iterable[Connection] = ()
     destination: str = "duckdb"
     patience: float = 20
+    base_url: str | None = None
 
     def __post_init__(self) -> None:
         self.folder.parent.mkdir(exist_ok=True, parents=True)
         self.instance = dg.DagsterInstance.ephemeral(tempdir=mkdtemp(dir=self.folder.parent))
-        self.connections = {one.name: one.at(f"{self.base_url}/{one.name}") for one in self.chosen}
+        self.connections = {one.name: one.at(self.base_url or f"{self.served_at}/{one.name}") for one in self.chosen}
         self.warehouse = Warehouse(self.folder, self.destination, self.patience)
         self.assets = [asset for one in self.connections.values() for asset in connection_assets(one, self.warehouse)]
 

@@ -30,12 +30,12 @@ def load(
 ) -> Load:
     """Return a function that reads a connection when it is first asked for."""
     kept: dict[str, Loaded] = {}
-    sandbox, base_url = served
+    sandbox, _ = served
 
     def loaded(name: str) -> Loaded:
         if name not in kept:
             sandbox.requests.clear()
-            house = House(sandbox, base_url, tmp_path_factory.mktemp(name) / "data", [connections[name]])
+            house = House(*served, tmp_path_factory.mktemp(name) / "data", [connections[name]])
             results = house.load(name)
             kept[name] = Loaded(house, results, [entry.status for entry in sandbox.requests.of(name)])
         return kept[name]
