@@ -78,9 +78,9 @@ def _evaluate(
         try:
             post(url, message_of(new))
         except WebhookError as error:
-            return dg.SkipReason(f"{len(new)} problems could not be told, and will be: {error}.")
+            return dg.SkipReason(f"New problems could not be told, and will be: {error}.")
     seen = frozenset(one.dagster_run.run_id for one in records if _utc(one.update_timestamp) > since - _OVERLAP)
-    told = f"{len(new)} new problems were posted." if new else "Nothing new went wrong."
+    told = "New problems were posted." if new else "Nothing new went wrong."
     return dg.SensorResult(skip_reason=told, cursor=_State(since, seen, still).text())
 
 
@@ -96,12 +96,12 @@ def _finished_runs(context: dg.SensorEvaluationContext, state: _State) -> Sequen
 def _settled(opened: frozenset[str], found: Iterable[Problem]) -> tuple[frozenset[str], list[Problem]]:
     """Return the keys of what is wrong now, and the problems nobody was told of; the last word on a key counts."""
     latest = {problem.key: problem for problem in found}
-    wrong = {key for key, problem in latest.items() if problem.sentence}
+    wrong = {key for key, problem in latest.items() if problem.clause}
     return frozenset(opened - latest.keys() | wrong), list(_fresh(latest.values(), opened))
 
 
 def _fresh(problems: Iterable[Problem], opened: frozenset[str]) -> Iterator[Problem]:
-    return (problem for problem in problems if problem.sentence and problem.key not in opened)
+    return (problem for problem in problems if problem.clause and problem.key not in opened)
 
 
 def _utc(moment: datetime) -> datetime:

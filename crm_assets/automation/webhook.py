@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from itertools import groupby, islice
+from itertools import groupby
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -14,7 +14,7 @@ from crm_assets.automation.problems import Problem
 SECRET = "alerts.webhook_url"  # noqa: S105 - the name of the secret, not the secret
 _TIMEOUT = aiohttp.ClientTimeout(total=20)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_LINES, _LENGTH = 10, 400
+_LINES, _LENGTH = 10, 600
 
 
 class WebhookError(Exception):
@@ -22,15 +22,22 @@ class WebhookError(Exception):
 
 
 def message_of(problems: Iterable[Problem]) -> dict[str, str]:
-    """Return the JSON of one message: a headline, then the problems by connection, a bounded number of each."""
-    ordered = sorted(problems, key=lambda one: (one.group, one.key))
-    count = f"{len(ordered)} new problem{'s' if len(ordered) > 1 else ''}"
-    lines = [f":warning: crm_assets: {count}"]
-    for group, members in groupby(ordered, key=lambda one: one.group):
-        sentences = [one.sentence for one in members]
-        lines += ["", f"*{_escaped(group)}*", *(f"• {_escaped(sentence)}" for sentence in islice(sentences, _LINES))]
-        lines += [f"• and {len(sentences) - _LINES} more"] if len(sentences) > _LINES else []
-    return {"text": "\n".join(lines)}
+    """Return the JSON of one message: by connection, a line for each run or table with all that is wrong with it."""
+    ordered = sorted(problems, key=lambda one: (one.group, one.subject, one.key))
+    groups = {group: _lines(members) for group, members in groupby(ordered, key=lambda one: one.group)}
+    count = sum(map(len, groups.values()))
+    text = [f":warning: crm_assets: {count} new problem{'s' if count > 1 else ''}"]
+    for group, lines in groups.items():
+        text += ["", f"*{_escaped(group)}*", *lines[:_LINES]]
+        text += [f"• and {len(lines) - _LINES} more"] if len(lines) > _LINES else []
+    return {"text": "\n".join(text)}
+
+
+def _lines(problems: Iterable[Problem]) -> list[str]:
+    return [
+        "• " + _escaped(f"{subject}: {'; '.join(one.clause for one in members)}.")
+        for subject, members in groupby(problems, key=lambda one: one.subject)
+    ]
 
 
 def post(url: str, message: dict[str, str]) -> None:
