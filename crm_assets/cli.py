@@ -105,14 +105,125 @@ def export_dlt(connection: str) -> None:
         click.echo(json.dumps(rest_api_config(chosen, secrets), indent=2, ensure_ascii=False))
 
 
-def _sync(order: Any, report: Path | None = None) -> Any:
+@main.command()
+@click.argument("connections", nargs=-1)
+def doctor(connections: tuple[str, ...]) -> None:
+    """Ask every list of CONNECTIONS (default: all) for one page, and say in words what is wrong."""
+    from crm_assets.doctor import examine, render
+    from crm_assets.warehouse import Warehouse
+
+    with _in_words():
+        diagnoses = examine([_connection(name) for name in connections or _names()], Warehouse().folder)
+    _print(render(diagnoses))
+    sys.exit(0 if all(diagnosis.healthy for diagnosis in diagnoses) else 1)
+
+
+@main.command()
+@click.argument("resource", metavar="CONNECTION.RESOURCE")
+@click.option("--rows", default=5, show_default=True, help="Greatest number of rows.")
+@click.option("--show-pii", is_flag=True, help="Show personal data.")
+def preview(resource: str, rows: int, show_pii: bool) -> None:
+    """Show sample rows of a list; nothing is loaded, personal data is masked."""
+    from crm_assets.preview import preview as first_rows
+    from crm_assets.preview import render
+    from crm_assets.warehouse import Warehouse
+
+    with _in_words():
+        name, _, list_ = resource.partition(".")
+        shown = first_rows(_connection(name), list_, Warehouse().folder, rows=rows, show_pii=show_pii)
+    _print(render(shown, _console().width))
+
+
+@main.command()
+@click.argument("selection", required=False)
+@click.option("--from", "first", type=_DATE, help="First day of the windows to read.")
+@click.option("--to", "last", type=_DATE, help="Last day of the windows to read (default: today).")
+@click.option("--full", is_flag=True, help="As if whole lists were read.")
+def plan(selection: str | None, first: datetime | None, last: datetime | None, full: bool) -> None:
+    """Say what a sync would request, and how long that takes at the vendor's rate. Nothing is requested."""
+    from crm_assets.definitions import defs
+    from crm_assets.plan import plan as requests_of
+    from crm_assets.plan import render
+    from crm_assets.sync import Order, chosen
+    from crm_assets.warehouse import Warehouse
+
+    with _in_words():
+        days = _days(first, last)
+        keys = chosen(defs(), Order(selection))
+        wanted = [(_connection(name), {key.path[-1] for key in own}) for name, own in keys.items()]
+        plans = requests_of(wanted, Warehouse(), days=days, full=full)
+    _print(render(plans))
+
+
+@main.command()
+@click.option(
+    "--format", "form", type=click.Choice(["markdown", "json", "html"]), default="markdown", show_default=True
+)
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write (default: the terminal)."
+)
+def report(form: Any, output: Path | None) -> None:
+    """Export the last result of every asset check, from DAGSTER_HOME or the demo's instance."""
+    from crm_assets.report import report as last_results
+    from crm_assets.report_formats import render
+    from crm_assets.spec.connections import load_connections
+
+    with _in_words():
+        instance = _instance()
+        text = render(last_results(load_connections(), instance), form)
+    if output:
+        output.write_text(text, encoding="utf-8")
+    else:
+        click.echo(text)
+
+
+@main.command()
+def docs() -> None:
+    """Write docs/systems anew from the declarations."""
+    from crm_assets.docs import write
+
+    for path in write(Path.cwd()):
+        click.echo(path)
+
+
+def _instance() -> Any:
+    import os
+
+    import dagster as dg
+
+    from crm_assets.warehouse import Warehouse
+
+    demo = Warehouse().folder.resolve() / "dagster"
+    if not os.environ.get("DAGSTER_HOME") and not demo.exists():
+        raise ValueError(
+            "There is no report yet: set DAGSTER_HOME to the instance that ran the checks, or run the demo."
+        )
+    os.environ.setdefault("DAGSTER_HOME", str(demo))
+    return dg.DagsterInstance.get()
+
+
+def _names() -> list[str]:
+    from crm_assets.spec.connections import load_connections
+
+    return [connection.name for connection in load_connections()]
+
+
+def _console() -> Any:
     from rich.console import Console
 
+    return Console()
+
+
+def _print(renderable: Any) -> None:
+    _console().print(renderable)
+
+
+def _sync(order: Any, report: Path | None = None) -> Any:
     from crm_assets.definitions import defs
     from crm_assets.summary import Bars, as_json, render
     from crm_assets.sync import run
 
-    console, started = Console(), time.monotonic()
+    console, started = _console(), time.monotonic()
     with Bars(console) as bars:
         outcomes = run(defs(), order, bars)
     seconds = time.monotonic() - started
@@ -148,13 +259,12 @@ def _days(first: datetime | None, last: datetime | None) -> Any:
 @contextmanager
 def _in_words() -> Iterator[None]:
     """Turn what a person can mend into one line; everything else keeps its traceback."""
-    from crm_assets.spec.errors import SpecError
+    from crm_assets.rest.errors import ReadError
+    from crm_assets.warehouse import WarehouseError
 
     try:
         yield
-    except SpecError as error:
-        raise click.ClickException(str(error)) from error
-    except ValueError as error:
+    except (ValueError, ReadError, WarehouseError, OSError) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         click.echo("\nStopped. What was loaded stays; run again for the rest.", err=True)
