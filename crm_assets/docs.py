@@ -198,7 +198,9 @@ def _overview(system: System) -> Iterator[str]:
 def _resource(resource: Resource) -> Iterator[str]:
     yield resource.description
     yield ""
-    yield request_words(resource.endpoint) + filter_words(resource)
+    yield request_words(resource.endpoint)
+    if resource.mode != "sweep":
+        yield from ("", filter_words(resource))
     if resource.evidence:
         yield from ("", f"Rests on {RESTS_ON[resource.verified]}. {' '.join(resource.evidence.split())}")
     yield ""

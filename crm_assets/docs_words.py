@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
-from urllib.parse import unquote
 
 from crm_assets.spec.auth import ApiKeyAuth, Auth, BasicAuth
 from crm_assets.spec.endpoint import Endpoint, ErrorHandler
@@ -102,11 +101,11 @@ def filter_words(resource: Resource) -> str:
     """Return what a request adds to read one span or the changes, and how the bounds are meant."""
     window, cursor = resource.window, resource.cursor
     if window:
-        return f" By date with {_template(window)}. {_window(window)}"
+        return f"By date with {_template(window)}. {_window(window)}"
     if cursor:
         back = f"{_span(cursor.lookback)} before the newest loaded {code(cursor.field)}"
         again = f" The whole list again after {_span(cursor.resweep)}." if cursor.resweep else ""
-        return f" Changes with {_template(cursor)}. A run starts {back}.{again}"
+        return f"Changes with {_template(cursor)}. A run starts {back}.{again}"
     return ""
 
 
@@ -134,7 +133,9 @@ def _path(path: tuple[str, ...] | None) -> str:
 
 
 def _template(part: Endpoint | Window | Cursor) -> str:
-    parts = [f"{unquote(name)}={value}" for name, value in part.params.items()]
+    parts = [
+        f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in part.params.items()
+    ]
     given = [code("&".join(parts))] if parts else []
     if part.json_body:
         given.append(f"{code(json.dumps(part.json_body))} in the body")

@@ -139,7 +139,7 @@ def _notes(
     if any(MASK in row.values() for row in shown):
         notes.append(f"{MASK} stands for personal data; --show-pii shows it.")
     if sample.rejected:
-        notes.append(f"{len(sample.rejected)} records of this page cannot be loaded: {sample.rejected[0]}.")
+        notes.append(f"Of this page {len(sample.rejected)} cannot be loaded: {sample.rejected[0]}.")
     return notes
 
 
