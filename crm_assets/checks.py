@@ -148,12 +148,16 @@ def _counted(counts: dict[str, int]) -> str:
     return ", ".join(names) + (f" and {len(counts) - 5} more" if len(counts) > 5 else "")
 
 
+def _many(count: int, one: str, several: str) -> str:
+    return f"{count:,} {one if count == 1 else several}"
+
+
 def primary_key_check(session: Session, resource: Resource) -> Finding:
     """Look for rows without a key and rows with the same key, in the table and in the last read."""
     key = ", ".join(quoted(name) for name in resource.primary_key)
     nulls = " OR ".join(f"{quoted(name)} IS NULL" for name in resource.primary_key)
     sql = (
-        f"SELECT {key}, count(*) AS times FROM {session.table(resource.name)}\n"
+        f"SELECT {key}, count(*) AS times FROM {session.table(resource.name)} WHERE NOT ({nulls})\n"
         f"GROUP BY {key} HAVING count(*) > 1 ORDER BY times DESC LIMIT {OFFENDERS}"
     )
     finding = Finding(f"Every row has its own {' + '.join(resource.primary_key)}.", sql)
@@ -167,13 +171,17 @@ def primary_key_check(session: Session, resource: Resource) -> Finding:
     last = ledger.last_read(session, resource.name)
     rejected, seen_twice = (last.rejected, last.duplicates) if last else (0, 0)
     if without:
-        finding.problems.append(f"{without} rows have no key")
+        finding.problems.append(_many(without, "row has", "rows have") + " no key")
     if doubles:
-        finding.problems.append(f"{len(doubles)}{'+' if len(doubles) == OFFENDERS else ''} keys stand on several rows")
+        atleast = "at least " if len(doubles) == OFFENDERS else ""
+        finding.problems.append(atleast + _many(len(doubles), "key stands", "keys stand") + " on several rows")
     if rejected:
-        finding.problems.append(f"{rejected} records came without a key (kept in {resource.name}__rejected)")
+        finding.problems.append(
+            _many(rejected, "record", "records") + f" came without a key (kept in {resource.name}__rejected)"
+        )
     if seen_twice:
-        finding.warnings.append(f"the last read saw {seen_twice} records twice (the newest was kept)")
+        seen = _many(seen_twice, "record", "records")
+        finding.warnings.append(f"the last read saw {seen} twice (the newest was kept)")
     finding.metadata |= {
         "rows": rows,
         "null_keys": without,
@@ -202,12 +210,16 @@ def completeness_check(session: Session, resource: Resource) -> Finding:
     if not last.complete:
         finding.problems.append(f"the last read is short and was not loaded: {last.reason}")
     if last.details["skipped"]:
-        finding.warnings.append(f"{len(last.details['skipped'])} lists were skipped: {last.details['skipped'][0]}")
+        skipped = _many(len(last.details["skipped"]), "list was", "lists were")
+        finding.warnings.append(f"{skipped} skipped: {last.details['skipped'][0]}")
     if last.strays:
-        finding.warnings.append(f"{last.strays} rows lie outside the days asked for; set the connection's timezone")
+        finding.warnings.append(
+            _many(last.strays, "row lies", "rows lie") + " outside the days asked for; set the connection's timezone"
+        )
     if last.delete_refused:
         finding.warnings.append(
-            f"{last.delete_refused} rows vanished at the source, more than delete_guard allows; none was marked"
+            _many(last.delete_refused, "row", "rows")
+            + " vanished at the source, more than delete_guard allows; none was marked"
         )
     finding.metadata |= {
         "rows": last.rows,

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dlt
-import pyarrow.parquet as pq
 from dlt.extract import DltResource, DltSource
 
 from crm_assets import ledger
 from crm_assets.rest.dlt_config import WRITE_DISPOSITION, dlt_columns
-from crm_assets.rest.fetch import Reading
 from crm_assets.rest.proof import Task
-from crm_assets.rest.spool import Spool
 from crm_assets.rest.types import quoted
 from crm_assets.spec.connections import Connection
 from crm_assets.warehouse import Session
+
+if TYPE_CHECKING:
+    from crm_assets.rest.fetch import Reading
+    from crm_assets.rest.spool import Spool
 
 Statement = tuple[str, tuple[Any, ...]]
 
@@ -89,6 +90,8 @@ def _rejects(spool: Spool, as_files: bool) -> DltResource:
         if as_files:
             yield dlt.mark.with_file_import(str(spool.rejected_path), "parquet", spool.rejected)
         else:
+            import pyarrow.parquet as pq
+
             yield pq.read_table(spool.rejected_path)
 
     resource: DltResource = dlt.resource(
@@ -110,7 +113,9 @@ def _delivery(spool: Spool, as_files: bool) -> Callable[[], Iterator[Any]]:
 def _deletes(session: Session, connection: Connection, reading: Reading) -> tuple[list[Statement], int, int]:
     task, proof = reading.task, reading.proof
     rejects = _forget_rejects(session, reading)
-    if proof.skipped or proof.mode == "cursor":
+    if proof.mode == "window":
+        proof.strays = _strays(session, connection, reading)
+    if proof.skipped or proof.rejected or proof.mode == "cursor":
         return rejects, 0, 0
     if proof.mode == "window":
         statement = f"FROM {session.table(task.resource.name)} WHERE _read_id <> %s AND {_in_spans(task, connection)}"
@@ -118,6 +123,18 @@ def _deletes(session: Session, connection: Connection, reading: Reading) -> tupl
         return [*rejects, (f"DELETE {statement}", (proof.read_id,))], gone, 0
     marks, gone, refused = _marks(session, connection, reading)
     return [*rejects, *marks], gone, refused
+
+
+def _strays(session: Session, connection: Connection, reading: Reading) -> int:
+    """Count the rows just loaded that lie outside what was asked for."""
+    task = reading.task
+    margin = task.resource.window.margin if task.resource.window else 0
+    ((strays,),) = session.query(
+        f"SELECT count(*) FROM {session.table(task.resource.name)} "
+        f"WHERE _read_id = %s AND NOT {_in_spans(task, connection, margin)}",
+        reading.proof.read_id,
+    )
+    return int(strays)
 
 
 def _marks(session: Session, connection: Connection, reading: Reading) -> tuple[list[Statement], int, int]:
@@ -148,12 +165,12 @@ def _forget_rejects(session: Session, reading: Reading) -> list[Statement]:
     return [(f"DELETE FROM {session.table(table)} WHERE _read_id <> %s", (reading.proof.read_id,))]
 
 
-def _in_spans(task: Task, connection: Connection) -> str:
+def _in_spans(task: Task, connection: Connection, margin: int = 0) -> str:
     window = task.resource.window
     if window is None:
         raise ValueError(f"{task.resource.name} has no window")
     column, parts = quoted(window.field), []
-    for span in task.spans:
+    for span in (one.widened(margin) for one in task.spans):
         if task.resource.columns[window.field].type.value == "date":
             bounds = span.start.isoformat(), (span.end - timedelta(days=1)).isoformat()
             parts.append(f"{column} BETWEEN DATE '{bounds[0]}' AND DATE '{bounds[1]}'")
