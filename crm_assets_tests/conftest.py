@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -50,6 +51,25 @@ def sandbox(served: tuple[Sandbox, str]) -> Iterator[Sandbox]:
     served[0].faults.clear()
     served[0].requests.clear()
     served[0].state = 0
+
+
+@pytest.fixture(scope="session")
+def paging_folder(
+    served: tuple[Sandbox, str], connections: dict[str, Connection], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A data folder into which the connection ``paging`` was read, for tests to copy."""
+    sandbox = served[0]
+    sandbox.state, state = 0, sandbox.state
+    first = House(*served, tmp_path_factory.mktemp("paging") / "data", [connections["paging"]])
+    assert all(result.success for result in first.load("paging"))
+    sandbox.state = state
+    return first.folder
+
+
+@pytest.fixture
+def paging(house: Build, paging_folder: Path, tmp_path: Path) -> House:
+    """An installation with that data."""
+    return house("paging", folder=Path(copytree(paging_folder, tmp_path / "data")))
 
 
 @pytest.fixture

@@ -113,7 +113,6 @@ class House:
         """Run checks of an asset and nothing else; return their evaluations by name."""
         keys = [dg.AssetCheckKey(dg.AssetKey(asset.split("/")), name) for name in names]
         result = self.execute(dg.AssetSelection.checks(*keys))
-        assert result.success
         assert not result.get_asset_materialization_events()
         return {one.check_name: one for one in result.get_asset_check_evaluations()}
 

@@ -183,8 +183,8 @@ def test_a_secret_that_is_none_fails_the_run_with_one_sentence(
         (
             "https://api.example.com/v1/",
             (
-                "Connection sales_crm still points at the example address https://api.example.com/v1/: set base_url for it "
-                "in the connections file, or start the sandbox with `crm-assets sandbox`."
+                "Connection sales_crm still points at the example address https://api.example.com/v1/: "
+                "set base_url for it in the connections file, or start the sandbox with `crm-assets sandbox`."
             ),
         ),
         (

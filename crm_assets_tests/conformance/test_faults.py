@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from shutil import copytree
 from typing import Any, get_args
 
 import aiohttp
@@ -12,8 +10,6 @@ import pytest
 
 from crm_assets.rest import session
 from crm_assets.sandbox import Fault, FaultKind, Sandbox
-from crm_assets.spec.connections import Connection
-from crm_assets_tests.conftest import Build
 from crm_assets_tests.house import House, Result, Row
 
 NUMBERED = ("by_page", "by_body", "by_offset")
@@ -39,8 +35,8 @@ SHORT: dict[str, tuple[tuple[str, ...], dict[str, Any], str]] = {
 ON_PAGE_TWO = ("empty_page", "page_ignored", "deleted")
 
 SEEN: dict[str, tuple[str, bool, str, str]] = {
-    "duplicates": ("primary_key", True, "WARN", "records twice"),
-    "inserted": ("primary_key", True, "WARN", "records twice"),
+    "duplicates": ("primary_key", True, "WARN", "1 record twice"),
+    "inserted": ("primary_key", True, "WARN", "1 record twice"),
     "null_id": ("primary_key", False, "ERROR", "came without a key"),
     "long_ids": ("primary_key", False, "ERROR", "came without a key"),
     "wrong_type": ("schema", True, "WARN", "(kept in _misfits)"),
@@ -52,21 +48,9 @@ SEEN: dict[str, tuple[str, bool, str, str]] = {
 HARMLESS = {"delay": {"seconds": 0.05}, "nulls_absent": {}}
 
 
-@pytest.fixture(scope="module")
-def read_once(
-    served: tuple[Sandbox, str], connections: dict[str, Connection], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """A data folder into which everything was read while all was well."""
-    first = House(*served, tmp_path_factory.mktemp("paging") / "data", [connections["paging"]])
-    assert all(result.success for result in first.load("paging"))
-    return first.folder
-
-
-@pytest.fixture
-def paging(house: Build, sandbox: Sandbox, read_once: Path, tmp_path: Path) -> House:
-    """An installation with that data; since it was read a day has passed."""
+@pytest.fixture(autouse=True)
+def _a_day_has_passed(sandbox: Sandbox) -> None:
     sandbox.state = 1
-    return house("paging", folder=Path(copytree(read_once, tmp_path / "data")))
 
 
 def run(house: House) -> Result:
