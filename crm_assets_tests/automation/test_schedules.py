@@ -146,3 +146,17 @@ def test_only_what_is_enabled_runs_by_itself(connections: Connections) -> None:
     assert schedules == {"service_crm_lists_schedule", "service_crm_windows_schedule"}
     assert set(sensors) == {"service_crm_changes", "alerts", "downstream"}
     assert sensors["service_crm_changes"].minimum_interval_seconds == 45
+
+
+def test_what_is_downstream_has_one_sensor(connections: Connections) -> None:
+    @dg.asset(deps=[["service_crm", "tickets"]], automation_condition=dg.AutomationCondition.eager())
+    def model() -> None:
+        """Built on a table."""
+
+    read = definitions_of([connections["service_crm"]])
+    repository = dg.Definitions.merge(read, dg.Definitions(assets=[model])).get_repository_def()
+    sensors = {one.name for one in repository.sensor_defs if isinstance(one, dg.AutomationConditionSensorDefinition)}
+    assert sensors == {"downstream"}
+    selected = repository.get_sensor_def("downstream").asset_selection
+    assert selected
+    assert model.key in selected.resolve(repository.asset_graph)
