@@ -29,7 +29,7 @@ def dlt_source(connection: Connection) -> DltSource:
     """Return the connection's declaration as a dlt source; dlt validates it. Nothing is requested."""
     from dlt.sources.rest_api import rest_api_source
 
-    return rest_api_source(rest_api_config(connection, _Unset()), name=connection.name)  # type: ignore[arg-type]
+    return rest_api_source(rest_api_config(connection, _Unset(), typed=False), name=connection.name)  # type: ignore[arg-type]
 
 
 def connection_assets(connection: Connection, warehouse: Warehouse) -> Iterator[dg.AssetsDefinition]:

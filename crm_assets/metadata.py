@@ -5,16 +5,18 @@ from __future__ import annotations
 import warnings
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from crm_assets.rest.fetch import Reading
 from crm_assets.rest.types import literal, quoted
 from crm_assets.spec.columns import Column, ColumnType
 from crm_assets.spec.connections import Connection
 from crm_assets.spec.system import Resource
 from crm_assets.warehouse import Session
+
+if TYPE_CHECKING:
+    from crm_assets.rest.fetch import Reading
 
 _PREVIEW_ROWS, _PREVIEW_COLUMNS, _CELL = 5, 12, 60
 KEEPING = {

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from crm_assets.rest.read import Watch
+if TYPE_CHECKING:
+    from crm_assets.rest.read import Watch
 
 _listener: Callable[[str], Watch] | None = None
 

@@ -16,8 +16,19 @@ import pyarrow.compute as pc
 
 from crm_assets.rest.queries import careful_query, fitting_query, given
 from crm_assets.rest.strict import Fingerprint, StrictCheck
-from crm_assets.rest.types import ARROW
+from crm_assets.spec.columns import ColumnType
 from crm_assets.spec.system import Resource
+
+ARROW: dict[ColumnType, pa.DataType] = {
+    ColumnType.TEXT: pa.string(),
+    ColumnType.BIGINT: pa.int64(),
+    ColumnType.DOUBLE: pa.float64(),
+    ColumnType.DECIMAL: pa.decimal128(38, 9),
+    ColumnType.BOOL: pa.bool_(),
+    ColumnType.TIMESTAMP: pa.timestamp("us", "UTC"),
+    ColumnType.DATE: pa.date32(),
+    ColumnType.JSON: pa.string(),
+}
 
 KEEPING_COLUMNS = ("_extra", "_misfits")
 REJECTED = pa.schema([("reason", pa.string()), ("record", pa.string())])

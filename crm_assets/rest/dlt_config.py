@@ -32,12 +32,13 @@ def dlt_columns(resource: Resource) -> dict[str, dict[str, Any]]:
     }
 
 
-def rest_api_config(connection: Connection, secrets: dict[str, str]) -> dict[str, Any]:
+def rest_api_config(connection: Connection, secrets: dict[str, str], *, typed: bool = True) -> dict[str, Any]:
     """Return the connection's declaration as dlt's ``RESTAPIConfig``.
 
     Args:
         connection: The account.
         secrets: Secret name to value; placeholders do where nothing is requested.
+        typed: Give the columns too. dlt takes most of its time to check them.
     """
     client = connection.system.client
     return {
@@ -47,7 +48,7 @@ def rest_api_config(connection: Connection, secrets: dict[str, str]) -> dict[str
             "auth": _auth(connection, secrets),
         },
         "resource_defaults": {"write_disposition": "merge"},
-        "resources": [_resource(connection, resource) for resource in connection.system.resources],
+        "resources": [_resource(connection, resource, typed) for resource in connection.system.resources],
     }
 
 
@@ -67,7 +68,7 @@ def _auth(connection: Connection, secrets: dict[str, str]) -> dict[str, Any]:
     return {"type": "bearer", "token": secrets[auth.token]}
 
 
-def _resource(connection: Connection, resource: Resource) -> dict[str, Any]:
+def _resource(connection: Connection, resource: Resource, typed: bool) -> dict[str, Any]:
     endpoint, parent = resource.endpoint, resource.parent
     params: dict[str, Any] = {**connection.system.client.params, **endpoint.params}
     body: Any = endpoint.json_body
@@ -81,7 +82,7 @@ def _resource(connection: Connection, resource: Resource) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "name": resource.name,
         "primary_key": list(resource.primary_key),
-        "columns": list(dlt_columns(resource).values()),
+        **({"columns": list(dlt_columns(resource).values())} if typed else {}),
         "endpoint": {
             "path": bound.fill(endpoint.path) if bound else endpoint.path,
             "method": endpoint.method,

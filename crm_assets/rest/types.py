@@ -1,21 +1,8 @@
-"""The declared types in Arrow and in DuckDB, and SQL quoting."""
+"""The declared types in DuckDB, and SQL quoting."""
 
 from __future__ import annotations
 
-import pyarrow as pa
-
 from crm_assets.spec.columns import ColumnType
-
-ARROW: dict[ColumnType, pa.DataType] = {
-    ColumnType.TEXT: pa.string(),
-    ColumnType.BIGINT: pa.int64(),
-    ColumnType.DOUBLE: pa.float64(),
-    ColumnType.DECIMAL: pa.decimal128(38, 9),
-    ColumnType.BOOL: pa.bool_(),
-    ColumnType.TIMESTAMP: pa.timestamp("us", "UTC"),
-    ColumnType.DATE: pa.date32(),
-    ColumnType.JSON: pa.string(),
-}
 
 DUCKDB: dict[ColumnType, str] = {
     ColumnType.TEXT: "VARCHAR",
