@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -20,12 +20,14 @@ from crm_assets.planning import cursor_start, task_of
 from crm_assets.resources import CrmSecrets
 from crm_assets.rest.budget import RateBudget
 from crm_assets.rest.errors import ReadError
-from crm_assets.rest.fetch import Reading, fetch
 from crm_assets.rest.proof import Task
 from crm_assets.rest.request import Span
 from crm_assets.spec.connections import Connection
 from crm_assets.spec.system import Resource
 from crm_assets.warehouse import Session, Warehouse, WarehouseError
+
+if TYPE_CHECKING:
+    from crm_assets.rest.fetch import Reading
 
 FULL_TAG = "crm/full"
 """Run tag that makes cursors sweep."""
@@ -62,6 +64,8 @@ class Step:
                     results = [*self._results(session, readings)]
         except (ReadError, WarehouseError) as error:
             raise dg.Failure(str(error), allow_retries=isinstance(error, WarehouseError)) from error
+        except OSError as error:
+            raise dg.Failure(f"The data folder {self.warehouse.folder} cannot be used: {error.strerror}.") from error
         yield from results
         failed = [reading for reading in readings if not reading.proof.complete]
         if failed:
@@ -71,6 +75,8 @@ class Step:
         return dg.AssetKey([self.connection.name, resource.name])
 
     def _fetch(self, wanted: list[Resource], folder: Path) -> list[Reading]:
+        from crm_assets.rest.fetch import fetch
+
         problem = self.connection.unusable()
         if problem:
             raise ReadError(problem)
@@ -133,7 +139,11 @@ class Step:
             self.translator,
             loader_file_format="parquet" if session.takes_parquet else "csv",
         )
-        loaded = {result.asset_key: dict(result.metadata or {}) for result in results if result.asset_key}
+        try:
+            loaded = {result.asset_key: dict(result.metadata or {}) for result in results if result.asset_key}
+        except Exception:
+            session.abandon_staging()
+            raise
         session.drop_staging()
         return loaded
 

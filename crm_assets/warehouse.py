@@ -7,7 +7,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -52,6 +52,11 @@ class Warehouse:
         return self.folder / DATABASE
 
     @property
+    def runs(self) -> Path:
+        """Where runs have their working folders and locks."""
+        return self.folder / "runs"
+
+    @property
     def exists(self) -> bool:
         """Whether there can be anything in it."""
         return self.destination != "duckdb" or self.database.exists()
@@ -70,7 +75,7 @@ class Warehouse:
         Raises:
             WarehouseError: The data folder cannot be written.
         """
-        runs = self.folder / "runs"
+        runs = self.runs
         path = runs / uuid4().hex
         lock = FileLock(path.with_suffix(".lock"))
         try:
@@ -97,9 +102,9 @@ class Warehouse:
             say: Told, once, that and for whom the run waits.
 
         Raises:
-            WarehouseError: Another program held it for longer than ``patience``.
+            WarehouseError: Another program held it for longer than ``patience``, or it cannot be read or written.
         """
-        with self._turn(say), self._destination(say) as destination:
+        with _failing_in_words(), self._turn(say), self._destination(say) as destination:
             import dlt
 
             pipeline = dlt.pipeline(
@@ -231,6 +236,13 @@ class Session:
         """Remove dlt's staging schema: the next load makes it anew, and nobody has to wonder what it is."""
         self.execute([(f"DROP SCHEMA IF EXISTS {quoted(self.dataset + '_staging')} CASCADE", ())])
 
+    def abandon_staging(self) -> None:
+        """Remove dlt's staging schema after a failed load, if the warehouse is fit for it; else the next load does."""
+        from dlt.common.exceptions import DltException
+
+        with suppress(DltException):
+            self.drop_staging()
+
 
 def _holder(message: str) -> str | None:
     if "lock" not in message.lower():
@@ -240,12 +252,28 @@ def _holder(message: str) -> str | None:
 
 
 def _sweep_abandoned(runs: Path, own: Path) -> None:
-    for path in runs.iterdir():
-        if path.is_dir() and path != own:
-            lock = FileLock(path.with_suffix(".lock"))
-            try:
-                with lock.acquire(timeout=0):
-                    shutil.rmtree(path, ignore_errors=True)
-            except Timeout:
-                continue
-            path.with_suffix(".lock").unlink(missing_ok=True)
+    """Remove the folders and locks of killed runs: those whose lock is free."""
+    locks = {entry if entry.suffix else entry.with_suffix(".lock") for entry in runs.iterdir()}
+    for path in locks - {own.with_suffix(".lock")}:
+        with suppress(Timeout, OSError), FileLock(path).acquire(timeout=0):
+            shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _failing_in_words() -> Iterator[None]:
+    """Turn what breaks underneath, however deep the libraries have wrapped it, into one sentence."""
+    import duckdb
+    from dlt.common.exceptions import DltException
+
+    try:
+        yield
+    except (DltException, duckdb.Error, OSError) as error:
+        root: BaseException = error
+        while root.__cause__ is not None:
+            root = root.__cause__
+        said = (str(root).strip().splitlines() or [type(root).__name__])[0]
+        raise WarehouseError(
+            f"The warehouse could not be written: {said[:300].rstrip('.')}. "
+            f"Every table holds its last whole read; mend that and run again."
+        ) from error

@@ -14,11 +14,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO
 
 from filelock import FileLock
 
+from crm_assets.rest.errors import ReadError
 from crm_assets.spec.system import RateLimit
 
 _HEADER = struct.Struct("<ddddQQQ")
@@ -29,6 +31,8 @@ _ENOUGH = 10
 """Accepted requests between two 429s from which a pace can be told."""
 _PROBE_EVERY, _PROBE = 100, 0.97
 _SLOWER = 1.02
+PATIENCE = 900.0
+"""Greatest number of seconds a server may send everybody away for; a run gives up rather than wait longer."""
 
 
 @dataclass
@@ -70,11 +74,17 @@ class RateBudget:
         return moment, wait
 
     def reserve(self) -> float:
-        """Take the next free moment (seconds since the epoch) and return it."""
+        """Take the next free moment (seconds since the epoch) and return it.
+
+        Raises:
+            ReadError: The server asked to stay away for longer than anybody should wait.
+        """
         if self._limit is None and not self._path.exists():
             self._unpaced += 1
             return self._clock()
         with self._state() as (state, file):
+            if state.not_before - self._clock() > PATIENCE:
+                raise stay_away(state.not_before)
             moment = max(self._clock(), state.not_before, state.last + state.gap)
             if self._limit:
                 moment = self._within(self._limit, moment, state, file)
@@ -132,3 +142,9 @@ class RateBudget:
                 yield state, file
                 file.seek(0)
                 file.write(_HEADER.pack(*astuple(state)))
+
+
+def stay_away(until: float) -> ReadError:
+    """Return the error of a server that wants no request before a moment (seconds since the epoch) far away."""
+    moment = datetime.fromtimestamp(until, timezone.utc).isoformat(" ", "minutes").removesuffix("+00:00")
+    return ReadError(f"the server asks to stay away until {moment} UTC; run it again after that")

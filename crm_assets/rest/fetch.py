@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from crm_assets.rest.budget import RateBudget
 from crm_assets.rest.credentials import Credentials
@@ -76,10 +77,9 @@ class _Fetch:
         self._readings: dict[str, asyncio.Task[Reading]] = {}
 
     async def run(self) -> list[Reading]:
-        database = duckdb.connect(config={"threads": 2})
-        database.execute("SET timezone = 'UTC'")
         headers = self._connection.system.client.headers
-        with ThreadPoolExecutor(1, "decode") as decoding:
+        with duckdb.connect(config={"threads": 2}) as database, ThreadPoolExecutor(1, "decode") as decoding:
+            database.execute("SET timezone = 'UTC'")
             async with Session(self._credentials, self._budget, self._connection.concurrency, headers) as session:
                 for task in self._tasks.values():
                     proof = Proof(mode=task.mode, spans=task.spans, since=task.since)
@@ -93,7 +93,6 @@ class _Fetch:
                 finally:
                     for reading in self._readings.values():
                         reading.cancel()
-        database.close()
         return [reading for reading in readings if reading.task.load]
 
     async def _read(self, task: Task, reader: Reader, spool: Spool, decoding: ThreadPoolExecutor) -> Reading:
@@ -104,7 +103,10 @@ class _Fetch:
             await asyncio.get_running_loop().run_in_executor(decoding, spool.seal, proof)
             verify(proof)
         except ReadError as error:
-            proof.reason = self._credentials.redact(f"{self._connection.name}.{task.resource.name}: {error.problem}")
+            proof.reason = self._told(task, error.problem)
+        except (OSError, pa.ArrowException, duckdb.Error) as error:
+            said = (error.strerror if isinstance(error, OSError) else None) or (str(error).splitlines() or ["?"])[0]
+            proof.reason = self._told(task, f"its rows cannot be put into {self._folder.parent}: {said}")
         else:
             proof.complete = True
         traffic, proof.finished_at = reader.traffic, datetime.now(timezone.utc)
@@ -113,6 +115,9 @@ class _Fetch:
         proof.seconds_waited = round(traffic.seconds_waited, 3)
         proof.concurrency = round(traffic.seconds_in_flight / max(proof.seconds_fetch, 0.001), 2)
         return Reading(task, proof, spool if proof.complete else None)
+
+    def _told(self, task: Task, problem: str) -> str:
+        return self._credentials.redact(f"{self._connection.name}.{task.resource.name}: {problem}")
 
     async def _parents(self, task: Task, decoding: ThreadPoolExecutor) -> list[Any] | None:
         parent = task.resource.parent

@@ -16,7 +16,7 @@ import aiohttp
 import msgspec
 import yarl
 
-from crm_assets.rest.budget import RateBudget
+from crm_assets.rest.budget import PATIENCE, RateBudget, stay_away
 from crm_assets.rest.credentials import Credentials, followed
 from crm_assets.rest.errors import ReadError
 from crm_assets.rest.request import Request
@@ -129,6 +129,8 @@ class Session:
         wait = handler.wait(attempt) if wait is None else wait
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             self._budget.refused(departure, wait)
+        if wait > PATIENCE:
+            return None, ReadError(f"{problem.problem}; {stay_away(time.time() + wait).problem}", status=status)
         return wait, problem
 
     async def _exchange(self, request: Request) -> tuple[int, Mapping[str, str], bytes]:
