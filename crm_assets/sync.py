@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import dagster as dg
 
 from crm_assets import progress
+from crm_assets.abandoned import alive, mark_abandoned
 from crm_assets.planning import due_span
 from crm_assets.reading import FULL_TAG
 from crm_assets.rest.request import Span
 from crm_assets.spec.connections import load_connections
-from crm_assets.warehouse import Warehouse
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection as Pipe
+from crm_assets.warehouse import Warehouse, WarehouseError
+from crm_assets.workers import Ended, Send, side_by_side, terminable
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _RANGE = "dagster/asset_partition_range_"
@@ -148,13 +147,15 @@ def run(definitions: dg.Definitions, order: Order, listener: Listener) -> list[O
 
     Raises:
         ValueError: Nothing is selected.
+        KeyboardInterrupt: It was stopped, by Ctrl-C or SIGTERM; no process is left.
     """
     by_connection = chosen(definitions, order)
-    if len(by_connection) > 1:
-        return list(_side_by_side(definitions, by_connection, order, listener))
-    progress.listen(listener.watch)
-    ((name, keys),) = by_connection.items()
-    outcomes = _work(definitions, name, keys, order)
+    with terminable():
+        if len(by_connection) > 1:
+            return list(_side_by_side(definitions, by_connection, order, listener))
+        progress.listen(listener.watch)
+        ((name, keys),) = by_connection.items()
+        outcomes = _work(definitions, name, keys, order)
     for outcome in outcomes:
         listener.done(outcome)
     return outcomes
@@ -180,43 +181,23 @@ def _side_by_side(
     order: Order,
     listener: Listener,
 ) -> Iterator[Outcome]:
-    """Fork after the imports where that is safe: a process of its own costs a connection nothing then."""
     _instance().dispose()  # a new instance's databases are made once, before several processes would
-    context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    pipes: dict[Any, str] = {}
-    workers = []
-    for name, keys in by_connection.items():
-        here, there = context.Pipe(duplex=False)
-        arguments = (definitions, name, keys, order, there)
-        worker = context.Process(target=_child, args=arguments, name=name, daemon=True)
-        worker.start()
-        there.close()
-        pipes[here] = name
-        workers.append(worker)
-    try:
-        while pipes:
-            for pipe in multiprocessing.connection.wait(list(pipes)):
-                yield from _receive(pipe, pipes, listener)
-    finally:
-        for worker in workers:
-            worker.join()
+    jobs = {name: partial(_job, definitions, name, keys, order) for name, keys in by_connection.items()}
+    missing = dict(by_connection)
+    with closing(side_by_side(jobs)) as messages:
+        for name, message in messages:
+            if isinstance(message, Ended):
+                message = _failed(missing.pop(name, []), str(message))
+            if isinstance(message, list):
+                missing.pop(name, None)
+                for outcome in message:
+                    listener.done(outcome)
+                    yield outcome
+            else:
+                listener.read(*message)
 
 
-def _receive(pipe: Any, pipes: dict[Any, str], listener: Listener) -> Iterator[Outcome]:
-    try:
-        message = pipe.recv()
-    except EOFError:
-        del pipes[pipe]
-        return
-    if isinstance(message, list):
-        for outcome in message:
-            listener.done(outcome)
-            yield outcome
-    else:
-        listener.read(*message)
-
-
-def _child(definitions: dg.Definitions, name: str, keys: list[dg.AssetKey], order: Order, pipe: Pipe) -> None:
+def _job(definitions: dg.Definitions, name: str, keys: list[dg.AssetKey], order: Order, send: Send) -> None:
     last = 0.0
 
     def watch_of(connection: str) -> Any:
@@ -224,26 +205,41 @@ def _child(definitions: dg.Definitions, name: str, keys: list[dg.AssetKey], orde
             nonlocal last
             if time.monotonic() - last > 0.1:
                 last = time.monotonic()
-                pipe.send((connection, resource, pages, rows))
+                send((connection, resource, pages, rows))
 
         return watch
 
     progress.listen(watch_of)
-    pipe.send(_work(definitions, name, keys, order))
-    pipe.close()
+    send(_work(definitions, name, keys, order))
 
 
 def _work(definitions: dg.Definitions, name: str, keys: Sequence[dg.AssetKey], order: Order) -> list[Outcome]:
     job = definitions.resolve_implicit_global_asset_job_def()
-    with _instance() as instance:
-        return [outcome for unit in units(definitions, name, keys, order) for outcome in _run_unit(job, unit, instance)]
+    try:
+        with _instance() as instance, alive(Warehouse().runs) as tags:
+            mark_abandoned(instance)
+            return [
+                outcome
+                for unit in units(definitions, name, keys, order)
+                for outcome in _run_unit(job, unit, instance, tags)
+            ]
+    except (ValueError, WarehouseError) as error:
+        return _failed(keys, str(error))
+    except dg.DagsterExecutionInterruptedError:
+        raise KeyboardInterrupt from None
 
 
-def _run_unit(job: dg.JobDefinition, unit: Unit, instance: dg.DagsterInstance) -> list[Outcome]:
+def _failed(keys: Sequence[dg.AssetKey], sentence: str) -> list[Outcome]:
+    return [Outcome(key.path[0], key.path[-1], sentences=[sentence]) for key in keys]
+
+
+def _run_unit(
+    job: dg.JobDefinition, unit: Unit, instance: dg.DagsterInstance, tags: Mapping[str, str]
+) -> list[Outcome]:
     result = job.execute_in_process(
         instance=instance,
         asset_selection=list(unit.assets),
-        tags={**unit.tags, "crm/connection": unit.connection},
+        tags={**unit.tags, **tags, "crm/connection": unit.connection},
         raise_on_error=False,
         run_config=_QUIET,
     )

@@ -1,4 +1,7 @@
-"""Attacks on the promises: faults on the wire, crashes, crowds, curious eyes. ``CRM_ASSETS_LONG=1`` raises the counts."""
+"""Attacks on the promises: faults on the wire, crashes, crowds, curious eyes.
+
+``CRM_ASSETS_LONG=1`` raises the counts.
+"""
 
 import os
 

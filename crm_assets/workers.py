@@ -1,0 +1,119 @@
+"""Worker processes: side by side, stopped together, never left behind and never dead unnoticed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from typing import Any
+
+_STOP_SECONDS = 10
+"""What a worker gets to stop in order before it is killed; a killed one loses nothing but the time."""
+
+Send = Callable[[Any], None]
+"""Sends a message from a worker."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A worker's last message: how its process ended."""
+
+    code: int
+
+    def __str__(self) -> str:
+        if self.code < 0:
+            name = signal.Signals(-self.code).name
+            hint = ", perhaps for want of memory" if name == "SIGKILL" else ""
+            return f"the process that read it was killed ({name}{hint}); run it again"
+        return f"the process that read it broke off (exit code {self.code}); its traceback stands above"
+
+
+def side_by_side(jobs: Mapping[str, Callable[[Send], None]]) -> Generator[tuple[str, Any], None, None]:
+    """Run jobs in processes of their own; yield each message with its job's name, last of all an :class:`Ended`.
+
+    Whoever stops listening, be it for Ctrl-C, stops the workers.
+
+    Args:
+        jobs: Name to function. Forked after the imports where that is safe, a process costs nothing.
+    """
+    context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    pipes: dict[Any, str] = {}
+    workers: dict[str, Any] = {}
+    try:
+        for name, job in jobs.items():
+            here, there = context.Pipe(duplex=False)
+            workers[name] = context.Process(target=_worker, args=(job, there), name=name, daemon=True)
+            workers[name].start()
+            there.close()
+            pipes[here] = name
+        while pipes:
+            for pipe in wait(list(pipes)):
+                name = pipes[pipe]
+                message = _received(pipe, workers[name])
+                if isinstance(message, Ended):
+                    del pipes[pipe]
+                yield name, message
+    finally:
+        _stop(list(workers.values()))
+
+
+def _received(pipe: Any, worker: Any) -> Any:
+    try:
+        return pipe.recv()
+    except EOFError:
+        worker.join()
+        return Ended(worker.exitcode)
+
+
+def _stop(workers: list[Any]) -> None:
+    try:
+        for worker in workers:
+            worker.terminate()
+        deadline = time.monotonic() + _STOP_SECONDS
+        for worker in workers:
+            worker.join(max(deadline - time.monotonic(), 0))
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.join()
+
+
+def _worker(job: Callable[[Send], None], pipe: Any) -> None:
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()  # Ctrl-C goes to the parent alone, which stops every worker once
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    try:
+        job(pipe.send)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    finally:
+        pipe.close()
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM stop this process as Ctrl-C does: in order."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

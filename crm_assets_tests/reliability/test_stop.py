@@ -1,0 +1,166 @@
+"""Stopping and losing processes of ``crm-assets sync``: no orphans, no half tables, no green exit."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pytest
+from filelock import FileLock
+
+from crm_assets.sandbox import Fault, Sandbox
+
+CONNECTIONS = """
+connections:
+  - {name: sales_crm, system: sales_crm}
+  - {name: sales_engagement, system: sales_engagement}
+"""
+HELD = "sales_engagement"
+"""The connection whose answers come late, so that it can be caught at work."""
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(sandbox: Sandbox, served: tuple[Sandbox, str], tmp_path: Path) -> Iterator[Start]:
+    """Return a function that starts ``crm-assets sync`` in a process group of its own."""
+    (tmp_path / "connections.yaml").write_text(CONNECTIONS)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    settings = {
+        "CRM_ASSETS_SANDBOX": served[1],
+        "CRM_ASSETS_CONNECTIONS": str(tmp_path / "connections.yaml"),
+        "CRM_ASSETS_DATA": str(tmp_path / "data"),
+        "DAGSTER_HOME": str(tmp_path / "home"),
+        "PYTHONWARNINGS": "ignore",
+    }
+    started: list[subprocess.Popen[str]] = []
+
+    def run(*selection: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "crm_assets.cli", "sync", *selection]
+        pipe = subprocess.PIPE
+        started.append(
+            subprocess.Popen(
+                command, env={**os.environ, **settings}, start_new_session=True, stdout=pipe, stderr=pipe, text=True
+            )
+        )
+        return started[-1]
+
+    yield run
+    for process in started:
+        for pid in [*of_session(process.pid)]:
+            os.kill(pid, signal.SIGKILL)
+        process.communicate()
+
+
+def of_session(session: int) -> Iterator[int]:
+    """Yield the living processes of a session."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state, _, _, found = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(found) == session and state != "Z":
+            yield int(folder.name)
+
+
+def until(holds: Callable[[], object], seconds: float = 30) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+@contextmanager
+def held(sandbox: Sandbox) -> Iterator[None]:
+    """Keep one connection waiting for its second answer until it is at work for sure."""
+    sandbox.faults.push(Fault("delay", HELD, "campaigns", seconds=20))
+    yield
+    until(lambda: sandbox.requests.of(HELD, "campaigns"))
+
+
+def tables(tmp_path: Path) -> dict[str, int]:
+    """Return the rows of every table of the connection that was caught at work."""
+    database = tmp_path / "data" / "warehouse.duckdb"
+    if not database.exists():
+        return {}
+    with duckdb.connect(str(database)) as warehouse:
+        found = warehouse.execute(
+            "SELECT table_name FROM information_schema.tables WHERE table_schema = ? AND table_type = 'BASE TABLE'",
+            [HELD],
+        ).fetchall()
+        return {name: warehouse.execute(f'SELECT count(*) FROM {HELD}."{name}"').fetchall()[0][0] for (name,) in found}
+
+
+def statuses(tmp_path: Path) -> dict[str, dg.DagsterRunStatus]:
+    """Return the status of the latest run of each connection."""
+    with dg.DagsterInstance.from_config(str(tmp_path / "home")) as instance:
+        return {run.tags["crm/connection"]: run.status for run in reversed(instance.get_runs())}
+
+
+def nothing_is_left(tmp_path: Path, session: int) -> None:
+    until(lambda: not [*of_session(session)], seconds=15)
+    assert [path.name for path in (tmp_path / "data" / "runs").iterdir()] == []
+    assert tables(tmp_path) == {}
+
+
+@pytest.mark.parametrize("selection", [(), (f"key:{HELD}/*",)], ids=["side by side", "alone"])
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_sync_stops_all_its_processes(
+    sign: signal.Signals, selection: tuple[str, ...], start: Start, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    with held(sandbox):
+        process = start(*selection)
+    if sign == signal.SIGINT:
+        os.killpg(process.pid, sign)
+    else:
+        process.send_signal(sign)
+    output, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Stopped. What was loaded stays; run again for the rest." in errors
+    assert "Traceback" not in output + errors
+    nothing_is_left(tmp_path, process.pid)
+    assert statuses(tmp_path)[HELD] in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+
+
+def test_workers_do_not_outlive_their_parent(start: Start, sandbox: Sandbox, tmp_path: Path) -> None:
+    with held(sandbox):
+        process = start()
+    process.kill()
+    process.wait(10)
+    nothing_is_left(tmp_path, process.pid)
+
+
+def test_a_worker_that_is_killed_is_told_and_its_run_marked(start: Start, sandbox: Sandbox, tmp_path: Path) -> None:
+    with held(sandbox):
+        process = start()
+    worker = next(pid for pid in of_session(process.pid) if pid != process.pid and at_work(pid, tmp_path))
+    os.kill(worker, signal.SIGKILL)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert f"{HELD}.campaigns: the process that read it was killed (SIGKILL, perhaps for want of memory)" in output
+    assert statuses(tmp_path) == {"sales_crm": dg.DagsterRunStatus.SUCCESS, HELD: dg.DagsterRunStatus.STARTED}
+    sandbox.faults.clear()
+    again = start(f"key:{HELD}/*")
+    output, errors = again.communicate(timeout=60)
+    assert again.returncode == 0, output + errors
+    with dg.DagsterInstance.from_config(str(tmp_path / "home")) as instance:
+        found = [run.status for run in instance.get_runs() if run.tags["crm/connection"] == HELD]
+    assert found == [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+    assert [*(tmp_path / "data" / "runs").iterdir()] == []
+
+
+def at_work(pid: int, tmp_path: Path) -> bool:
+    """Tell whether a process holds a lock of the connection that is waiting, and not one that is done."""
+    spools = tmp_path / "data" / "runs"
+    opened = [Path(os.readlink(entry)) for entry in Path(f"/proc/{pid}/fd").iterdir() if entry.exists()]
+    return any(path.parent == spools and path.suffix == ".lock" for path in opened)
