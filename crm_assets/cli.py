@@ -121,8 +121,10 @@ def doctor(connections: tuple[str, ...]) -> None:
 @main.command()
 @click.argument("resource", metavar="CONNECTION.RESOURCE")
 @click.option("--rows", default=5, show_default=True, help="Greatest number of rows.")
+@click.option("--from", "first", type=_DATE, help="First day, of a list that is read by date.")
+@click.option("--to", "last", type=_DATE, help="Last day (default: today).")
 @click.option("--show-pii", is_flag=True, help="Show personal data.")
-def preview(resource: str, rows: int, show_pii: bool) -> None:
+def preview(resource: str, rows: int, first: datetime | None, last: datetime | None, show_pii: bool) -> None:
     """Show sample rows of a list; nothing is loaded, personal data is masked."""
     from crm_assets.preview import preview as first_rows
     from crm_assets.preview import render
@@ -130,7 +132,8 @@ def preview(resource: str, rows: int, show_pii: bool) -> None:
 
     with _in_words():
         name, _, list_ = resource.partition(".")
-        shown = first_rows(_connection(name), list_, Warehouse().folder, rows=rows, show_pii=show_pii)
+        options = {"rows": rows, "span": _days(first, last), "show_pii": show_pii}
+        shown = first_rows(_connection(name), list_, Warehouse().folder, **options)
     _print(render(shown, _console().width))
 
 

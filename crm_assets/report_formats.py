@@ -128,6 +128,7 @@ table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); }
 thead th, td:nth-child(n+4) { font-size: .85em; font-weight: normal; opacity: .75; }
 .asset > * { padding-top: 1rem; opacity: 1 !important; }
+td:nth-child(2):not([colspan]) { white-space: nowrap; }
 .passed { color: var(--good); } .warned { color: var(--odd); font-weight: bold; }
 .failed { color: var(--bad); font-weight: bold; } .not-evaluated { opacity: .6; }
 </style><main>"""

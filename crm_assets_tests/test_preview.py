@@ -8,14 +8,16 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 
+from crm_assets.cli import main
 from crm_assets.preview import MASK, Preview, preview, render
 from crm_assets.rest.errors import ReadError, SecretError
 from crm_assets.rest.request import Span
 from crm_assets.sandbox import Fault, Sandbox
 from crm_assets.spec.connections import Connection
-from crm_assets_tests.house import TODAY
+from crm_assets_tests.house import HERE, TODAY
 
 Show = Callable[..., Preview]
 DAY = Span(TODAY, date(2024, 3, 31))
@@ -133,3 +135,16 @@ def test_it_fits_the_terminal_and_has_a_line_per_column(show: Show, width: int) 
     names = list(shown.resource.columns)
     assert [line.split()[0] for line in lines[2 : 2 + len(names)]] == names
     assert max(map(len, lines)) <= width
+
+
+def test_days_are_given_on_the_command_line(
+    served: tuple[Sandbox, str], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CRM_ASSETS_CONNECTIONS", str(HERE / "connections.yaml"))
+    monkeypatch.setenv("CRM_ASSETS_SANDBOX", served[1])
+    monkeypatch.setenv("CRM_ASSETS_DATA", str(tmp_path))
+    done = CliRunner().invoke(main, ["preview", "contact_crm.events", "--from", str(TODAY), "--to", str(TODAY)])
+    truth = sandbox.rows("contact_crm", "events", window=(TODAY, TODAY))
+    assert done.exit_code == 0
+    assert f"(window {TODAY}); nothing was loaded." in done.output
+    assert [row["id"] for row in truth if row["id"] not in done.output] == []
