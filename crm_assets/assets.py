@@ -28,8 +28,11 @@ class _Unset(dict[str, str]):
 def dlt_source(connection: Connection) -> DltSource:
     """Return the connection's declaration as a dlt source; dlt validates it. Nothing is requested."""
     from dlt.sources.rest_api import rest_api_source
+    from requests import Session
 
-    return rest_api_source(rest_api_config(connection, _Unset(), typed=False), name=connection.name)  # type: ignore[arg-type]
+    config = rest_api_config(connection, _Unset(), typed=False)
+    config["client"]["session"] = Session()  # dlt would configure a client of its own for every list
+    return rest_api_source(config, name=connection.name)  # type: ignore[arg-type]
 
 
 def connection_assets(connection: Connection, warehouse: Warehouse) -> Iterator[dg.AssetsDefinition]:

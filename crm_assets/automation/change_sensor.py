@@ -6,15 +6,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from crm_assets.assets import asset_key
-from crm_assets.automation.changes import Finding, ask, greatest_loaded
 from crm_assets.automation.jobs import ConnectionJob
 from crm_assets.resources import CrmSecrets
 from crm_assets.rest.errors import SecretError
 from crm_assets.warehouse import Warehouse, WarehouseError
+
+if TYPE_CHECKING:
+    from crm_assets.automation.changes import Finding
 
 CHANGE_TAG = "crm/changed"
 """Run tag that names the resources something changed in."""
@@ -65,6 +68,8 @@ def _evaluate(
     if context.instance.get_runs(unfinished, limit=1):
         return dg.SkipReason(f"A run of {job.definition.name} is not finished; changes are asked for after it.")
     loaded = _loaded(job, warehouse, context)
+    from crm_assets.automation.changes import ask
+
     if not loaded:
         return dg.SkipReason(
             f"Nothing of {connection.name} that has a cursor is loaded yet; run {job.definition.name}."
@@ -75,6 +80,8 @@ def _evaluate(
 
 def _loaded(job: ConnectionJob, warehouse: Warehouse, context: dg.SensorEvaluationContext) -> dict[str, datetime]:
     """Return the greatest loaded values; the warehouse is open for these queries and no longer."""
+    from crm_assets.automation.changes import greatest_loaded
+
     if not warehouse.exists:
         return {}
     with (

@@ -7,12 +7,10 @@ from collections.abc import Iterable
 from itertools import groupby
 from urllib.parse import urlsplit
 
-import aiohttp
-
 from crm_assets.automation.problems import Problem
 
 SECRET = "alerts.webhook_url"  # noqa: S105 - the name of the secret, not the secret
-_TIMEOUT = aiohttp.ClientTimeout(total=20)
+_SECONDS = 20
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _LINES, _LENGTH = 10, 600
 
@@ -53,6 +51,8 @@ def post(url: str, message: dict[str, str]) -> None:
         raise WebhookError(f"{SECRET} is no address") from None
     if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and local)):
         raise WebhookError(f"{SECRET} has to begin with https:// and name a host")
+    import aiohttp
+
     try:
         status = asyncio.run(_post(url, message))
     except (aiohttp.ClientError, asyncio.TimeoutError) as error:
@@ -62,8 +62,10 @@ def post(url: str, message: dict[str, str]) -> None:
 
 
 async def _post(url: str, message: dict[str, str]) -> int:
+    import aiohttp
+
     async with (
-        aiohttp.ClientSession(timeout=_TIMEOUT) as session,
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_SECONDS)) as session,
         session.post(url, json=message, allow_redirects=False) as response,
     ):
         return response.status
