@@ -231,7 +231,10 @@ def test_rows_outside_the_days_asked_for_are_told(house: Build, connections: dic
     assert verdict(here, "service_crm/appointments", "completeness") == (
         False,
         WARN,
-        f"{len(strays)} {'row lies' if len(strays) == 1 else 'rows lie'} outside the days asked for; set the connection's timezone.",
+        (
+            f"{len(strays)} {'row lies' if len(strays) == 1 else 'rows lie'} outside the days asked for; "
+            "set the connection's timezone."
+        ),
     )
 
 
