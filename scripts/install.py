@@ -17,7 +17,7 @@ def main(folder: str, lock: str) -> None:
     except subprocess.CalledProcessError:
         sys.exit("This Python cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv")
     pip = [str(target / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    subprocess.run([*pip, "--require-hashes", "--requirement", lock], check=True)
+    subprocess.run([*pip, "--no-deps", "--require-hashes", "--requirement", lock], check=True)
     subprocess.run([*pip, "--no-deps", "--no-build-isolation", "--editable", "."], check=True)
     (target / ".installed").touch()
 
