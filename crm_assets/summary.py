@@ -62,17 +62,13 @@ class Bars(Listener):
 
 def render(outcomes: Sequence[Outcome], seconds: float, console: Console) -> None:
     """Print the summary: a row per asset, then what went wrong, then the totals."""
-    checks = list(dict.fromkeys(name for outcome in outcomes for name in outcome.checks))
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("connection", "resource"):
-        table.add_column(heading)
+    table.add_column("asset", no_wrap=True)
     for heading in ("rows", "loaded", "requests"):
         table.add_column(heading, justify="right")
-    for heading in checks:
-        table.add_column(heading, justify="center")
+    table.add_column("checks", no_wrap=True)
     for outcome in outcomes:
-        marks = [_MARKS.get(outcome.checks.get(name, ""), "") for name in checks]
-        table.add_row(outcome.connection, outcome.resource, *_counts(outcome), *marks)
+        table.add_row(f"{outcome.connection}.{outcome.resource}", *_counts(outcome), _marks(outcome))
     console.print(table)
     for outcome in outcomes:
         for sentence in outcome.sentences:
@@ -113,6 +109,13 @@ def as_json(outcomes: Sequence[Outcome], seconds: float) -> dict[str, object]:
         for one in outcomes
     ]
     return {"seconds": round(seconds, 3), "stages": stages, "assets": assets}
+
+
+def _marks(outcome: Outcome) -> str:
+    """Return how many checks passed, and the names of those that did not."""
+    passed = sum(state == "passed" for state in outcome.checks.values())
+    others = [f"{_MARKS[state]} {name}" for name, state in outcome.checks.items() if state != "passed"]
+    return " ".join([f"{passed} {_MARKS['passed']}" if passed else "", *others]).strip()
 
 
 def _counts(outcome: Outcome) -> tuple[str, str, str]:
