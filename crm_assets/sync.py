@@ -150,15 +150,31 @@ def run(definitions: dg.Definitions, order: Order, listener: Listener) -> list[O
         KeyboardInterrupt: It was stopped, by Ctrl-C or SIGTERM; no process is left.
     """
     by_connection = chosen(definitions, order)
-    with terminable():
-        if len(by_connection) > 1:
-            return list(_side_by_side(definitions, by_connection, order, listener))
-        progress.listen(listener.watch)
-        ((name, keys),) = by_connection.items()
-        outcomes = _work(definitions, name, keys, order)
-    for outcome in outcomes:
-        listener.done(outcome)
-    return outcomes
+    try:
+        with terminable():
+            if len(by_connection) > 1:
+                return list(_side_by_side(definitions, by_connection, order, listener))
+            return list(_alone(definitions, by_connection, order, listener))
+    except KeyboardInterrupt:
+        _tidy()
+        raise
+
+
+def _alone(
+    definitions: dg.Definitions, by_connection: Mapping[str, list[dg.AssetKey]], order: Order, listener: Listener
+) -> Iterator[Outcome]:
+    progress.listen(listener.watch)
+    for name, keys in by_connection.items():
+        for outcome in _work(definitions, name, keys, order):
+            listener.done(outcome)
+            yield outcome
+
+
+def _tidy() -> None:
+    """Clear up after workers that were killed."""
+    Warehouse().sweep()
+    with _instance() as instance:
+        mark_abandoned(instance)
 
 
 class Listener:
@@ -187,7 +203,10 @@ def _side_by_side(
     with closing(side_by_side(jobs)) as messages:
         for name, message in messages:
             if isinstance(message, Ended):
-                message = _failed(missing.pop(name, []), str(message))
+                if name not in missing:
+                    continue
+                message = _failed(missing[name], str(message))
+                _tidy()
             if isinstance(message, list):
                 missing.pop(name, None)
                 for outcome in message:
@@ -225,8 +244,6 @@ def _work(definitions: dg.Definitions, name: str, keys: Sequence[dg.AssetKey], o
             ]
     except (ValueError, WarehouseError) as error:
         return _failed(keys, str(error))
-    except dg.DagsterExecutionInterruptedError:
-        raise KeyboardInterrupt from None
 
 
 def _failed(keys: Sequence[dg.AssetKey], sentence: str) -> list[Outcome]:
@@ -243,6 +260,8 @@ def _run_unit(
         raise_on_error=False,
         run_config=_QUIET,
     )
+    if any(_interrupted(event) for event in result.all_events):
+        raise KeyboardInterrupt
     outcomes = {key: Outcome(unit.connection, key.path[-1]) for key in unit.assets}
     for event in result.get_asset_materialization_events():
         if event.asset_key in outcomes:
@@ -253,6 +272,12 @@ def _run_unit(
     if not result.success:
         _take_failure(list(outcomes.values()), result)
     return list(outcomes.values())
+
+
+def _interrupted(event: dg.DagsterEvent) -> bool:
+    """Dagster takes Ctrl-C for itself, marks the run as failed, and goes on as if nobody had stopped it."""
+    error = getattr(event.event_specific_data, "error", None)
+    return error is not None and error.cls_name == dg.DagsterExecutionInterruptedError.__name__
 
 
 def _take_materialization(outcome: Outcome, metadata: Mapping[str, Any]) -> None:

@@ -79,18 +79,30 @@ class Warehouse:
         path = runs / uuid4().hex
         lock = FileLock(path.with_suffix(".lock"))
         try:
-            runs.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._make_folder()
+            runs.mkdir(exist_ok=True, mode=0o700)
             lock.acquire()
             path.mkdir(mode=0o700)
         except OSError as error:
             raise WarehouseError(f"The data folder {self.folder} cannot be written: {error.strerror}.") from error
         try:
-            _sweep_abandoned(runs, path)
+            self.sweep()
             yield path
         finally:
             shutil.rmtree(path, ignore_errors=True)
             lock.release()
             path.with_suffix(".lock").unlink(missing_ok=True)
+
+    def _make_folder(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def sweep(self) -> None:
+        """Remove the folders and locks of killed runs: those whose lock is free."""
+        entries = self.runs.iterdir() if self.runs.is_dir() else ()
+        for path in {entry if entry.suffix else entry.with_suffix(".lock") for entry in entries}:
+            with suppress(Timeout, OSError), FileLock(path).acquire(timeout=0):
+                shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+                path.unlink(missing_ok=True)
 
     @contextmanager
     def session(self, dataset: str, folder: Path, say: Say) -> Iterator[Session]:
@@ -104,7 +116,7 @@ class Warehouse:
         Raises:
             WarehouseError: Another program held it for longer than ``patience``, or it cannot be read or written.
         """
-        with _failing_in_words(), self._turn(say), self._destination(say) as destination:
+        with _failing_in_words(), self._turn(dataset, say), self._destination(say) as destination:
             import dlt
 
             pipeline = dlt.pipeline(
@@ -112,27 +124,39 @@ class Warehouse:
             )
             pipeline.config.restore_from_destination = False
             with pipeline.sql_client() as client:
+                if self.destination == "postgres":
+                    self._wait(lambda: _take_advisory_lock(client, dataset), f"schema {dataset}", say)
                 yield Session(self, pipeline, client, dataset)
 
     @contextmanager
-    def _turn(self, say: Say) -> Iterator[None]:
-        """Hold the one lock all our writers and checks share; the system frees it when a process dies."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder / "warehouse.lock")
-        try:
-            lock.acquire(timeout=0.05)
-        except Timeout:
-            say("Another run is writing to the warehouse; waiting for it.")
-            try:
-                lock.acquire(timeout=self.patience * 5)
-            except Timeout:
-                raise WarehouseError(
-                    "Another run has been writing to the warehouse for too long; nothing was changed."
-                ) from None
+    def _turn(self, dataset: str, say: Say) -> Iterator[None]:
+        """Hold the lock our writers and checks on this machine share; the system frees it when a process dies.
+
+        There is one per DuckDB file. Elsewhere there is one per schema, because loads share its staging schema.
+        """
+        self._make_folder()
+        duckdb = self.destination == "duckdb"
+        lock = FileLock(self.folder / ("warehouse.lock" if duckdb else f"{dataset}.lock"))
+        self._wait(lambda: _take(lock), "warehouse" if duckdb else f"schema {dataset}", say)
         try:
             yield
         finally:
             lock.release()
+
+    def _wait(self, take: Callable[[], bool], what: str, say: Say) -> None:
+        """Take a lock that other runs hold for the time of a load.
+
+        Raises:
+            WarehouseError: They held it for too long.
+        """
+        deadline, told = time.monotonic() + self.patience * 5, False
+        while not take():
+            if time.monotonic() > deadline:
+                raise WarehouseError(f"Another run has been writing to the {what} for too long; nothing was changed.")
+            if not told:
+                say(f"Another run is writing to the {what}; waiting for it.")
+            told = True
+            time.sleep(0.1)
 
     @contextmanager
     def _destination(self, say: Say) -> Iterator[TDestinationReferenceArg]:
@@ -244,20 +268,26 @@ class Session:
             self.drop_staging()
 
 
+def _take(lock: FileLock) -> bool:
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    return True
+
+
+def _take_advisory_lock(client: SqlClientBase[Any], dataset: str) -> bool:
+    """Take PostgreSQL's lock for writers on all machines; the server frees it when the client's connection ends."""
+    with client.execute_query("SELECT pg_try_advisory_lock(hashtext(%s))", f"crm_assets.{dataset}") as cursor:
+        row = cursor.fetchone()
+    return bool(row and row[0])
+
+
 def _holder(message: str) -> str | None:
     if "lock" not in message.lower():
         return None
     found = re.search(r"Conflicting lock is held in (.+?) \(PID (\d+)\)", message)
     return f"{Path(found[1]).name}, process {found[2]}" if found else "another process"
-
-
-def _sweep_abandoned(runs: Path, own: Path) -> None:
-    """Remove the folders and locks of killed runs: those whose lock is free."""
-    locks = {entry if entry.suffix else entry.with_suffix(".lock") for entry in runs.iterdir()}
-    for path in locks - {own.with_suffix(".lock")}:
-        with suppress(Timeout, OSError), FileLock(path).acquire(timeout=0):
-            shutil.rmtree(path.with_suffix(""), ignore_errors=True)
-            path.unlink(missing_ok=True)
 
 
 @contextmanager

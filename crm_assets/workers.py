@@ -88,8 +88,8 @@ def _stop(workers: list[Any]) -> None:
 def _worker(job: Callable[[Send], None], pipe: Any) -> None:
     if hasattr(os, "setpgrp"):
         os.setpgrp()  # Ctrl-C goes to the parent alone, which stops every worker once
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(130))  # at once; a step of a run takes the signal for itself
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
         job(pipe.send)

@@ -21,6 +21,7 @@ from crm_assets.rest.proof import Proof, Task
 from crm_assets.rest.read import Reader, Watch
 from crm_assets.rest.session import Session
 from crm_assets.rest.spool import Spool
+from crm_assets.rest.stopping import run_stoppable
 from crm_assets.spec.connections import Connection
 
 
@@ -55,7 +56,7 @@ def fetch(
         One reading per task, in the order of the tasks.
     """
     tasks = list(tasks)
-    return asyncio.run(_Fetch(connection, tasks, secrets, folder, budget, watch or _unwatched).run())
+    return run_stoppable(_Fetch(connection, tasks, secrets, folder, budget, watch or _unwatched).run())
 
 
 class _Fetch:
