@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Any
 
-_STOP_SECONDS = 10
+_STOP_SECONDS = 3
 """What a worker gets to stop in order before it is killed; a killed one loses nothing but the time."""
 
 Send = Callable[[Any], None]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,9 +12,9 @@ from pathlib import Path
 import dagster as dg
 import duckdb
 import pytest
-from filelock import FileLock
 
 from crm_assets.sandbox import Fault, Sandbox
+from crm_assets_tests.reliability.victims import Command
 
 CONNECTIONS = """
 connections:
@@ -26,7 +24,7 @@ connections:
 HELD = "sales_engagement"
 """The connection whose answers come late, so that it can be caught at work."""
 
-Start = Callable[..., subprocess.Popen[str]]
+Start = Callable[..., Command]
 
 
 @pytest.fixture
@@ -40,25 +38,18 @@ def start(sandbox: Sandbox, served: tuple[Sandbox, str], tmp_path: Path) -> Iter
         "CRM_ASSETS_CONNECTIONS": str(tmp_path / "connections.yaml"),
         "CRM_ASSETS_DATA": str(tmp_path / "data"),
         "DAGSTER_HOME": str(tmp_path / "home"),
-        "PYTHONWARNINGS": "ignore",
     }
-    started: list[subprocess.Popen[str]] = []
+    started: list[Command] = []
 
-    def run(*selection: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "crm_assets.cli", "sync", *selection]
-        pipe = subprocess.PIPE
-        started.append(
-            subprocess.Popen(
-                command, env={**os.environ, **settings}, start_new_session=True, stdout=pipe, stderr=pipe, text=True
-            )
-        )
+    def run(*selection: str) -> Command:
+        started.append(Command(["sync", *selection], settings, tmp_path / f"told{len(started)}"))
         return started[-1]
 
     yield run
-    for process in started:
-        for pid in [*of_session(process.pid)]:
+    for command in started:
+        for pid in [*of_session(command.process.pid)]:
             os.kill(pid, signal.SIGKILL)
-        process.communicate()
+        command.process.join()
 
 
 def of_session(session: int) -> Iterator[int]:
@@ -119,48 +110,39 @@ def test_a_stopped_sync_stops_all_its_processes(
     sign: signal.Signals, selection: tuple[str, ...], start: Start, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     with held(sandbox):
-        process = start(*selection)
-    if sign == signal.SIGINT:
-        os.killpg(process.pid, sign)
-    else:
-        process.send_signal(sign)
-    output, errors = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert "Stopped. What was loaded stays; run again for the rest." in errors
-    assert "Traceback" not in output + errors
-    nothing_is_left(tmp_path, process.pid)
-    assert statuses(tmp_path)[HELD] in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+        command = start(*selection)
+    (os.killpg if sign == signal.SIGINT else os.kill)(command.process.pid, sign)
+    code, told = command.wait()
+    assert "Traceback" not in told, told
+    assert code == 130
+    assert "Stopped. What was loaded stays; run again for the rest." in told
+    nothing_is_left(tmp_path, command.process.pid)
+    assert statuses(tmp_path)[HELD] == dg.DagsterRunStatus.FAILURE
 
 
 def test_workers_do_not_outlive_their_parent(start: Start, sandbox: Sandbox, tmp_path: Path) -> None:
     with held(sandbox):
-        process = start()
-    process.kill()
-    process.wait(10)
-    nothing_is_left(tmp_path, process.pid)
+        command = start()
+    command.process.kill()
+    nothing_is_left(tmp_path, command.process.pid)
 
 
 def test_a_worker_that_is_killed_is_told_and_its_run_marked(start: Start, sandbox: Sandbox, tmp_path: Path) -> None:
     with held(sandbox):
-        process = start()
-    worker = next(pid for pid in of_session(process.pid) if pid != process.pid and at_work(pid, tmp_path))
+        command = start()
+    until(lambda: statuses(tmp_path).get("sales_crm") == dg.DagsterRunStatus.SUCCESS)
+    until(lambda: len([*of_session(command.process.pid)]) == 2)
+    (worker,) = set(of_session(command.process.pid)) - {command.process.pid}
     os.kill(worker, signal.SIGKILL)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert f"{HELD}.campaigns: the process that read it was killed (SIGKILL, perhaps for want of memory)" in output
-    assert statuses(tmp_path) == {"sales_crm": dg.DagsterRunStatus.SUCCESS, HELD: dg.DagsterRunStatus.STARTED}
+    code, told = command.wait()
+    assert code == 1
+    told = " ".join(told.split())
+    assert f"{HELD}.campaigns: the process that read it was killed (SIGKILL, perhaps for want of memory)" in told
+    assert statuses(tmp_path)[HELD] == dg.DagsterRunStatus.FAILURE
     sandbox.faults.clear()
-    again = start(f"key:{HELD}/*")
-    output, errors = again.communicate(timeout=60)
-    assert again.returncode == 0, output + errors
+    code, told = start(f"key:{HELD}/*").wait()
+    assert code == 0, told
     with dg.DagsterInstance.from_config(str(tmp_path / "home")) as instance:
         found = [run.status for run in instance.get_runs() if run.tags["crm/connection"] == HELD]
     assert found == [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
     assert [*(tmp_path / "data" / "runs").iterdir()] == []
-
-
-def at_work(pid: int, tmp_path: Path) -> bool:
-    """Tell whether a process holds a lock of the connection that is waiting, and not one that is done."""
-    spools = tmp_path / "data" / "runs"
-    opened = [Path(os.readlink(entry)) for entry in Path(f"/proc/{pid}/fd").iterdir() if entry.exists()]
-    return any(path.parent == spools and path.suffix == ".lock" for path in opened)

@@ -6,13 +6,14 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from typing import Any
 
-from crm_assets import reading
+from crm_assets import cli, reading
 from crm_assets.rest.spool import Spool
 from crm_assets.sandbox import Sandbox
 from crm_assets.spec.connections import Connection
@@ -25,6 +26,8 @@ _HEAVY = (
     "dagster._core.storage.sqlite_storage",
     "dagster._daemon.daemon",
     "dagster._grpc.impl",
+    "crm_assets.definitions",
+    "crm_assets.summary",
     "dlt.destinations.impl.duckdb.duckdb",
     "dlt.sources.rest_api",
     "rich.traceback",
@@ -114,6 +117,37 @@ class Victim:
         if isinstance(message, str):
             self.entered.setdefault(message, time.monotonic())
         return message
+
+
+class Command:
+    """``crm-assets`` in a process of its own, leader of a session of its own.
+
+    Args:
+        arguments: What to type after ``crm-assets``.
+        environment: Variables to set.
+        told: File for what it prints.
+    """
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], told: Path) -> None:
+        self._told = told
+        self.process = context.Process(target=_command, args=(list(arguments), dict(environment), told))
+        self.process.start()
+
+    def wait(self, seconds: float = _PATIENCE) -> tuple[int, str]:
+        """Return the exit code and what was printed."""
+        self.process.join(seconds)
+        assert self.process.exitcode is not None, "it still runs"
+        return self.process.exitcode, self._told.read_text()
+
+
+def _command(arguments: list[str], environment: dict[str, str], told: Path) -> None:
+    os.setsid()
+    os.environ.update(environment)
+    file = os.open(told, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    warnings.simplefilter("ignore")
+    cli.main(arguments, prog_name="crm-assets")
 
 
 def _work(job: Job, pipe: Pipe) -> None:
