@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from dlt.destinations.sql_client import SqlClientBase
 
 DATABASE = "warehouse.duckdb"
+_DUCKDB: dict[str, Any] = {"memory_limit": "320MB", "preserve_insertion_order": "false"}
+"""Loads spill to disk instead of growing with their rows."""
 Say = Callable[[str], None]
 
 
@@ -191,7 +193,7 @@ class Warehouse:
         import duckdb
 
         try:
-            return duckdb.connect(str(self.database))
+            return duckdb.connect(str(self.database), config=_DUCKDB)
         except duckdb.IOException as error:
             return error
 
