@@ -30,14 +30,38 @@ class Envelope:
     """The record list as a JSON array."""
     companions: bytes | None
     """The JSON:API ``included`` list as a JSON array, where the endpoint joins one in."""
-    top: msgspec.Raw
+    top: _Top
 
     def fact(self, path: tuple[str, ...] | None) -> Any:
         """Return the decoded value at a path of the body, or ``None`` where the path is absent."""
-        raw: msgspec.Raw | None = self.top
-        for segment in path or ():
+        raw = None if path is None else self.top.at(path)
+        return None if raw is None else _ANY.decode(raw)
+
+
+class _Top:
+    """A whole body; its members are found once, since finding them reads it all."""
+
+    def __init__(self, body: bytes) -> None:
+        self.raw = msgspec.Raw(body)
+        self._members = _OBJECT.decode(self.raw) if _is(self.raw, b"{") else None
+
+    def child(self, segment: str) -> msgspec.Raw | None:
+        """Return a member of the body, or ``None``."""
+        return _child(self.raw, segment) if self._members is None else self._members.get(segment)
+
+    def at(self, path: tuple[str, ...]) -> msgspec.Raw | None:
+        """Return what stands at a path of the body, or ``None``."""
+        raw = self.child(path[0]) if path else self.raw
+        for segment in path[1:]:
             raw = None if raw is None else _child(raw, segment)
-        return None if raw is None or path is None else _ANY.decode(raw)
+        return raw
+
+    def select(self, path: tuple[str, ...]) -> bytes:
+        """Return the record list at a path as a JSON array."""
+        if not path or path[0] == WILDCARD:
+            return _select(self.raw, path, path)
+        child = self.child(path[0])
+        return _select(self.raw, path, path) if child is None else _select(child, path[1:], path)
 
 
 def open_envelope(body: bytes, content_type: str, endpoint: Endpoint) -> Envelope:
@@ -48,10 +72,10 @@ def open_envelope(body: bytes, content_type: str, endpoint: Endpoint) -> Envelop
     """
     _refuse_markup(body, content_type)
     try:
-        top = msgspec.Raw(_mended(body))
+        top = _Top(_mended(body))
         envelope = Envelope(b"", None, top)
         _refuse_reported_error(envelope, endpoint)
-        records = _unwrapped(_select(top, endpoint.data_selector, endpoint.data_selector), endpoint.unwrap)
+        records = _unwrapped(top.select(endpoint.data_selector), endpoint.unwrap)
         companions = _companions(top, endpoint)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error) from error
@@ -72,7 +96,7 @@ def _mended(body: bytes) -> bytes:
     body = body.removeprefix(codecs.BOM_UTF8)
     if not body.isascii():
         body.decode()
-    if b"\\ud" in body or b"\\uD" in body:
+    if b"\\u" in body and (b"\\ud" in body or b"\\uD" in body):
         body = _ESCAPE.sub(lambda found: rb"\ufffd" if found["half"] else found[0], body)
     return body
 
@@ -88,7 +112,7 @@ def _refuse_markup(body: bytes, content_type: str) -> None:
 
 
 def _refuse_reported_error(envelope: Envelope, endpoint: Endpoint) -> None:
-    if endpoint.error_path and _is(envelope.top, b"{"):
+    if endpoint.error_path and _is(envelope.top.raw, b"{"):
         code = envelope.fact(endpoint.error_path)
         if code is not None:
             raise ReadError(f"the server answered 200 but reports an error: {str(code)[:200]}")
@@ -146,12 +170,10 @@ def _unwrapped(records: bytes, wrapper: str | None) -> bytes:
     return b"[" + b",".join(bytes(member) for member in members) + b"]"
 
 
-def _companions(top: msgspec.Raw, endpoint: Endpoint) -> bytes | None:
+def _companions(top: _Top, endpoint: Endpoint) -> bytes | None:
     if endpoint.include is None:
         return None
-    raw: msgspec.Raw | None = top
-    for segment in endpoint.include.path:
-        raw = None if raw is None else _child(raw, segment)
+    raw = top.at(endpoint.include.path)
     return bytes(raw) if raw is not None else b"[]"
 
 
