@@ -164,6 +164,11 @@ class Warehouse:
     def _destination(self, say: Say) -> Iterator[TDestinationReferenceArg]:
         import dlt
 
+        if self.destination == "postgres":
+            from crm_assets.postgres import Postgres
+
+            yield Postgres()
+            return
         if self.destination != "duckdb":
             yield dlt.destination(self.destination)
             return

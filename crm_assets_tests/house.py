@@ -184,6 +184,14 @@ def _comparable(row: Row) -> str:
     return json.dumps({**facts, "_deleted_at": row.get("_deleted_at") is not None}, default=str, sort_keys=True)
 
 
+def failure(result: Result) -> str:
+    """Return what failed a run, in the failure's own words; empty for a run that succeeded."""
+    found = [event.step_failure_data for event in result.get_step_failure_events()]
+    return "\n".join(
+        str(data.user_failure_data.description) if data.user_failure_data else str(data.error) for data in found
+    )
+
+
 def tidy(resource: Resource, rows: Iterable[Mapping[str, Any]]) -> list[Row]:
     """Return rows sorted by key, JSON values decoded, ready to be compared."""
     found = [{name: _plain(column.type, row[name]) for name, column in resource.columns.items()} for row in rows]
