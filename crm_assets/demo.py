@@ -73,7 +73,7 @@ def _sandbox(rows: int) -> Iterator[str]:
 def _serve_ui(port: int) -> None:
     dagster = Path(sys.executable).with_name("dagster")
     command = [str(dagster), "dev", "-h", "127.0.0.1", "-p", str(port)]
-    with _running(command, {"PYTHONWARNINGS": "ignore"}) as process:
+    with _running(command, {"PYTHONWARNINGS": "ignore", "CRM_ASSETS_SCHEDULES": "on"}) as process:
         _wait_for(port, process, "The Dagster UI")
         click.echo(f"The Dagster UI is at http://127.0.0.1:{port} (Ctrl-C stops).")
         try:

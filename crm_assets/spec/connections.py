@@ -101,6 +101,10 @@ class Connection(Spec):
         """Return the connection pointed at another address, such as the sandbox's."""
         return self.model_copy(update={"base_url_override": base_url})
 
+    def scheduled(self) -> Connection:
+        """Return the connection with its schedules and sensors turned on."""
+        return self.model_copy(update={"schedule": self.schedule.model_copy(update={"enabled": True})})
+
     def unusable(self) -> str | None:
         """Return what keeps this connection from being read, as a sentence, or ``None``."""
         url = urlsplit(self.base_url)
@@ -131,6 +135,8 @@ def connections_path() -> Path:
 def load_connections(path: Path | None = None) -> tuple[Connection, ...]:
     """Load and check all connections; with ``CRM_ASSETS_SANDBOX`` set, each is pointed at ``<its value>/<name>``.
 
+    ``CRM_ASSETS_SCHEDULES=on`` turns on the schedules and sensors of all of them, as the demo does.
+
     Raises:
         SpecError: The file or one of its connections is wrong, or two have one name.
     """
@@ -149,6 +155,8 @@ def load_connections(path: Path | None = None) -> tuple[Connection, ...]:
     if doubles:
         raise SpecError(f"two connections are called {listed(doubles)}; give each account its own name", path.name)
     sandbox = os.environ.get("CRM_ASSETS_SANDBOX", "").rstrip("/")
+    if os.environ.get("CRM_ASSETS_SCHEDULES") == "on":
+        connections = tuple(connection.scheduled() for connection in connections)
     return tuple(connection.at(f"{sandbox}/{connection.name}") if sandbox else connection for connection in connections)
 
 

@@ -124,6 +124,15 @@ def test_the_sandbox_takes_every_connection(desk: Desk, monkeypatch: pytest.Monk
     assert (one.unusable(), two.unusable()) == (None, None)
 
 
+def test_the_environment_turns_all_schedules_on(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.declare(client__base_url="https://api.example.com")
+    (one,) = desk.connect({"name": "one", "system": "crm"})
+    assert not one.schedule.enabled
+    monkeypatch.setenv("CRM_ASSETS_SCHEDULES", "on")
+    (one,) = desk.connect({"name": "one", "system": "crm"})
+    assert one.schedule.enabled
+
+
 def test_the_file_is_named_by_the_environment_or_stands_in_the_folder(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
