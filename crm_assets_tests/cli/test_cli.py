@@ -103,3 +103,11 @@ def test_ctrl_c_stops_a_sync_cleanly(desk: Desk) -> None:
     assert "Stopped" in err
     assert "Traceback" not in err
     assert not [path for path in Path(environment["CRM_ASSETS_DATA"]).glob("runs/*") if path.is_dir()]
+
+
+@pytest.mark.parametrize(
+    "command", ["dg check defs", "dagster definitions validate", "dagster asset list -m crm_assets.definitions"]
+)
+def test_the_commands_of_any_dagster_project_work_here(desk: Desk, command: str) -> None:
+    done = desk.types(command)
+    assert done.returncode == 0, done.stdout + done.stderr
