@@ -54,10 +54,10 @@ def test_writers_in_several_processes_wait_for_each_other(
     house: Build, served: tuple[Sandbox, str], tmp_path: Path
 ) -> None:
     here = house(CONNECTION)
-    days = [day.isoformat() for day in dates()][:9]
+    days = [day.isoformat() for day in dates()][:6]
     address, folder = served[1], str(tmp_path / "data")
     assert read_at_once([(address, folder, "duckdb", days[start::3]) for start in range(3)]) == []
-    assert here.table(CONNECTION, "visits") == here.truth(CONNECTION, "visits", dates()[0], dates()[8])
+    assert here.table(CONNECTION, "visits") == here.truth(CONNECTION, "visits", dates()[0], dates()[5])
     reads = here.query(f"SELECT span, complete FROM {CONNECTION}._reads WHERE resource = 'visits'")
     assert sorted((read["span"], read["complete"]) for read in reads) == [(day, True) for day in days]
     assert list((tmp_path / "data" / "runs").iterdir()) == []

@@ -14,7 +14,7 @@ from crm_assets.spec.columns import Column
 from crm_assets.spec.connections import Connection
 from crm_assets.spec.paginator import CursorPage, JsonLink, Offset, PageNumber, Paginator, SinglePage
 from crm_assets.spec.paths import path_text
-from crm_assets.spec.system import Resource
+from crm_assets.spec.system import Parent, Resource
 
 WRITE_DISPOSITION = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
 """Spools hold every key once, so the destination need not look for duplicates."""
@@ -78,7 +78,8 @@ def _resource(connection: Connection, resource: Resource, typed: bool) -> dict[s
             body = merged(body or {}, _nested(paginator.limit_param, paginator.limit))
         else:
             params[paginator.limit_param] = paginator.limit
-    bound = _Bound(parent.bind, f"{{resources.{parent.resource}.{parent.field}}}") if parent else None
+    field = _wire_name(connection, parent) if parent else ""
+    bound = _Bound(parent.bind, f"{{resources.{parent.resource}.{field}}}") if parent else None
     entry: dict[str, Any] = {
         "name": resource.name,
         "primary_key": list(resource.primary_key),
@@ -92,7 +93,13 @@ def _resource(connection: Connection, resource: Resource, typed: bool) -> dict[s
             **({"json": bound.fill(body) if bound else body} if body is not None else {}),
         },
     }
-    return {**entry, "include_from_parent": [parent.field]} if parent else entry
+    return {**entry, "include_from_parent": [field]} if parent else entry
+
+
+def _wire_name(connection: Connection, parent: Parent) -> str:
+    """Return what the parent's own records call the field: dlt binds before anything is renamed."""
+    column = connection.system.resource(parent.resource).columns[parent.field]
+    return path_text(column.wire_path(parent.field))
 
 
 class _Bound:

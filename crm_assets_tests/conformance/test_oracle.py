@@ -1,0 +1,103 @@
+"""The oracle: dlt's own engine, given the same declaration, delivers the same rows as ours."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from dlt.sources.rest_api import rest_api_source
+
+from crm_assets.rest.budget import RateBudget
+from crm_assets.rest.dlt_config import rest_api_config
+from crm_assets.rest.fetch import fetch
+from crm_assets.rest.proof import Task
+from crm_assets.sandbox import Sandbox, sandbox_secrets
+from crm_assets.spec.columns import ColumnType
+from crm_assets.spec.connections import Connection
+from crm_assets.spec.paths import dig
+from crm_assets.spec.system import Resource
+from crm_assets_tests.conftest import only
+from crm_assets_tests.house import all_connections
+
+CONNECTIONS = all_connections()
+EXCEPTIONS = {
+    ("nutshell", "events"): "its cursor never goes away and the last row comes again for ever; dlt has no rule to stop",
+}
+"""Lists that dlt's engine cannot read to their end, and why."""
+EACH = [
+    pytest.param(one.name, resource.name, id=f"{one.name}-{resource.name}", marks=pytest.mark.xdist_group(one.name))
+    for one in CONNECTIONS
+    for resource in one.system.resources
+    if (one.name, resource.name) not in EXCEPTIONS
+]
+COMPARED = (ColumnType.TEXT, ColumnType.BIGINT, ColumnType.BOOL, ColumnType.JSON)
+"""Types that are the same on the wire and in Arrow."""
+
+
+def test_exceptions_are_lists_there_are() -> None:
+    known = {(one.name, resource.name) for one in CONNECTIONS for resource in one.system.resources}
+    assert set(EXCEPTIONS) <= known
+    assert all(EXCEPTIONS.values())
+
+
+@pytest.mark.parametrize(("connection", "resource"), EACH)
+def test_dlt_delivers_the_same_rows(
+    connections: dict[str, Connection],
+    served: tuple[Sandbox, str],
+    sandbox: Sandbox,
+    tmp_path: Path,
+    connection: str,
+    resource: str,
+) -> None:
+    declared = connections[connection].system.resource(resource)
+    parents = [declared.parent.resource] if declared.parent else []
+    here = only(connections[connection], resource, *parents).at(f"{served[1]}/{connection}")
+    ours = by_ours(here, declared, tmp_path)
+    assert ours
+    assert by_dlt(here, declared) == ours
+
+
+def by_ours(connection: Connection, resource: Resource, folder: Path) -> list[str]:
+    """Return the rows of our engine's sweep, as comparable text."""
+    budget = RateBudget(folder / "budget", None)
+    (reading,) = fetch(connection, [Task(resource)], sandbox_secrets(connection), folder, budget)
+    assert reading.proof.complete, reading.proof.reason
+    assert reading.spool
+    names = compared(resource)
+    rows = pq.read_table(reading.spool.path, columns=names).to_pylist()
+    return sorted(json.dumps([_decoded(resource, name, row[name]) for name in names], sort_keys=True) for row in rows)
+
+
+def by_dlt(connection: Connection, resource: Resource) -> list[str]:
+    """Return the rows of dlt's engine, in the same form."""
+    source = rest_api_source(rest_api_config(connection, sandbox_secrets(connection)), name=connection.name)
+    rows = list(source.with_resources(resource.name))
+    return sorted(
+        json.dumps([_on_wire(resource, name, row) for name in compared(resource)], sort_keys=True) for row in rows
+    )
+
+
+def compared(resource: Resource) -> list[str]:
+    """Return the columns to compare: those that are the same on the wire, but what is joined in or changes shape."""
+    include = resource.endpoint.include
+    joined = include.field if include else None
+    return [
+        name
+        for name, column in resource.columns.items()
+        if column.type in COMPARED and column.format == "iso" and (column.wire_path(name)[0] != joined)
+    ]
+
+
+def _decoded(resource: Resource, name: str, value: Any) -> Any:
+    return json.loads(value) if value is not None and resource.columns[name].type is ColumnType.JSON else value
+
+
+def _on_wire(resource: Resource, name: str, row: dict[str, Any]) -> Any:
+    column, parent = resource.columns[name], resource.parent
+    if column.placeholder and parent:
+        (key,) = [key for key in row if key.startswith(f"_{parent.resource}_")]
+        return row[key]
+    return dig(row.get(resource.endpoint.unwrap or "", row), column.wire_path(name))
