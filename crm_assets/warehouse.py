@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from dlt.destinations.sql_client import SqlClientBase
 
 DATABASE = "warehouse.duckdb"
+_SMALLEST = 3 * 4096
+"""Bytes of a DuckDB file with nothing in it: its headers."""
 _DUCKDB: dict[str, Any] = {"memory_limit": "320MB", "preserve_insertion_order": "false"}
 """Loads spill to disk instead of growing with their rows."""
 Say = Callable[[str], None]
@@ -197,6 +200,8 @@ class Warehouse:
     def _try_duckdb(self) -> Any:
         import duckdb
 
+        if self.database.exists() and self.database.stat().st_size < _SMALLEST:
+            self.database.unlink()  # its making broke off: it is no database yet, and never becomes one
         try:
             return duckdb.connect(str(self.database), config=_DUCKDB)
         except duckdb.IOException as error:
@@ -306,11 +311,20 @@ def _failing_in_words() -> Iterator[None]:
     try:
         yield
     except (DltException, duckdb.Error, OSError) as error:
-        root: BaseException = error
-        while root.__cause__ is not None:
-            root = root.__cause__
-        said = (str(root).strip().splitlines() or [type(root).__name__])[0]
+        root = _root(error)
+        strerror = root.strerror if isinstance(root, OSError) else None
+        said = strerror or (str(root).strip().splitlines() or [type(root).__name__])[0]
         raise WarehouseError(
             f"The warehouse could not be written: {said[:300].rstrip('.')}. "
             f"Every table holds its last whole read; mend that and run again."
         ) from error
+
+
+def _root(error: BaseException) -> BaseException:
+    """Return what began it; where the disk is full, that."""
+    chain = [error]
+    while following := chain[-1].__cause__ or chain[-1].__context__:
+        chain.append(following)
+    full = [one for one in chain if isinstance(one, OSError) and one.errno in (errno.ENOSPC, errno.EDQUOT)]
+    causes = [one for one in chain[:-1] if one.__cause__ is None]
+    return full[0] if full else causes[0] if causes else chain[-1]

@@ -16,6 +16,7 @@ from typing import Any
 from crm_assets import cli, reading
 from crm_assets.rest.spool import Spool
 from crm_assets.sandbox import Sandbox
+from crm_assets.settings import quiet_libraries
 from crm_assets.spec.connections import Connection
 from crm_assets_tests.house import House
 
@@ -49,7 +50,7 @@ class Job:
         base_url: Where the sandbox is.
         folder: The data folder.
         environment: Variables to set: secrets.
-        before: Called in the process first; must be a function of a module.
+        before: Called in the process before anything is read; must be a function of a module.
         patience: Seconds to wait for the warehouse.
     """
 
@@ -152,11 +153,12 @@ def _command(arguments: list[str], environment: dict[str, str], told: Path) -> N
 
 def _work(job: Job, pipe: Pipe) -> None:
     os.environ.update(job.environment)
+    quiet_libraries()
     _announce(pipe)
-    if job.before:
-        job.before()
     pipe.send("start")
     house = House(Sandbox([job.connection]), job.base_url, job.folder, [job.connection], patience=job.patience)
+    if job.before:
+        job.before()
     results = house.load(job.connection.name)
     sentences = [event.step_failure_data for result in results for event in result.all_events if event.is_step_failure]
     pipe.send(Told(all(result.success for result in results), tuple(_sentence(one) for one in sentences)))
@@ -178,7 +180,7 @@ def _announce(pipe: Pipe) -> None:
 
         return told
 
-    reading.fetch = telling("fetch", reading.fetch)
+    reading.Step._fetch = telling("fetch", reading.Step._fetch)  # type: ignore[method-assign]
     Spool.seal = telling("verify", Spool.seal)  # type: ignore[method-assign]
     reading.Step._load = telling("load", reading.Step._load)  # type: ignore[method-assign]
     reading.settle = telling("settle", reading.settle)
