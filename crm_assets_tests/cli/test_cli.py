@@ -86,23 +86,26 @@ def test_a_seed_document_is_imported_with_its_repairs(desk: Desk) -> None:
 
 def test_ctrl_c_stops_a_sync_cleanly(desk: Desk) -> None:
     desk.sandbox.faults.push(Fault("delay", seconds=30))
-    environment = {**desk.environment, "CRM_ASSETS_DATA": f"{desk.data}-stopped"}
-    process = subprocess.Popen(
-        [str(Path(sys.executable).with_name("crm-assets")), "sync"],
+    desk.sandbox.requests.clear()
+    data = Path(f"{desk.data}-stopped")
+    command = [str(Path(sys.executable).with_name("crm-assets")), "sync"]
+    with subprocess.Popen(
+        command,
         cwd=ROOT,
-        env=environment,
+        env={**desk.environment, "CRM_ASSETS_DATA": str(data)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-    )
-    time.sleep(8)
-    os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    ) as process:
+        while process.poll() is None and not list(desk.sandbox.requests):
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 130, out + err
     assert "Stopped" in err
     assert "Traceback" not in err
-    assert not [path for path in Path(environment["CRM_ASSETS_DATA"]).glob("runs/*") if path.is_dir()]
+    assert not [path for path in data.glob("runs/*") if path.is_dir()]
 
 
 @pytest.mark.parametrize(
