@@ -1,7 +1,8 @@
 """Declarations to Dagster assets."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
+from typing import Any
 
 import dagster as dg
 from dlt.extract import DltSource
@@ -72,7 +73,7 @@ def _partitions_name(resource: Resource) -> str:
     return f"{window.grain}{window.horizon or ''}" if window else ""
 
 
-def _specs(connection: Connection, warehouse: Warehouse):  # type: ignore[no-untyped-def]
+def _specs(connection: Connection, warehouse: Warehouse) -> Callable[[str], dg.AssetSpec]:
     def spec_of(name: str) -> dg.AssetSpec:
         resource = connection.system.resource(name)
         parents = [asset_key(connection, resource.parent.resource)] if resource.parent else []
@@ -119,7 +120,7 @@ def _step(
         pool=connection.name,
         backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
     )
-    def read(context: dg.AssetExecutionContext, secrets: CrmSecrets, loader: SpoolDltResource):  # type: ignore[no-untyped-def]
+    def read(context: dg.AssetExecutionContext, secrets: CrmSecrets, loader: SpoolDltResource) -> Iterator[Any]:
         step = Step(
             context=context,
             connection=connection,
