@@ -200,12 +200,17 @@ class Warehouse:
     def _try_duckdb(self) -> Any:
         import duckdb
 
-        if self.database.exists() and self.database.stat().st_size < _SMALLEST:
-            self.database.unlink()  # its making broke off: it is no database yet, and never becomes one
+        self._remove_torn()
         try:
             return duckdb.connect(str(self.database), config=_DUCKDB)
         except duckdb.IOException as error:
+            self._remove_torn()
             return error
+
+    def _remove_torn(self) -> None:
+        """Remove a file whose making broke off: it is no database yet, and never becomes one."""
+        if self.database.exists() and self.database.stat().st_size < _SMALLEST:
+            self.database.unlink()
 
     def _unopened(self, error: Exception, holder: str | None) -> str:
         if holder is None:
