@@ -25,9 +25,10 @@ from crm_assets.rest.credentials import Credentials
 from crm_assets.rest.decode import Decoder, Records
 from crm_assets.rest.envelope import open_envelope, unreadable
 from crm_assets.rest.errors import ReadError
+from crm_assets.rest.page import Page, Walked
 from crm_assets.rest.request import Request, list_request
 from crm_assets.rest.session import Session, Traffic
-from crm_assets.rest.walk import Page, Walked, walk
+from crm_assets.rest.walk import walk
 from crm_assets.spec.connections import Connection
 from crm_assets.spec.system import Resource
 from crm_assets.warehouse import Session as WarehouseSession

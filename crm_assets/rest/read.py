@@ -17,11 +17,12 @@ import pyarrow as pa
 from crm_assets.rest.decode import Records
 from crm_assets.rest.envelope import open_envelope, unreadable
 from crm_assets.rest.errors import ReadError
+from crm_assets.rest.page import Page, Walked
 from crm_assets.rest.proof import Proof, Task
 from crm_assets.rest.request import Request, Span, list_request
 from crm_assets.rest.session import Session, Traffic
 from crm_assets.rest.spool import WHOLE, Keep, Spool
-from crm_assets.rest.walk import Page, Walked, walk
+from crm_assets.rest.walk import walk
 from crm_assets.spec.connections import Connection
 
 _BATCH_BYTES = 3_000_000

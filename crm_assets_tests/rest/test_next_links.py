@@ -11,8 +11,9 @@ import pytest
 from crm_assets.rest.decode import Records
 from crm_assets.rest.envelope import open_envelope
 from crm_assets.rest.errors import ReadError
+from crm_assets.rest.page import Page, Walked
 from crm_assets.rest.request import Request
-from crm_assets.rest.walk import Page, Walked, walk
+from crm_assets.rest.walk import walk
 from crm_assets.spec.endpoint import Endpoint
 from crm_assets.spec.paginator import PageNumber
 

@@ -16,9 +16,10 @@ from pydantic import TypeAdapter
 from crm_assets.rest.decode import Records
 from crm_assets.rest.envelope import open_envelope
 from crm_assets.rest.errors import ReadError
+from crm_assets.rest.page import Page, Walked
 from crm_assets.rest.request import Request
 from crm_assets.rest.strict import StrictCheck
-from crm_assets.rest.walk import Page, Walked, walk
+from crm_assets.rest.walk import walk
 from crm_assets.spec.paginator import Paginator
 from crm_assets_tests.rest.declared import endpoint, resource
 
