@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from datetime import date, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ def test_days_in_any_order_and_number_leave_the_same_tables(house: Build, tmp_pa
 def test_leads_of_a_day_are_those_of_a_query_for_that_day_alone(house: Build) -> None:
     here = house("visitor_analytics")
     assert here.materialize("visitor_analytics/leads", span=ALL_DAYS).success
-    seen = {}
+    seen: dict[tuple[str, str], set[Any]] = {}
     for row in here.table("visitor_analytics", "leads"):
         seen.setdefault((row["account_id"], row["id"]), set()).add(row["last_visit_date"])
     assert any(len(days) > 1 for days in seen.values()), "the test has to see a lead that came on several days"
@@ -102,8 +102,10 @@ def test_a_day_that_became_empty_leaves_the_table(house: Build) -> None:
     assert "is there" in found
 
 
-def test_rows_without_a_date_come_with_every_window_and_leave_with_it(house: Build, sandbox: Sandbox) -> None:
-    here = house(only(here_connection(house, "contact_crm"), "tasks"))
+def test_rows_without_a_date_come_with_every_window_and_leave_with_it(
+    house: Build, connections: dict[str, Connection]
+) -> None:
+    here = house(only(connections["contact_crm"], "tasks"))
     assert here.materialize("contact_crm/tasks", day=ALL_DAYS[0]).success
     undated = here.table("contact_crm", "tasks", "due_date IS NULL")
     assert undated == [row for row in here.truth("contact_crm", "tasks") if row["due_date"] is None]
@@ -111,10 +113,6 @@ def test_rows_without_a_date_come_with_every_window_and_leave_with_it(house: Bui
     here.change("INSERT INTO contact_crm.tasks (id, _read_id) VALUES ('gone at the source', 'old')")
     assert here.materialize("contact_crm/tasks", day=ALL_DAYS[1]).success
     assert here.table("contact_crm", "tasks", "due_date IS NULL") == undated
-
-
-def here_connection(house: Build, name: str) -> Connection:
-    return house(name).connections[name]
 
 
 def with_depth(connection: Connection, resource: str, depth: int) -> Connection:
@@ -311,9 +309,8 @@ def test_the_guard_bounds_what_one_sweep_may_mark(
 
 def test_an_empty_list_is_a_table_without_rows(house: Build, connections: dict[str, Connection]) -> None:
     here = house(only(connections["visitor_analytics"], "accounts", "visits"))
-    long_ago = date(2024, 3, 1).isoformat()
     here.sandbox.faults.push(Fault("empty_page", "visitor_analytics", "visits"))
-    result = here.materialize("visitor_analytics/visits", day=long_ago)
+    result = here.materialize("visitor_analytics/visits", day=ALL_DAYS[0])
     assert result.success
     assert here.table("visitor_analytics", "visits") == []
     assert here.check("visitor_analytics/visits", "schema")["schema"].passed

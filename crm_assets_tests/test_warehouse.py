@@ -144,7 +144,7 @@ def test_nobody_else_can_look_into_the_data_folder(house: Build) -> None:
 def test_a_file_that_is_no_database_is_told(house: Build) -> None:
     here = house("sales_engagement")
     here.folder.mkdir()
-    here.warehouse.database.write_text("this is no database " * 300)
+    here.warehouse.database.write_text("this is no database " * 1000)
     result = here.materialize("sales_engagement/campaigns")
     assert not result.success
     assert str(here.warehouse.database) in failure(result)
