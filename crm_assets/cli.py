@@ -37,7 +37,7 @@ def sync(selection: str | None, first: datetime | None, last: datetime | None, f
     Without dates: sweeps, cursors, and every window since start_date that was never loaded, plus the trailing days.
     Exits with 0 only if every asset was loaded and no check failed.
     """
-    from crm_assets.sync import Order
+    from crm_assets.orders import Order
 
     with _in_words():
         outcomes = _sync(Order(selection, _days(first, last), full), report)
@@ -145,9 +145,9 @@ def preview(resource: str, rows: int, first: datetime | None, last: datetime | N
 def plan(selection: str | None, first: datetime | None, last: datetime | None, full: bool) -> None:
     """Say what a sync would request, and how long that takes at the vendor's rate. Nothing is requested."""
     from crm_assets.definitions import defs
+    from crm_assets.orders import Order, chosen
     from crm_assets.plan import plan as requests_of
     from crm_assets.plan import render
-    from crm_assets.sync import Order, chosen
     from crm_assets.warehouse import Warehouse
 
     with _in_words():
