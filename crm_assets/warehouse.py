@@ -210,7 +210,9 @@ class Warehouse:
     def _remove_torn(self) -> None:
         """Remove a file whose making broke off: it is no database yet, and never becomes one."""
         if self.database.exists() and self.database.stat().st_size < _SMALLEST:
-            self.database.unlink()
+            begun = self.database.read_bytes()
+            if not begun.strip(b"\0") or begun[8:12] == b"DUCK":
+                self.database.unlink()
 
     def _unopened(self, error: Exception, holder: str | None) -> str:
         if holder is None:
