@@ -132,11 +132,18 @@ class Numbered:
         try:
             after = await self._pending.popleft()
         except ReadError as error:
-            if error.status in _PAST_THE_END:
-                return
-            raise
+            if error.status not in _PAST_THE_END:
+                raise
+            await self._ask_again(index, page)
+            return
         if after.records.count:
             raise ReadError(f"{ended}, but {self._name(index + 1)} has {after.records.count} records")
+
+    async def _ask_again(self, index: int, page: Page) -> None:
+        """Where nothing may be asked for past the end, an empty page that was no hiccup stays empty."""
+        name = self._name(index)
+        if page.records.count == 0 and (again := await self._fetch(self._numbered(index), name)).records.count:
+            raise ReadError(f"{name} was empty, but has {again.records.count} records when asked for again")
 
     def _doubtful(self, page: Page, short: bool) -> bool:
         """An empty page after a full one may be a hiccup; a full page without a link may have lost it."""

@@ -33,18 +33,22 @@ class Walked:
     repeats: int = 0
     """Records that pages repeat because the paging says so."""
     last: tuple[object, ...] = field(default=(), repr=False)
+    _seen: set[int] = field(default_factory=set, repr=False)
+    """Hashes of all pages' fingerprints."""
 
     def note(self, page: Page, name: str) -> None:
-        """Count a page; a page served twice in a row is an error.
+        """Count a page; a page served twice is an error, since another was not served.
 
         Raises:
-            ReadError: The page equals the one before.
+            ReadError: The page equals one before.
         """
         self.pages += 1
         fingerprint = page.records.fingerprint
-        if page.records.count and fingerprint == self.last:
-            raise ReadError(f"{name} repeats the page before: the server ignores the paging parameter")
+        if page.records.count and hash(fingerprint) in self._seen:
+            which = "the page before" if fingerprint == self.last else "an earlier page"
+            raise ReadError(f"{name} repeats {which}: the server ignores the paging parameter")
         self.last = fingerprint
+        self._seen.add(hash(fingerprint))
 
     def note_total(self, page: Page, path: tuple[str, ...] | None) -> None:
         """Take note of the number of records a page tells at a path of its body, if it does.

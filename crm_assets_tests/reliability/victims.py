@@ -18,7 +18,7 @@ from crm_assets.rest.spool import Spool
 from crm_assets.sandbox import Sandbox
 from crm_assets.settings import quiet_libraries
 from crm_assets.spec.connections import Connection
-from crm_assets_tests.house import House
+from crm_assets_tests.house import START, TODAY, House
 
 STAGES = ("start", "fetch", "verify", "load", "settle", "check")
 _PATIENCE = 120
@@ -52,6 +52,7 @@ class Job:
         environment: Variables to set: secrets.
         before: Called in the process before anything is read; must be a function of a module.
         patience: Seconds to wait for the warehouse.
+        days: First and last window to read.
     """
 
     connection: Connection
@@ -60,6 +61,7 @@ class Job:
     environment: Mapping[str, str]
     before: Callable[[], None] | None = None
     patience: float = 60
+    days: tuple[str, str] = (START.isoformat(), TODAY.isoformat())
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ def _work(job: Job, pipe: Pipe) -> None:
     house = House(Sandbox([job.connection]), job.base_url, job.folder, [job.connection], patience=job.patience)
     if job.before:
         job.before()
-    results = house.load(job.connection.name)
+    results = house.load(job.connection.name, job.days)
     sentences = [event.step_failure_data for result in results for event in result.all_events if event.is_step_failure]
     pipe.send(Told(all(result.success for result in results), tuple(_sentence(one) for one in sentences)))
 

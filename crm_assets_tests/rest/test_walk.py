@@ -244,7 +244,8 @@ def test_pages_are_fetched_ahead_only_after_full_pages_and_never_past_a_told_end
 @pytest.mark.parametrize("beyond", [body(), 400, 404, 416, 422])
 def test_an_empty_page_after_a_full_one_is_confirmed_by_the_next(beyond: Body | int) -> None:
     seen = read(EMPTY, numbered(body(1, 2), body(), beyond))
-    assert (seen.ids, seen.params("page"), seen.walked.pages) == ([1, 2], [1, 2, 3], 2)
+    asked = [1, 2, 3] if beyond == body() else [1, 2, 3, 2]
+    assert (seen.ids, seen.params("page"), seen.walked.pages) == ([1, 2], asked, 2)
     assert seen.walked.ended_by == "page 2 is empty"
 
 
@@ -261,6 +262,7 @@ def test_an_empty_page_after_a_short_one_needs_no_confirmation() -> None:
         (EMPTY, [body(1, 2), 404], "page 2: refused with 404"),
         (EMPTY, [body(1, 2), body(1, 2)], "page 2 repeats the page before: the server ignores the paging parameter"),
         (EMPTY, [body(1), body(1)], "page 2 repeats the page before"),
+        (EMPTY, [body(1), body(2), body(1)], "page 3 repeats an earlier page: the server ignores the paging parameter"),
         (SHORT, [body(1, 2), body(3, 4), body(3, 4)], "page 3 repeats the page before"),
         (TOTAL, [body(1), body(2)], "page 1 does not tell 'meta.pages', which ends the list"),
         (TOTAL, [body(1, meta={"pages": 2}), body(2)], "page 2 does not tell 'meta.pages'"),
@@ -358,3 +360,15 @@ def test_a_failing_page_ends_the_walk_and_leaves_no_request_behind() -> None:
         *[body(index, meta={"pages": 5}) for index in (3, 4, 5)],
     ]
     assert refused(TOTAL, numbered(*served), ahead=4) == "page 2: refused with 500"
+
+
+def test_an_empty_page_is_asked_for_again_where_the_next_is_refused() -> None:
+    answers = {1: [body(1, 2)], 2: [body(), body(3, 4)], 3: [404]}
+    asked: list[int] = []
+
+    def answer(request: Request) -> Body | int:
+        page = int(request.params["page"])
+        asked.append(page)
+        return answers[page][min(asked.count(page), len(answers[page])) - 1]
+
+    assert "page 2 was empty, but has 2 records when asked for again" in refused(EMPTY, answer)
