@@ -104,7 +104,8 @@ def _shape_type(column: Column) -> str:
 
 
 def _json_path(path: tuple[str, ...]) -> str:
-    return "$" + "".join(f'."{segment}"' for segment in path)
+    escaped = (segment.replace("\\", "\\\\").replace('"', '\\"') for segment in path)
+    return "$" + "".join(f'."{segment}"' for segment in escaped)
 
 
 def _present(value: str) -> str:

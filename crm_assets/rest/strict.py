@@ -46,7 +46,7 @@ class StrictCheck:
         ]
         tree = wire_tree(resource)
         self._decoder = None
-        if not resource.endpoint.include and not _ambiguous(tree):
+        if not (resource.endpoint.include or _ambiguous(tree) or _odd(tree)):
             self._decoder = msgspec.json.Decoder(list[_struct(tree, frozenset(resource.primary_key))])  # type: ignore[misc]
             self._attributes = [_attribute_path(tree, key) for key in self._keys]
 
@@ -101,6 +101,14 @@ def _ambiguous(tree: dict[str, Any]) -> bool:
     lowered = {name.lower() for name in tree}
     branches = [branch for branch in tree.values() if isinstance(branch, dict)]
     return len(lowered) < len(tree) or "" in tree or any(_ambiguous(branch) for branch in branches)
+
+
+def _odd(tree: dict[str, Any]) -> bool:
+    """Whether a name has characters that JSON escapes; msgspec's structs have no such names."""
+    return any(
+        not name.isprintable() or '"' in name or "\\" in name or (isinstance(branch, dict) and _odd(branch))
+        for name, branch in tree.items()
+    )
 
 
 def _struct(tree: dict[str, Any], keys: frozenset[str]) -> type[msgspec.Struct]:

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from crm_assets.assets import connection_assets
 from crm_assets.sandbox import Sandbox
 from crm_assets.spec.connections import Connection
+from crm_assets_tests.house import House
 from crm_assets_tests.reliability.victims import Job
 
 MakeJob = Callable[..., Job]
@@ -26,3 +28,11 @@ def job(sandbox: Sandbox, served: tuple[Sandbox, str], connections: dict[str, Co
         return Job(chosen, served[1], folder or tmp_path / "data", secrets, **given)
 
     return make
+
+
+def own_house(connection: Connection, folder: Path) -> House:
+    """Return an installation of one connection that is served elsewhere than in the sandbox."""
+    house = House(Sandbox([]), "", folder / "data", ())
+    house.connections = {connection.name: connection}
+    house.assets = [*connection_assets(connection, house.warehouse)]
+    return house

@@ -18,10 +18,10 @@ import pytest
 from dagster._core.debug import DebugRunPayload
 
 from crm_assets import reading, report
-from crm_assets.sandbox import Sandbox
 from crm_assets.spec.connections import load_connections
 from crm_assets_tests.conftest import Build, only
 from crm_assets_tests.house import House
+from crm_assets_tests.reliability.conftest import own_house
 from crm_assets_tests.reliability.curious import WAYS, Curious, curious
 
 AUTHS = {
@@ -95,19 +95,11 @@ def installation(auth: str, server: Curious, tmp_path: Path, monkeypatch: pytest
     (connection,) = load_connections(path)
     for name, value in SECRETS.items():
         monkeypatch.setenv(f"SOURCES__NOSY__{name}".upper(), value)
-    house = House(Sandbox([]), server.url, tmp_path / "data", [connection])
-    house.connections = {"nosy": connection}
-    house.assets = [*reading_assets(connection, house)]
+    house = own_house(connection, tmp_path)
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     house.instance = dg.DagsterInstance.from_config(str(tmp_path / "home"))
     return house
-
-
-def reading_assets(connection, house):  # type: ignore[no-untyped-def]
-    from crm_assets.assets import connection_assets
-
-    return connection_assets(connection, house.warehouse)
 
 
 @pytest.mark.parametrize("auth", AUTHS)
