@@ -23,14 +23,22 @@ from filelock import FileLock
 from crm_assets.rest.errors import ReadError
 from crm_assets.spec.system import RateLimit
 
-_HEADER = struct.Struct("<ddddQQQ")
+_HEADER = struct.Struct("<ddddQQd")
 _TIME = struct.Struct("<d")
 _MARGIN = 1.01
 """The period is kept a little longer than published: departures are even, arrivals jitter."""
+_EVENLY, _LOOSELY = {"second": 1.0}, 0.1
+"""How evenly requests leave: a figure per second is often a bucket of few tokens, one per minute a counter."""
 _ENOUGH = 10
-"""Accepted requests between two 429s from which a pace can be told."""
-_PROBE_EVERY, _PROBE = 100, 0.97
-_SLOWER = 1.02
+"""Requests before a 429 from which a first pace can be told."""
+_CLIMB_EVERY, _CLIMB = 8, 0.8
+"""While no pace was refused yet, it is quickened after so many requests."""
+_PROBE_EVERY, _PROBE, _SHY = 200, 0.97, 1.05
+"""Afterwards it is probed now and then, never up to the pace that was refused."""
+_SLOWER = 1.3
+_ROOM, _LONG = 1.02, 10.0
+"""The first pace gets a little room; told from so many seconds it is true, from fewer it is a first guess."""
+_UNPACED = 0.001
 PATIENCE = 900.0
 """Greatest number of seconds a server may send everybody away for; a run gives up rather than wait longer."""
 
@@ -43,7 +51,24 @@ class _State:
     since: float = 0.0
     count: int = 0
     since_count: int = 0
-    refused: int = 0
+    wall: float = 0.0
+    """The gap that was refused last."""
+
+    def quicken(self) -> None:
+        """Try a shorter gap, when it is time to."""
+        done = self.count - self.since_count
+        if self.gap and not self.wall and done % _CLIMB_EVERY == 0:
+            self.gap = self.gap * _CLIMB if self.gap * _CLIMB > _UNPACED else 0.0
+        elif self.gap and self.wall and done % _PROBE_EVERY == 0:
+            self.gap = max(self.gap * _PROBE, self.wall * _SHY)
+
+    def slow_down(self, seconds: float, sent: int) -> None:
+        """Take a longer gap than the refused one; the first is told from how much was sent in how many seconds."""
+        if self.gap:
+            self.wall, self.gap = self.gap, self.gap * _SLOWER
+        elif sent >= _ENOUGH or self.since:
+            self.gap = seconds / max(sent - 1, 1) * _ROOM
+            self.wall = self.gap / _SHY if seconds >= _LONG else 0.0
 
 
 class RateBudget:
@@ -63,7 +88,6 @@ class RateBudget:
         self._lock = FileLock(f"{path}.lock")
         self._started = clock()
         self._unpaced = 0
-        self._stretch = (0.0, 0)
 
     async def departure(self) -> tuple[float, float]:
         """Wait until a request may leave; return its departure and the seconds waited."""
@@ -90,12 +114,11 @@ class RateBudget:
                 moment = self._within(self._limit, moment, state, file)
             state.last = moment
             state.count += 1
-            if state.gap and (state.count - state.since_count) % _PROBE_EVERY == 0:
-                state.gap *= _PROBE
+            state.quicken()
         return moment
 
     def refused(self, departure: float, retry_after: float) -> None:
-        """Take a 429: nothing leaves for ``retry_after`` seconds, and never again faster than what was accepted.
+        """Take a 429: nothing leaves for ``retry_after`` seconds, and afterwards slower than what was refused.
 
         Args:
             departure: When the refused request left, as :meth:`departure` told.
@@ -105,21 +128,14 @@ class RateBudget:
         with self._state() as (state, _):
             if departure >= state.since:
                 begun, after = state.since or self._started, now + retry_after
-                self._stretch = after - begun, state.count - state.since_count + self._unpaced
-                state.since, state.since_count, state.refused, self._unpaced = after, state.count, 0, 0
-            state.refused += 1
+                state.slow_down(after - begun, state.count - state.since_count + self._unpaced)
+                state.since, state.since_count, self._unpaced = after, state.count, 0
             state.not_before = max(state.not_before, now + retry_after)
-            state.gap = max(state.gap, self._found_gap(state.refused))
 
     def pause(self, seconds: float) -> None:
         """Let nothing leave for a while, as a rate-limit header asks."""
         with self._state() as (state, _):
             state.not_before = max(state.not_before, self._clock() + seconds)
-
-    def _found_gap(self, refused: int) -> float:
-        seconds, sent = self._stretch
-        accepted = sent - refused
-        return seconds / accepted * _SLOWER if accepted >= _ENOUGH else 0.0
 
     def _within(self, limit: RateLimit, moment: float, state: _State, file: IO[bytes]) -> float:
         slot = _HEADER.size + state.count % limit.requests * _TIME.size
@@ -127,7 +143,7 @@ class RateBudget:
         oldest = file.read(_TIME.size)
         if len(oldest) == _TIME.size:
             moment = max(moment, _TIME.unpack(oldest)[0] + limit.seconds * _MARGIN)
-        moment = max(moment, state.last + limit.seconds / limit.requests / 2)
+        moment = max(moment, state.last + limit.seconds / limit.requests * _EVENLY.get(limit.per, _LOOSELY))
         file.seek(slot)
         file.write(_TIME.pack(moment))
         return moment
