@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from crm_assets.sandbox import Sandbox
@@ -27,5 +28,5 @@ def read_days(work: Work) -> list[str]:
 
 def read_at_once(works: Sequence[Work]) -> list[str]:
     """Let as many processes work at once; return what failed."""
-    with multiprocessing.get_context("spawn").Pool(len(works)) as pool:
+    with ProcessPoolExecutor(len(works), multiprocessing.get_context("spawn")) as pool:
         return [problem for problems in pool.map(read_days, works) for problem in problems]
