@@ -187,8 +187,8 @@ def _joined(resource: Resource) -> str:
     include = resource.endpoint.include
     if include is None:
         return "joined AS (SELECT * FROM records),"
-    wanted = f"c->>'id' = r->>{literal(_json_path(include.on))}"
-    wanted += f" AND c->>'type' = {literal(include.type)}" if include.type else ""
+    wanted = f"(c->>'id') = (r->>{literal(_json_path(include.on))})"  # an arrow binds looser than = in DuckDB 1
+    wanted += f" AND (c->>'type') = {literal(include.type)}" if include.type else ""
     companion = f"list_filter(from_json(companions, '[\"JSON\"]'), lambda c: {wanted})[1]"
     inlaid = f"json_object({literal(include.field)}, json_merge_patch({companion}, {_NO_IDENTITY}))"
     return (
