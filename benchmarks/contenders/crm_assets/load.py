@@ -3,4 +3,4 @@
 from crm_assets.definitions import defs
 
 if __name__ == "__main__":
-    defs.get_repository_def()
+    defs().get_repository_def()
