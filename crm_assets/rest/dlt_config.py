@@ -13,7 +13,7 @@ from crm_assets.spec.base import PLACEHOLDER, fill, merged
 from crm_assets.spec.columns import Column
 from crm_assets.spec.connections import Connection
 from crm_assets.spec.paginator import CursorPage, JsonLink, Offset, PageNumber, Paginator, SinglePage
-from crm_assets.spec.paths import path_text
+from crm_assets.spec.paths import WILDCARD, path_text
 from crm_assets.spec.system import Parent, Resource
 
 WRITE_DISPOSITION = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
@@ -88,12 +88,20 @@ def _resource(connection: Connection, resource: Resource, typed: bool) -> dict[s
             "path": bound.fill(endpoint.path) if bound else endpoint.path,
             "method": endpoint.method,
             "params": bound.fill(params) if bound else params,
-            "data_selector": path_text(endpoint.data_selector),
+            "data_selector": _selector(endpoint.data_selector),
             "paginator": _paginator(paginator),
             **({"json": bound.fill(body) if bound else body} if body is not None else {}),
         },
     }
     return {**entry, "include_from_parent": [field]} if parent else entry
+
+
+def _selector(path: tuple[str, ...]) -> str:
+    """Return a path as any version of dlt's JSONPath library reads it: older ones find list items by ``[*]`` alone."""
+    text = ""
+    for segment in path:
+        text += "[*]" if segment == WILDCARD else ("." if text else "") + path_text((segment,))
+    return text or path_text(path)
 
 
 def _wire_name(connection: Connection, parent: Parent) -> str:
