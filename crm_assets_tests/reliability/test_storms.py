@@ -225,3 +225,19 @@ def test_tables_are_old_or_new_after_a_storm(
             assert found == before[resource]
     (failure,) = [event.step_failure_data for event in result.all_events if event.is_step_failure]
     assert failing in failure.user_failure_data.description
+
+
+def test_a_row_that_hid_while_paging_comes_back_with_the_next_read(
+    sandbox: Sandbox, house: Build, connections: dict[str, Connection]
+) -> None:
+    mine = house(only(connections["sales_crm"], "accounts"))
+    assert all(result.success for result in mine.load("sales_crm"))
+    sandbox.faults.push(Fault("deleted", "sales_crm", "accounts", page=3))
+    mine.load("sales_crm")
+    hidden = mine.query("SELECT id FROM sales_crm.accounts WHERE _deleted_at IS NOT NULL")
+    assert len(hidden) <= 1
+    assert mine.table("sales_crm", "accounts") == mine.truth("sales_crm", "accounts"), "it is marked, not lost"
+    sandbox.faults.clear()
+    assert all(result.success for result in mine.load("sales_crm"))
+    assert mine.query("SELECT id FROM sales_crm.accounts WHERE _deleted_at IS NOT NULL") == []
+    assert mine.table("sales_crm", "accounts") == mine.truth("sales_crm", "accounts")
