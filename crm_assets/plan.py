@@ -19,6 +19,7 @@ from rich.text import Text
 from crm_assets.history import History, history_of
 from crm_assets.partitions import partitions_of, spans_of
 from crm_assets.planning import cursor_start, due_span
+from crm_assets.rest.budget import spread
 from crm_assets.rest.request import Span
 from crm_assets.spec.connections import Connection
 from crm_assets.spec.system import RateLimit, Resource
@@ -96,7 +97,7 @@ def plan(
 def least_seconds(requests: int, limit: RateLimit) -> float:
     """Return how long a number of requests takes when the vendor's figure is used up but never exceeded."""
     rounds, rest = divmod(max(requests - 1, 0), limit.requests)
-    return rounds * limit.seconds + rest * limit.seconds / limit.requests / 2
+    return rounds * limit.seconds + rest * spread(limit)
 
 
 @dataclass(frozen=True)

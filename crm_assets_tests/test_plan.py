@@ -150,7 +150,7 @@ def test_totals_are_those_of_the_connection(connections: Connections, empty: War
     plans = plan([(limited, ("accounts", "leads")), (connections["sales_crm"], ("accounts",))], empty, today=TODAY)
     text = printed(plans)
     assert plans[0].requests == 32
-    assert plans[0].seconds == pytest.approx(183)
+    assert plans[0].seconds == pytest.approx(180.6)
     assert "at least 32 requests; at least 3.0 min at 10 a minute" in text
     assert "at least 1 request; no rate limit is known" in text
     assert text.splitlines()[0].strip() == "visitor_analytics"

@@ -143,7 +143,7 @@ class RateBudget:
         oldest = file.read(_TIME.size)
         if len(oldest) == _TIME.size:
             moment = max(moment, _TIME.unpack(oldest)[0] + limit.seconds * _MARGIN)
-        moment = max(moment, state.last + limit.seconds / limit.requests * _EVENLY.get(limit.per, _LOOSELY))
+        moment = max(moment, state.last + spread(limit))
         file.seek(slot)
         file.write(_TIME.pack(moment))
         return moment
@@ -158,6 +158,11 @@ class RateBudget:
                 yield state, file
                 file.seek(0)
                 file.write(_HEADER.pack(*astuple(state)))
+
+
+def spread(limit: RateLimit) -> float:
+    """Return the least seconds between two departures under a vendor's figure."""
+    return limit.seconds / limit.requests * _EVENLY.get(limit.per, _LOOSELY)
 
 
 def stay_away(until: float) -> ReadError:
