@@ -5,40 +5,23 @@ from itertools import groupby
 from typing import Any
 
 import dagster as dg
-from dlt.extract import DltSource
 
 from crm_assets.bridge import CrmTranslator, SpoolDltResource, asset_specs
 from crm_assets.checks import check_specs
+from crm_assets.load import declared_source
 from crm_assets.metadata import definition_metadata
 from crm_assets.partitions import partitions_of
 from crm_assets.reading import Step
 from crm_assets.resources import CrmSecrets
-from crm_assets.rest.dlt_config import rest_api_config
 from crm_assets.spec.connections import Connection
 from crm_assets.spec.system import Resource
 from crm_assets.warehouse import Warehouse
 
 
-class _Unset(dict[str, str]):
-    """Stands for secrets where nothing is requested: definitions load without any."""
-
-    def __missing__(self, key: str) -> str:
-        return "unset"
-
-
-def dlt_source(connection: Connection) -> DltSource:
-    """Return the connection's declaration as a dlt source; dlt validates it. Nothing is requested."""
-    from dlt.sources.rest_api import rest_api_source
-    from requests import Session
-
-    config = rest_api_config(connection, _Unset(), typed=False)
-    config["client"]["session"] = Session()  # dlt would configure a client of its own for every list
-    return rest_api_source(config, name=connection.name)  # type: ignore[arg-type]
-
-
 def connection_assets(connection: Connection, warehouse: Warehouse) -> Iterator[dg.AssetsDefinition]:
     """Yield the assets of a connection: one step for sweeps and cursors, one for each kind of partition."""
-    specs = {spec.key.path[-1]: spec for spec in asset_specs(dlt_source(connection), _specs(connection, warehouse))}
+    described = asset_specs(declared_source(connection), _specs(connection, warehouse))
+    specs = {spec.key.path[-1]: spec for spec in described}
     by_partitions = sorted(connection.system.resources, key=_partitions_name)
     for suffix, resources in groupby(by_partitions, key=_partitions_name):
         yield _step(connection, warehouse, list(resources), specs, suffix)

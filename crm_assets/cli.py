@@ -95,13 +95,14 @@ def import_seed_(file: Path, name: str | None) -> None:
 @main.command("export-dlt")
 @click.argument("connection")
 def export_dlt(connection: str) -> None:
-    """Print a connection's declaration as dlt's own REST API configuration, as JSON."""
+    """Print a connection's declaration as dlt's own REST API configuration, as JSON; dlt has validated it."""
     from crm_assets.resources import secret_names
-    from crm_assets.rest.dlt_config import rest_api_config
+    from crm_assets.rest.dlt_config import rest_api, rest_api_config
 
     with _in_words():
         chosen = _connection(connection)
         secrets = {name: f'dlt.secrets["sources.{chosen.name}.{name}"]' for name in secret_names(chosen)}
+        rest_api(chosen, secrets)
         click.echo(json.dumps(rest_api_config(chosen, secrets), indent=2, ensure_ascii=False))
 
 

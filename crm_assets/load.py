@@ -14,6 +14,7 @@ from crm_assets.rest.dlt_config import WRITE_DISPOSITION, dlt_columns
 from crm_assets.rest.proof import Task
 from crm_assets.rest.types import quoted
 from crm_assets.spec.connections import Connection
+from crm_assets.spec.system import Resource
 from crm_assets.warehouse import Session
 
 if TYPE_CHECKING:
@@ -29,8 +30,13 @@ _REJECTED_COLUMNS: Any = {
 }
 
 
+def declared_source(connection: Connection) -> DltSource:
+    """Return the source the assets are specified from: every declared list as a load delivers it, without its rows."""
+    return _source(connection, [_resource(resource, ()) for resource in connection.system.resources])
+
+
 def spooled_source(connection: Connection, readings: list[Reading], as_files: bool) -> DltSource:
-    """Return a dlt source that delivers spools: the declared resources, and one per resource with rejects.
+    """Return the declared source with spools for rows, and one more resource for each that has rejects.
 
     Args:
         connection: Gives the source its name.
@@ -38,15 +44,10 @@ def spooled_source(connection: Connection, readings: list[Reading], as_files: bo
         as_files: Whether the destination takes the Parquet files as they are.
     """
     resources = [
-        _resource(reading.task.resource.name, spool, as_files) for reading in readings if (spool := reading.spool)
+        _resource(spool.resource, _delivery(spool, as_files)) for reading in readings if (spool := reading.spool)
     ]
     resources += [_rejects(spool, as_files) for reading in readings if (spool := reading.spool) and spool.rejected]
-
-    @dlt.source(name=connection.name)
-    def source() -> list[DltResource]:
-        return resources
-
-    return source()
+    return _source(connection, resources)
 
 
 def settle(
@@ -72,13 +73,21 @@ def settle(
     return settled
 
 
-def _resource(name: str, spool: Spool, as_files: bool) -> DltResource:
-    columns: Any = dlt_columns(spool.resource)
+def _source(connection: Connection, resources: list[DltResource]) -> DltSource:
+    @dlt.source(name=connection.name)
+    def source() -> list[DltResource]:
+        return resources
+
+    return source()
+
+
+def _resource(declared: Resource, rows: Any) -> DltResource:
+    columns: Any = dlt_columns(declared)
     write_disposition: Any = WRITE_DISPOSITION
     resource: DltResource = dlt.resource(
-        _delivery(spool, as_files),
-        name=name,
-        primary_key=list(spool.resource.primary_key),
+        rows,
+        name=declared.name,
+        primary_key=list(declared.primary_key),
         write_disposition=write_disposition,
         columns=columns,
     )

@@ -1,12 +1,12 @@
 """Compile a system into a plain, valid ``rest_api_source`` config, which dlt validates.
 
-The config is what people get who want dlt alone (``crm-assets export-dlt``), what the assets are specified from, and
-the tests' oracle: dlt's own engine has to deliver the same rows.
+The config is what people get who want dlt alone (``crm-assets export-dlt``), and the tests' oracle: dlt's own engine
+has to deliver the same rows.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crm_assets.spec.auth import ApiKeyAuth, BasicAuth
 from crm_assets.spec.base import PLACEHOLDER, fill, merged
@@ -15,6 +15,9 @@ from crm_assets.spec.connections import Connection
 from crm_assets.spec.paginator import CursorPage, JsonLink, Offset, PageNumber, Paginator, SinglePage
 from crm_assets.spec.paths import WILDCARD, path_text
 from crm_assets.spec.system import Parent, Resource
+
+if TYPE_CHECKING:
+    from dlt.extract import DltSource
 
 WRITE_DISPOSITION = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
 """Spools hold every key once, so the destination need not look for duplicates."""
@@ -32,13 +35,21 @@ def dlt_columns(resource: Resource) -> dict[str, dict[str, Any]]:
     }
 
 
-def rest_api_config(connection: Connection, secrets: dict[str, str], *, typed: bool = True) -> dict[str, Any]:
+def rest_api(connection: Connection, secrets: dict[str, str]) -> DltSource:
+    """Return the connection as dlt's own engine would read it. dlt validates the config; nothing is requested."""
+    from dlt.sources.rest_api import rest_api_source
+
+    config: Any = rest_api_config(connection, secrets)
+    source: DltSource = rest_api_source(config, name=connection.name)
+    return source
+
+
+def rest_api_config(connection: Connection, secrets: dict[str, str]) -> dict[str, Any]:
     """Return the connection's declaration as dlt's ``RESTAPIConfig``.
 
     Args:
         connection: The account.
         secrets: Secret name to value; placeholders do where nothing is requested.
-        typed: Give the columns too. dlt takes most of its time to check them.
     """
     client = connection.system.client
     return {
@@ -48,7 +59,7 @@ def rest_api_config(connection: Connection, secrets: dict[str, str], *, typed: b
             "auth": _auth(connection, secrets),
         },
         "resource_defaults": {"write_disposition": "merge"},
-        "resources": [_resource(connection, resource, typed) for resource in connection.system.resources],
+        "resources": [_resource(connection, resource) for resource in connection.system.resources],
     }
 
 
@@ -68,7 +79,7 @@ def _auth(connection: Connection, secrets: dict[str, str]) -> dict[str, Any]:
     return {"type": "bearer", "token": secrets[auth.token]}
 
 
-def _resource(connection: Connection, resource: Resource, typed: bool) -> dict[str, Any]:
+def _resource(connection: Connection, resource: Resource) -> dict[str, Any]:
     endpoint, parent = resource.endpoint, resource.parent
     params: dict[str, Any] = {**connection.system.client.params, **endpoint.params}
     body: Any = endpoint.json_body
@@ -83,7 +94,7 @@ def _resource(connection: Connection, resource: Resource, typed: bool) -> dict[s
     entry: dict[str, Any] = {
         "name": resource.name,
         "primary_key": list(resource.primary_key),
-        **({"columns": list(dlt_columns(resource).values())} if typed else {}),
+        "columns": list(dlt_columns(resource).values()),
         "endpoint": {
             "path": bound.fill(endpoint.path) if bound else endpoint.path,
             "method": endpoint.method,

@@ -8,10 +8,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from dlt.sources.rest_api import rest_api_source
 
 from crm_assets.rest.budget import RateBudget
-from crm_assets.rest.dlt_config import rest_api_config
+from crm_assets.rest.dlt_config import rest_api
 from crm_assets.rest.fetch import fetch
 from crm_assets.rest.proof import Task
 from crm_assets.sandbox import Sandbox, sandbox_secrets
@@ -73,8 +72,7 @@ def by_ours(connection: Connection, resource: Resource, folder: Path) -> list[st
 
 def by_dlt(connection: Connection, resource: Resource) -> list[str]:
     """Return the rows of dlt's engine, in the same form."""
-    source = rest_api_source(rest_api_config(connection, sandbox_secrets(connection)), name=connection.name)
-    rows = list(source.with_resources(resource.name))
+    rows = list(rest_api(connection, sandbox_secrets(connection)).with_resources(resource.name))
     return sorted(
         json.dumps([_on_wire(resource, name, row) for name in compared(resource)], sort_keys=True) for row in rows
     )

@@ -6,9 +6,9 @@ from math import ceil
 
 import pytest
 
-from crm_assets.assets import dlt_source
 from crm_assets.checks import DESCRIPTIONS
-from crm_assets.sandbox import Sandbox
+from crm_assets.rest.dlt_config import rest_api
+from crm_assets.sandbox import Sandbox, sandbox_secrets
 from crm_assets.sandbox.paging import DEFAULT_SIZE
 from crm_assets.spec.connections import Connection
 from crm_assets.spec.paginator import SinglePage
@@ -42,7 +42,7 @@ OURS = {
 
 @pytest.mark.parametrize("connection", ALL)
 def test_dlt_accepts_the_declaration(connections: dict[str, Connection], connection: str) -> None:
-    source = dlt_source(connections[connection])
+    source = rest_api(connections[connection], sandbox_secrets(connections[connection]))
     assert set(source.resources) == {resource.name for resource in connections[connection].system.resources}
 
 
