@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from shutil import copytree
@@ -17,6 +18,8 @@ from crm_assets_tests.postgres import programs
 
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "true"
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a background job of a script, and in all it starts
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Build = Callable[..., House]
 _THEIRS = ("dagster", "dagster_shared", "dagster_dlt", "dagster_embedded_elt", "dlt", "sqlalchemy")
