@@ -20,9 +20,10 @@ _DATE = click.DateTime(["%Y-%m-%d"])
 @click.version_option(package_name="crm_assets")
 def main() -> None:
     """CRM data in your warehouse, through Dagster."""
-    from crm_assets.settings import quiet_libraries
+    from crm_assets.settings import quiet_libraries, spare_collector
 
     quiet_libraries()
+    spare_collector()
 
 
 @main.command()

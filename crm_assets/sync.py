@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from filelock import FileLock
 
 from crm_assets import progress
 from crm_assets.abandoned import alive, mark_abandoned
@@ -158,4 +160,6 @@ def _instance() -> dg.DagsterInstance:
         "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"},
         "telemetry": {"enabled": False},
     }
-    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(home, overrides=overrides))
+    # Dagster makes missing databases without a lock: of several syncs that come first, all but one would fail.
+    with FileLock(Path(home) / "crm_assets.lock") if os.access(home, os.W_OK) else nullcontext():
+        return dg.DagsterInstance.from_ref(InstanceRef.from_dir(home, overrides=overrides))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from crm_assets_tests.conftest import Build, only
 from crm_assets_tests.house import START, TODAY, House, Row, dates
 
 ALL_DAYS = (START.isoformat(), TODAY.isoformat())
-WINDOWED = ("visitor_analytics/leads", "visitor_analytics/visits")
 
 
 def keys_of(rows: list[Row]) -> set[Any]:
@@ -33,21 +31,6 @@ def last_read(house: House, connection: str, resource: str) -> Row:
 
 
 # Windows
-
-
-def test_days_in_any_order_and_number_leave_the_same_tables(house: Build, tmp_path: Path) -> None:
-    as_one = house("visitor_analytics")
-    assert as_one.materialize(*WINDOWED, span=ALL_DAYS).success
-    singly = house("visitor_analytics", folder=tmp_path / "singly")
-    days = [day.isoformat() for day in dates()]
-    random.Random(7).shuffle(days)
-    assert all(singly.materialize(*WINDOWED, day=day).success for day in days)
-    expected = as_one.snapshot("visitor_analytics")
-    assert {name: len(rows) > 10 for name, rows in expected.items()} == {"leads": True, "visits": True}
-    assert singly.snapshot("visitor_analytics") == expected
-    assert as_one.materialize(*WINDOWED, span=(days[0], days[0])).success
-    assert as_one.materialize(*WINDOWED, span=ALL_DAYS).success
-    assert as_one.snapshot("visitor_analytics") == expected
 
 
 def test_leads_of_a_day_are_those_of_a_query_for_that_day_alone(house: Build) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 
 from crm_assets.sandbox import Fault, Sandbox
 from crm_assets.warehouse import Warehouse
-from crm_assets_tests.reliability.victims import Command
+from crm_assets_tests.reliability.victims import Command, until
 
 CONNECTIONS = """
 connections:
@@ -62,14 +61,6 @@ def of_session(session: int) -> Iterator[int]:
             continue
         if int(found) == session and state != "Z":
             yield int(folder.name)
-
-
-def until(holds: Callable[[], object], seconds: float = 30) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 @contextmanager

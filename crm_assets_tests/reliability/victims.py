@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from crm_assets import cli, reading
 from crm_assets.rest.spool import Spool
@@ -21,6 +21,7 @@ from crm_assets.spec.connections import Connection
 from crm_assets_tests.house import START, TODAY, House
 
 STAGES = ("start", "fetch", "verify", "load", "settle", "check")
+_Found = TypeVar("_Found")
 _PATIENCE = 120
 _HEAVY = (
     "alembic.command",
@@ -141,6 +142,15 @@ class Command:
         self.process.join(seconds)
         assert self.process.exitcode is not None, "it still runs"
         return self.process.exitcode, self._told.read_text()
+
+
+def until(holds: Callable[[], _Found], seconds: float = _PATIENCE) -> _Found:
+    """Wait until something holds, and return it."""
+    deadline = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+    return found
 
 
 def _command(arguments: list[str], environment: dict[str, str], told: Path) -> None:
