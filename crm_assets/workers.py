@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Any
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _STOP_SECONDS = 3
 """What a worker gets to stop in order before it is killed; a killed one loses nothing but the time."""
 
@@ -48,11 +49,12 @@ def side_by_side(jobs: Mapping[str, Callable[[Send], None]]) -> Generator[tuple[
     workers: dict[str, Any] = {}
     try:
         for name, job in jobs.items():
-            here, there = context.Pipe(duplex=False)
-            workers[name] = context.Process(target=_worker, args=(job, there), name=name, daemon=True)
-            workers[name].start()
-            there.close()
-            pipes[here] = name
+            with _signals_held_back():
+                here, there = context.Pipe(duplex=False)
+                workers[name] = context.Process(target=_worker, args=(job, there), name=name, daemon=True)
+                workers[name].start()
+                there.close()
+                pipes[here] = name
         while pipes:
             for pipe in wait(list(pipes)):
                 name = pipes[pipe]
@@ -62,6 +64,32 @@ def side_by_side(jobs: Mapping[str, Callable[[Send], None]]) -> Generator[tuple[
                 yield name, message
     finally:
         _stop(list(workers.values()))
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Let a process be made whole before a signal stops it: a half made one is known to nobody and stays.
+
+    The new process begins with these handlers too; it has nothing to lose yet and goes at once.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    maker, caught = os.getpid(), list[int]()
+
+    def hold(number: int, _: Any) -> None:
+        if os.getpid() != maker:
+            os._exit(130)
+        caught.append(number)
+
+    before = {number: signal.signal(number, hold) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for late in caught:
+        signal.raise_signal(late)
 
 
 def _received(pipe: Any, worker: Any) -> Any:
@@ -88,7 +116,7 @@ def _stop(workers: list[Any]) -> None:
 def _worker(job: Callable[[Send], None], pipe: Any) -> None:
     if hasattr(os, "setpgrp"):
         os.setpgrp()  # Ctrl-C goes to the parent alone, which stops every worker once
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _SIGNALS:
         signal.signal(number, lambda *_: os._exit(130))  # at once; a step of a run takes the signal for itself
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
