@@ -20,10 +20,9 @@ _DATE = click.DateTime(["%Y-%m-%d"])
 @click.version_option(package_name="crm_assets")
 def main() -> None:
     """CRM data in your warehouse, through Dagster."""
-    from crm_assets.settings import quiet_libraries, spare_collector
+    from crm_assets.settings import quiet_libraries
 
     quiet_libraries()
-    spare_collector()
 
 
 @main.command()
@@ -276,5 +275,12 @@ def _in_words() -> Iterator[None]:
         sys.exit(130)
 
 
+def run() -> None:
+    """Be the command ``crm-assets``."""
+    from crm_assets.process import run_briefly
+
+    run_briefly(main)
+
+
 if __name__ == "__main__":
-    main()
+    run()

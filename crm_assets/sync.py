@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def _side_by_side(
     order: Order,
     listener: Listener,
 ) -> Iterator[Outcome]:
-    _instance().dispose()  # a new instance's databases are made once, before several processes would
+    _prepare()
     jobs = {name: partial(_job, definitions, name, keys, order) for name, keys in by_connection.items()}
     missing = dict(by_connection)
     with closing(side_by_side(jobs)) as messages:
@@ -95,6 +96,12 @@ def _side_by_side(
                     yield outcome
             else:
                 listener.read(*message)
+
+
+def _prepare() -> None:
+    """Do once, before the processes part, what each of them would do: imports, and the databases of a new instance."""
+    import_module("crm_assets.rest.fetch")
+    _instance().dispose()
 
 
 def _job(definitions: dg.Definitions, name: str, keys: list[dg.AssetKey], order: Order, send: Send) -> None:
