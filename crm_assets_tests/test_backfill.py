@@ -28,6 +28,8 @@ from crm_assets_tests.house import House, Row, dates
 from crm_assets_tests.reliability.test_crash import left_behind
 from crm_assets_tests.reliability.victims import Command, until
 
+pytestmark = pytest.mark.xdist_group("backfill")
+"""What one run leaves is made once."""
 NAME = "every_window"
 KINDS = {
     "visitor_analytics": ("accounts", "leads", "visits"),
