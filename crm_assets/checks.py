@@ -14,9 +14,9 @@ from crm_assets import ledger
 from crm_assets.automation.freshness import current_reads_sql, last_current_read, tolerance_of
 from crm_assets.rest.dlt_config import dlt_columns
 from crm_assets.rest.types import quoted
+from crm_assets.session import Session
 from crm_assets.spec.connections import Connection
 from crm_assets.spec.system import Resource
-from crm_assets.warehouse import Session
 
 OFFENDERS = 20
 DESCRIPTIONS = {

@@ -263,8 +263,8 @@ def _days(first: datetime | None, last: datetime | None) -> Any:
 @contextmanager
 def _in_words() -> Iterator[None]:
     """Turn what a person can mend into one line; everything else keeps its traceback."""
+    from crm_assets.failures import WarehouseError
     from crm_assets.rest.errors import ReadError
-    from crm_assets.warehouse import WarehouseError
 
     try:
         yield

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from crm_assets import ledger
 from crm_assets.rest.request import Span
-from crm_assets.warehouse import Session
+from crm_assets.session import Session
 
 _READS = 20
 """Reads of windows to take the average of: they differ from day to day."""

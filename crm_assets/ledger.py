@@ -14,7 +14,7 @@ from typing import Any
 from crm_assets.partitions import joined
 from crm_assets.rest.proof import Proof
 from crm_assets.rest.types import literal
-from crm_assets.warehouse import Session
+from crm_assets.session import Session
 
 TABLE = "_reads"
 _COLUMNS = {

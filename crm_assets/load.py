@@ -13,9 +13,9 @@ from crm_assets import ledger
 from crm_assets.rest.dlt_config import WRITE_DISPOSITION, dlt_columns
 from crm_assets.rest.proof import Task
 from crm_assets.rest.types import quoted
+from crm_assets.session import Session
 from crm_assets.spec.connections import Connection
 from crm_assets.spec.system import Resource
-from crm_assets.warehouse import Session
 
 if TYPE_CHECKING:
     from crm_assets.rest.fetch import Reading

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from crm_assets.rest.types import literal, quoted
+from crm_assets.session import Session
 from crm_assets.spec.columns import Column, ColumnType
 from crm_assets.spec.connections import Connection
 from crm_assets.spec.system import Resource
-from crm_assets.warehouse import Session
 
 if TYPE_CHECKING:
     from crm_assets.rest.fetch import Reading

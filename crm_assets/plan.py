@@ -21,9 +21,10 @@ from crm_assets.partitions import partitions_of, spans_of
 from crm_assets.planning import cursor_start, due_span
 from crm_assets.rest.budget import spread
 from crm_assets.rest.request import Span
+from crm_assets.session import Session
 from crm_assets.spec.connections import Connection
 from crm_assets.spec.system import RateLimit, Resource
-from crm_assets.warehouse import Session, Warehouse
+from crm_assets.warehouse import Warehouse
 
 
 @dataclass(frozen=True)

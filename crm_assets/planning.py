@@ -9,9 +9,9 @@ from crm_assets.partitions import joined
 from crm_assets.rest.proof import Task
 from crm_assets.rest.request import Span
 from crm_assets.rest.types import quoted
+from crm_assets.session import Session
 from crm_assets.spec.connections import Connection
 from crm_assets.spec.system import Resource
-from crm_assets.warehouse import Session
 
 
 def cursor_start(session: Session, connection: Connection, resource: Resource) -> datetime | None:

@@ -13,6 +13,7 @@ import dagster as dg
 from crm_assets import progress
 from crm_assets.bridge import CrmTranslator, SpoolDltResource
 from crm_assets.checks import evaluate
+from crm_assets.failures import WarehouseError
 from crm_assets.load import settle, spooled_source
 from crm_assets.metadata import read_metadata, rows_by_day
 from crm_assets.partitions import spans_of
@@ -22,9 +23,10 @@ from crm_assets.rest.budget import RateBudget
 from crm_assets.rest.errors import ReadError
 from crm_assets.rest.proof import Task
 from crm_assets.rest.request import Span
+from crm_assets.session import Session
 from crm_assets.spec.connections import Connection
 from crm_assets.spec.system import Resource
-from crm_assets.warehouse import Session, Warehouse, WarehouseError
+from crm_assets.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from crm_assets.rest.fetch import Reading

@@ -16,9 +16,10 @@ from filelock import FileLock
 
 from crm_assets import progress
 from crm_assets.abandoned import alive, mark_abandoned
+from crm_assets.failures import WarehouseError
 from crm_assets.orders import Order, Unit, chosen, units
 from crm_assets.outcomes import Outcome, interrupted, outcomes_of
-from crm_assets.warehouse import Warehouse, WarehouseError
+from crm_assets.warehouse import Warehouse
 from crm_assets.workers import Ended, Send, side_by_side, terminable
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

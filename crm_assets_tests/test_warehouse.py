@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from crm_assets.failures import WarehouseError
 from crm_assets.sandbox import Sandbox
-from crm_assets.warehouse import Warehouse, WarehouseError
+from crm_assets.warehouse import Warehouse
 from crm_assets_tests.conftest import Build
 from crm_assets_tests.house import House, Result, dates, failure
 from crm_assets_tests.writers import CONNECTION, read_at_once

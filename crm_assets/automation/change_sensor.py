@@ -12,9 +12,10 @@ import dagster as dg
 
 from crm_assets.assets import asset_key
 from crm_assets.automation.jobs import ConnectionJob
+from crm_assets.failures import WarehouseError
 from crm_assets.resources import CrmSecrets
 from crm_assets.rest.errors import SecretError
-from crm_assets.warehouse import Warehouse, WarehouseError
+from crm_assets.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from crm_assets.automation.changes import Finding

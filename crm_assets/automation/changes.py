@@ -29,9 +29,9 @@ from crm_assets.rest.page import Page, Walked
 from crm_assets.rest.request import Request, list_request
 from crm_assets.rest.session import Session, Traffic
 from crm_assets.rest.walk import walk
+from crm_assets.session import Session as WarehouseSession
 from crm_assets.spec.connections import Connection
 from crm_assets.spec.system import Resource
-from crm_assets.warehouse import Session as WarehouseSession
 
 PATIENCE = 40.0
 """Seconds for all questions of a connection; Dagster gives a sensor sixty."""

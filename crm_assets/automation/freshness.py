@@ -15,9 +15,9 @@ import dagster as dg
 from crm_assets import ledger
 from crm_assets.automation.crons import longest_gap
 from crm_assets.rest.request import Span
+from crm_assets.session import Session
 from crm_assets.spec.connections import Connection
 from crm_assets.spec.system import Resource
-from crm_assets.warehouse import Session
 
 _LEAST_GRACE = timedelta(minutes=30)
 
