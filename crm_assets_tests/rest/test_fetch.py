@@ -89,8 +89,8 @@ def ids(reading: Reading) -> list[str]:
         (["no object"], "has no 'data'"),
         ("<html>", "web page"),
         ('{"data": [{"id": "1"', "no valid JSON"),
-        ('{"data": ' + "[" * 5000 + "]" * 5000 + "}", "no valid JSON"),
-        ('{"data": [{"id": "1", "x": ' + '{"a":' * 3000 + "1" + "}" * 3000 + "}]}", "no valid JSON"),
+        ('{"data": ' + "[" * 100_000 + "]" * 100_000 + "}", "no valid JSON"),
+        ('{"data": [{"id": "1", "x": ' + '{"a":' * 100_000 + "1" + "}" * 100_000 + "}]}", "no valid JSON"),
     ],
 )
 def test_what_cannot_be_read_stops_alone(broken: Any, problem: str, connection: Connection, tmp_path: Path) -> None:
