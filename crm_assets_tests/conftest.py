@@ -13,7 +13,7 @@ import pytest
 
 from crm_assets.sandbox import Sandbox, sandbox_environment, serve
 from crm_assets.spec.connections import Connection
-from crm_assets_tests.house import START, TODAY, House, all_connections
+from crm_assets_tests.house import START, TODAY, House, all_connections, close_abandoned
 from crm_assets_tests.postgres import programs
 
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
@@ -36,6 +36,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Take warnings for errors, but those that libraries cause in themselves."""
     for library in _THEIRS:
         config.addinivalue_line("filterwarnings", rf"ignore::DeprecationWarning:{library}(\..*)?$")
+
+
+@pytest.fixture(autouse=True)
+def _no_instance_left_open() -> Iterator[None]:
+    yield
+    close_abandoned()
 
 
 @pytest.fixture(scope="session")

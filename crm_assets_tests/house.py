@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -30,6 +31,14 @@ SMALL = 4
 """Rows of a page where a client may choose: small enough that every list has several."""
 Row = dict[str, Any]
 Result: TypeAlias = dg.ExecuteInProcessResult
+_ABANDONED: list[dg.DagsterInstance] = []
+"""Instances whose house is gone: SQLite lets nobody close them but the thread that opened them."""
+
+
+def close_abandoned() -> None:
+    """Close the Dagster instances of houses that are gone; from Python 3.13 on an open one is a warning."""
+    while _ABANDONED:
+        _ABANDONED.pop().dispose()
 
 
 def all_connections() -> tuple[Connection, ...]:
@@ -83,6 +92,7 @@ class House:
     def __post_init__(self) -> None:
         self.folder.parent.mkdir(exist_ok=True, parents=True)
         self.instance = dg.DagsterInstance.ephemeral(tempdir=mkdtemp(dir=self.folder.parent))
+        weakref.finalize(self, _ABANDONED.append, self.instance)
         self.connections = {one.name: one.at(self.base_url or f"{self.served_at}/{one.name}") for one in self.chosen}
         self.warehouse = Warehouse(self.folder, self.destination, self.patience)
         self.assets = [asset for one in self.connections.values() for asset in connection_assets(one, self.warehouse)]
