@@ -9,7 +9,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import dagster as dg
 import pytest
 
 from crm_assets.failures import WarehouseError
@@ -64,9 +66,19 @@ def test_writers_in_several_processes_wait_for_each_other(
     assert list((tmp_path / "data" / "runs").iterdir()) == []
 
 
-def test_a_run_waits_until_another_program_closes_the_file(paging: House, sandbox: Sandbox) -> None:
+def test_a_run_waits_until_another_program_closes_the_file(
+    paging: House, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sandbox.state = 1
-    with program(HOLD, str(paging.warehouse.database), "1.5") as (process, _):
+    with program(HOLD, str(paging.warehouse.database), "60") as (process, _):
+        take = paging.instance.handle_new_event
+
+        def close_when_told(event: dg.EventLogEntry, **given: Any) -> None:
+            take(event, **given)
+            if "waiting until it is closed" in event.user_message:
+                process.kill()
+
+        monkeypatch.setattr(paging.instance, "handle_new_event", close_when_told)
         result = paging.materialize("paging/by_page")
     assert result.success, failure(result)
     told = messages(paging, result)
