@@ -1,29 +1,41 @@
-"""Worker processes: stopped whole, however early the signal comes."""
+"""Worker processes: stopped whole and without a word, however early the signal comes."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 
+import pytest
+
 ROUNDS = 20
-PROGRAM = f"""
+HALF_MADE = """
+os.register_at_fork(after_in_child=lambda: os.kill(os.getppid(), signal.SIGINT))
+jobs = {"one": lambda send: time.sleep(60)}
+"""
+JUST_BEGUN = """
+jobs = {str(number): lambda send: time.sleep(60) for number in range(10)}
+jobs = {"first": lambda send: send("stop us"), **jobs}
+"""
+PROGRAM = """
 import os, signal, time
 from contextlib import closing
 from multiprocessing import active_children
 from crm_assets.workers import side_by_side, terminable
-
-os.register_at_fork(after_in_child=lambda: os.kill(os.getppid(), signal.SIGINT))
+%s
 with terminable():
-    for _ in range({ROUNDS}):
+    for _ in range(%d):
         try:
-            with closing(side_by_side({{"one": lambda send: time.sleep(60)}})) as messages:
-                list(messages)
+            with closing(side_by_side(jobs)) as messages:
+                next(messages)
+                raise KeyboardInterrupt
         except KeyboardInterrupt:
             print("stopped", len(active_children()))
 """
 
 
-def test_ctrl_c_while_a_worker_is_made_leaves_none_behind() -> None:
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60, check=False)
+@pytest.mark.parametrize("jobs", [HALF_MADE, JUST_BEGUN], ids=["half made", "just begun"])
+def test_no_worker_is_left_behind(jobs: str) -> None:
+    program = PROGRAM % (jobs, ROUNDS)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
     assert done.stderr == ""
     assert done.stdout == "stopped 0\n" * ROUNDS
