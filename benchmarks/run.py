@@ -56,7 +56,7 @@ def _measured(scenario: Scenario, server: Server, timeout: float) -> dict[str, A
     able = [contender for contender in map(CONTENDERS.__getitem__, scenario.contenders) if _can_run(contender)]
     runs: dict[str, list[dict[str, Any]]] = {contender.name: [] for contender in able}
     for contender in able:
-        take(replace(scenario, rows=min(scenario.rows, 100), server={}, changed=0), contender, server, timeout)
+        take(replace(scenario, rows=min(scenario.rows, 100), server={}, changed=None), contender, server, timeout)
     for number in range(scenario.repeat):
         for contender in able:
             run = take(scenario, contender, server, timeout)

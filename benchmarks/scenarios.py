@@ -34,8 +34,8 @@ class Scenario:
     lists: dict[str, tuple[str, ...]] = field(default_factory=lambda: RECORDS)
     """Lists by connection."""
     mode: Literal["sweep", "cursor"] = "sweep"
-    changed: float = 0
-    """Percent of rows that change between a first, unmeasured run and the measured one."""
+    changed: float | None = None
+    """Percent of rows that change between a first, unmeasured run and the measured one, if there is a first."""
     measure: Literal["wall", "fetch"] = "wall"
     """What the ratio compares: the whole process, or first request to last answer as the server saw them."""
     floor_seconds: float | None = None
@@ -95,6 +95,16 @@ SCENARIOS = {
             system="bench_cursor",
             mode="cursor",
             changed=1,
+        ),
+        Scenario(
+            "resync_none",
+            "Second sync of 100,000 records, of which none changed",
+            100_000,
+            ("crm_assets",),
+            repeat=3,
+            system="bench_cursor",
+            mode="cursor",
+            changed=0,
         ),
         Scenario("systems", "Five systems, 32 lists of 100 records", 100, ("crm_assets", "dlt_systems"), lists=LISTS),
         Scenario("load", "Loading the code location", 0, ("crm_assets_load", "imports"), stored=False),

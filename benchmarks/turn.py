@@ -27,7 +27,7 @@ def take(scenario: Scenario, contender: Contender, server: Server, timeout: floa
         _write_connections(scenario, server, folder)
         variables = _environment(scenario, server, folder)
         server.set(rows=scenario.rows, per_page=scenario.per_page, changed=0, **_limits(scenario))
-        if scenario.changed:
+        if scenario.changed is not None:
             first = measure.run(contender.command, folder, variables, timeout)
             server.set(changed=scenario.changed)
             if first.status:
@@ -82,7 +82,7 @@ def _write_connections(scenario: Scenario, server: Server, folder: Path) -> None
 def _check(scenario: Scenario, contender: Contender, folder: Path) -> list[str]:
     if contender.database is None:
         return []
-    wanted = expected(scenario.rows, scenario.changed)
+    wanted = expected(scenario.rows, scenario.changed or 0)
     faults = []
     for connection, lists in scenario.lists.items():
         tables = tuple(contender.table.format(connection=connection, list=name) for name in lists)
