@@ -134,9 +134,9 @@ def _child(raw: msgspec.Raw, segment: str) -> msgspec.Raw | None:
 
 def _select(raw: msgspec.Raw, segments: tuple[str, ...], whole: tuple[str, ...]) -> bytes:
     if not segments:
-        _OBJECT_OR_ARRAY_SYNTAX.decode(raw)
         if _is(raw, b"["):
             return bytes(raw)
+        _SYNTAX.decode(raw)
         raise ReadError(f"expected a list at {path_text(whole)!r} of the answer, found {_kind(raw)}")
     if segments[0] == WILDCARD:
         return _spread(raw, segments[1:], whole)
@@ -147,7 +147,7 @@ def _select(raw: msgspec.Raw, segments: tuple[str, ...], whole: tuple[str, ...])
     return _select(child, segments[1:], whole)
 
 
-_OBJECT_OR_ARRAY_SYNTAX = msgspec.json.Decoder(msgspec.Raw)
+_SYNTAX = msgspec.json.Decoder(msgspec.Raw)
 
 
 def _spread(raw: msgspec.Raw, rest: tuple[str, ...], whole: tuple[str, ...]) -> bytes:

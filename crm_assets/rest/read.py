@@ -79,7 +79,8 @@ class Reader:
         self._decoding = decoding
         self._watch = watch
         self._batches: dict[Keep, list[Records]] = {}
-        self._appending = asyncio.Lock()
+        self._handing_over = asyncio.Lock()
+        self._appending: asyncio.Future[None] | None = None
         self._rows = 0
         self._ended_by = ""
 
@@ -95,9 +96,12 @@ class Reader:
         self.proof.parents = None if parents is None else len(parents)
         listings = deque(self._listings(parents))
         workers = min(len(listings), self._connection.concurrency)
-        await all_or_none(self._work(listings) for _ in range(workers))
-        for keep in list(self._batches):
-            await self._flush(keep)
+        try:
+            await all_or_none(self._work(listings) for _ in range(workers))
+            for keep in list(self._batches):
+                await self._flush(keep)
+        finally:
+            await self._appended()
         if self.proof.lists == 0 and self.proof.skipped:
             raise ReadError(f"nothing could be read: {self.proof.skipped[0]}")
         self.proof.reason = (
@@ -181,14 +185,22 @@ class Reader:
             await self._flush(keep)
 
     async def _flush(self, keep: Keep) -> None:
-        async with self._appending:
-            batch = self._batches.pop(keep, [])
-            if not batch:
-                return
-            try:
-                await asyncio.get_running_loop().run_in_executor(self._decoding, self._spool.append, batch, keep)
-            except (duckdb.Error, pa.ArrowException) as error:
-                raise ReadError(f"its records cannot be decoded ({str(error).splitlines()[0]})") from error
+        """Hand a batch to the decoding thread as soon as the one before is done; the next is fetched meanwhile."""
+        batch = self._batches.pop(keep, [])
+        async with self._handing_over:
+            await self._appended()
+            if batch:
+                loop = asyncio.get_running_loop()
+                self._appending = loop.run_in_executor(self._decoding, self._spool.append, batch, keep)
+
+    async def _appended(self) -> None:
+        appending, self._appending = self._appending, None
+        if appending is None:
+            return
+        try:
+            await appending
+        except (duckdb.Error, pa.ArrowException) as error:
+            raise ReadError(f"its records cannot be decoded ({str(error).splitlines()[0]})") from error
 
     def _finish(self, walked: Walked) -> None:
         self.proof.lists += 1
