@@ -23,7 +23,7 @@ from filelock import FileLock
 from crm_assets.rest.errors import ReadError
 from crm_assets.spec.system import RateLimit
 
-_HEADER = struct.Struct("<ddddQQd")
+_HEADER = struct.Struct("<ddddQQdQ")
 _TIME = struct.Struct("<d")
 _MARGIN = 1.01
 """The period is kept a little longer than published: departures are even, arrivals jitter."""
@@ -31,11 +31,11 @@ _EVENLY, _LOOSELY = {"second": 1.0}, 0.1
 """How evenly requests leave: a figure per second is often a bucket of few tokens, one per minute a counter."""
 _ENOUGH = 10
 """Requests before a 429 from which a first pace can be told."""
-_CLIMB_EVERY, _CLIMB = 8, 0.8
-"""While no pace was refused yet, it is quickened after so many requests."""
+_CLIMB_EVERY, _CLIMB_SECONDS, _CLIMB = 8, 0.3, 0.8
+"""While no pace was refused yet, it is quickened after so many requests and seconds: a bucket takes time to empty."""
 _PROBE_EVERY, _PROBE, _SHY = 200, 0.97, 1.05
 """Afterwards it is probed now and then, never up to the pace that was refused."""
-_SLOWER = 1.3
+_SLOWER = 1.25
 _ROOM, _LONG = 1.02, 10.0
 """The first pace gets a little room; told from so many seconds it is true, from fewer it is a first guess."""
 _UNPACED = 0.001
@@ -53,17 +53,21 @@ class _State:
     since_count: int = 0
     wall: float = 0.0
     """The gap that was refused last."""
+    climbed: int = 0
+    """Requests at the last change of a pace that was not refused yet."""
 
     def quicken(self) -> None:
         """Try a shorter gap, when it is time to."""
         done = self.count - self.since_count
-        if self.gap and not self.wall and done % _CLIMB_EVERY == 0:
+        if self.gap and not self.wall and self.count - self.climbed >= max(_CLIMB_EVERY, _CLIMB_SECONDS / self.gap):
             self.gap = self.gap * _CLIMB if self.gap * _CLIMB > _UNPACED else 0.0
+            self.climbed = self.count
         elif self.gap and self.wall and done % _PROBE_EVERY == 0:
             self.gap = max(self.gap * _PROBE, self.wall * _SHY)
 
     def slow_down(self, seconds: float, sent: int) -> None:
         """Take a longer gap than the refused one; the first is told from how much was sent in how many seconds."""
+        self.climbed = self.count
         if self.gap:
             self.wall, self.gap = self.gap, self.gap * _SLOWER
         elif sent >= _ENOUGH or self.since:
