@@ -96,7 +96,7 @@ def _mended(body: bytes) -> bytes:
     body = body.removeprefix(codecs.BOM_UTF8)
     if not body.isascii():
         body.decode()
-    if b"\\u" in body and (b"\\ud" in body or b"\\uD" in body):
+    if b"\\" in body and (b"\\ud" in body or b"\\uD" in body):
         body = _ESCAPE.sub(lambda found: rb"\ufffd" if found["half"] else found[0], body)
     return body
 
