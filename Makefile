@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 NEWEST := .venv-newest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-newest lint bench lock clean
+.PHONY: help demo test test-newest lint audit bench lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -22,6 +22,9 @@ test-newest: $(NEWEST)/.installed ## The same suite on the newest Dagster, with 
 
 lint: $(VENV)/.installed ## Style and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+audit: $(VENV)/.installed ## Look the locked packages up in the advisory database
+	@$(BIN)/python scripts/audit.py
 
 bench: $(VENV)/.installed ## All benchmarks; writes docs/performance.md (takes hours; ARGS=--only NAME for one)
 	@$(BIN)/python benchmarks/venvs.py && $(BIN)/python benchmarks/run.py $(ARGS)

@@ -11,7 +11,7 @@ from crm_assets.sandbox import Fault, Sandbox
 from crm_assets.spec.connections import Connection
 from crm_assets_tests.house import dates, failure
 from crm_assets_tests.postgres import PostgresHouse, server
-from crm_assets_tests.writers import CONNECTION, read_at_once
+from crm_assets_tests.writers import CONNECTION, crew
 
 TYPES = {
     "text": "character varying",
@@ -147,11 +147,20 @@ def test_checks_run_alone(loaded: PostgresHouse) -> None:
         loaded.change("ALTER TABLE paging.by_offset DROP COLUMN nickname")
 
 
+TRIALS = 20
+"""Four writers merge into one table at once, so often."""
+
+
 def test_writers_on_several_machines_lose_no_row(
     loaded: PostgresHouse, served: tuple[Sandbox, str], tmp_path: Path
 ) -> None:
-    loaded.change(f"DELETE FROM {CONNECTION}.visits")
-    days = [day.isoformat() for day in dates()][:12]
-    works = [(served[1], str(tmp_path / f"machine {one}"), "postgres", days[one::4]) for one in range(4)]
-    assert read_at_once(works) == []
-    assert loaded.table(CONNECTION, "visits") == loaded.truth(CONNECTION, "visits", dates()[0], dates()[11])
+    days = [day.isoformat() for day in dates()][:4]
+    expected = loaded.truth(CONNECTION, "visits", dates()[0], dates()[3])
+    assert len(expected) > len(days)
+    with crew(4) as work:
+        for trial in range(TRIALS):
+            loaded.change(f"DELETE FROM {CONNECTION}.visits")
+            turned = days[trial % 4 :] + days[: trial % 4]
+            works = [(served[1], str(tmp_path / f"machine {one}"), "postgres", [turned[one]]) for one in range(4)]
+            assert work(works) == []
+            assert loaded.table(CONNECTION, "visits") == expected, f"trial {trial}"

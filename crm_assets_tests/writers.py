@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from crm_assets.sandbox import Sandbox
@@ -26,7 +27,14 @@ def read_days(work: Work) -> list[str]:
     return [failure(result) for result in results if not result.success]
 
 
+@contextmanager
+def crew(size: int) -> Iterator[Callable[[Sequence[Work]], list[str]]]:
+    """Keep processes ready; yield what lets as many work at once and returns what failed."""
+    with ProcessPoolExecutor(size, multiprocessing.get_context("spawn")) as pool:
+        yield lambda works: [problem for problems in pool.map(read_days, works) for problem in problems]
+
+
 def read_at_once(works: Sequence[Work]) -> list[str]:
-    """Let as many processes work at once; return what failed."""
-    with ProcessPoolExecutor(len(works), multiprocessing.get_context("spawn")) as pool:
-        return [problem for problems in pool.map(read_days, works) for problem in problems]
+    """Let as many processes work at once, once; return what failed."""
+    with crew(len(works)) as work:
+        return work(works)

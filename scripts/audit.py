@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 AUDIT = "pip-audit==2.9.0"
+PATIENCE = 120
+"""Seconds the database gets to answer."""
 
 
 def main(locks: list[str]) -> int:
@@ -18,7 +20,10 @@ def main(locks: list[str]) -> int:
     uv = Path(sys.executable).with_name("uv")
     files = [part for lock in locks or ["requirements.lock"] for part in ("--requirement", lock)]
     command = [str(uv), "tool", "run", AUDIT, "--disable-pip", "--progress-spinner", "off", *files]
-    audit = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        audit = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        audit = subprocess.CompletedProcess(command, 1, "", "")
     print(audit.stdout + audit.stderr, end="")
     if audit.returncode and "known vulnerabilit" not in audit.stdout + audit.stderr:
         print("The advisory database did not answer; nothing is known of the locked packages today.")

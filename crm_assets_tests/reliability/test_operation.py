@@ -86,3 +86,15 @@ def test_the_audit_fails_for_advisories_and_not_for_silence(
     assert main([]) == expected
     assert "requirements.lock" in asked[0]
     assert printed in capsys.readouterr().out
+
+
+def test_an_audit_that_gets_no_answer_in_time_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def never(command: list[str], *, timeout: float, **_: Any) -> None:
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    main = runpy.run_path(str(ROOT / "scripts" / "audit.py"))["main"]
+    monkeypatch.setattr(subprocess, "run", never)
+    assert main([]) == 0
+    assert "did not answer" in capsys.readouterr().out
