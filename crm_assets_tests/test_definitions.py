@@ -235,6 +235,8 @@ def test_what_a_materialization_tells(house: Build) -> None:
     assert metadata.pop("bytes") > 100
     assert metadata.pop("dlt_load_id").replace(".", "").isdigit()
     pages = metadata["pages"]
+    fetched_ahead = metadata.pop("requests") - len(sent)
+    assert 0 <= fetched_ahead <= here.connections["sales_crm"].concurrency, "those past the end are called back"
     assert metadata == {
         "destination": "duckdb",
         "dataset": "sales_crm",
@@ -244,7 +246,6 @@ def test_what_a_materialization_tells(house: Build) -> None:
         "rows_deleted": 0,
         "rows_vanished_not_marked": 0,
         "pages": pages,
-        "requests": len(sent),
         "retries": 0,
         "duplicates_in_read": 0,
         "rejected_records": 0,

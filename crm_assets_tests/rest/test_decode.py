@@ -162,7 +162,7 @@ def _means(column: Column, wire: Any, value: Any) -> bool:
         moment = datetime.fromisoformat(wire.replace("Z", "+00:00"))
         return bool(value == (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)))
     if column.type is ColumnType.TEXT:
-        return bool(value == wire if isinstance(wire, str) else float(value) == wire)
+        return bool(type(wire)(value) == wire)
     if column.type is ColumnType.DECIMAL:
         with localcontext() as context:
             context.prec = 80
