@@ -29,7 +29,7 @@ def machine() -> dict[str, Any]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     packages = {name: version(name) for name in ("dlt", "dagster", "duckdb", "pyarrow")}
     facts = {"cores": os.cpu_count(), "memory_gb": round(memory), "python": platform.python_version()}
-    return {**facts, "system": platform.system(), "date": date.today().isoformat(), "packages": packages}  # noqa: DTZ011
+    return {**facts, "system": platform.system(), "date": date.today().isoformat(), "packages": packages}  # noqa: DTZ011 - the reader's day
 
 
 def table(result: dict[str, Any]) -> str:

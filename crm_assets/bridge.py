@@ -56,7 +56,7 @@ class SpoolDltResource(DagsterDltResource):
     are no assets may ride along, and local state is not dropped, since every run has its own.
     """
 
-    def run(  # type: ignore[override]
+    def run(  # type: ignore[override]  # the base takes what is needed here as optional
         self,
         context: dg.AssetExecutionContext,
         dlt_source: DltSource,
@@ -78,7 +78,7 @@ class SpoolDltResource(DagsterDltResource):
     def extract_resource_metadata(
         self,
         context: Any,  # noqa: ARG002 - the base's signature
-        resource: DltResource,  # noqa: ARG002
+        resource: DltResource,  # noqa: ARG002 - the base's signature
         load_info: Any,
         dlt_pipeline: Pipeline,
     ) -> Mapping[str, Any]:

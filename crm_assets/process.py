@@ -8,6 +8,9 @@ import os
 import sys
 from collections.abc import Callable
 
+_UNSAID = 120
+"""Python's own status for a process whose last words could not be written."""
+
 
 def run_briefly(program: Callable[[], object]) -> None:
     """Run a program as the whole of this process.
@@ -23,8 +26,11 @@ def run_briefly(program: Callable[[], object]) -> None:
     status = 1
 
     def end() -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        except OSError:
+            os._exit(status or _UNSAID)
         os._exit(status)
 
     atexit.register(end)

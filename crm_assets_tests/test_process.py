@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,3 +39,11 @@ def test_it_ends_as_any_other(ending: str, status: int, said: str) -> None:
     assert done.stdout == "saidregistered\n"
     assert done.stderr.endswith(said)
     assert bool(done.stderr) == bool(said)
+
+
+@pytest.mark.parametrize(("ending", "status"), [("return None", 120), ("sys.exit(2)", 2)])
+def test_words_that_cannot_be_written_are_no_success(ending: str, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # the words are to wait for the exit
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-c", PROGRAM.format(ending=ending)], stdout=full, check=False)
+    assert done.returncode == status

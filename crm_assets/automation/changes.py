@@ -117,7 +117,7 @@ class _Question:
         since = greatest - cursor.lookback if cursor and cursor.format == "date" else greatest
         request = list_request(self._connection, self._resource, {}, since=since)
         pages = walk(self._resource.endpoint.paginator, request, self._fetch, walked, ahead=1)
-        async with aclosing(pages):  # type: ignore[type-var]
+        async with aclosing(pages):  # type: ignore[type-var]  # an AsyncIterator is typed without aclose
             async for page in pages:
                 if walked.pages > _PAGES:
                     raise ReadError(f"{_PAGES} pages show nothing newer, and more follow; the schedule will read them")

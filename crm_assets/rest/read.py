@@ -140,7 +140,7 @@ class Reader:
         request = list_request(self._connection, self._task.resource, listing.values, listing.span, self._task.since)
         values = {**listing.values, **(_span_values(listing.span) if listing.span else {})}
         pages = walk(self._endpoint.paginator, request, self._fetcher(values), walked, self._connection.concurrency)
-        async with aclosing(pages):  # type: ignore[type-var]
+        async with aclosing(pages):  # type: ignore[type-var]  # an AsyncIterator is typed without aclose
             async for page in pages:
                 held.append(page.records)
                 if depth and sum(records.count for records in held) >= depth:
