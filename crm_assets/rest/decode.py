@@ -7,8 +7,10 @@ without a primary key apart, with the reason. For records that fit, both give th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import duckdb
 import pyarrow as pa
@@ -32,6 +34,8 @@ ARROW: dict[ColumnType, pa.DataType] = {
 
 KEEPING_COLUMNS = ("_extra", "_misfits")
 REJECTED = pa.schema([("reason", pa.string()), ("record", pa.string())])
+_CHUNK_BYTES = 1_000_000
+"""What DuckDB parses at a time: with more, the parsed text is no longer in the processor's cache when it is read."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,42 @@ def table_schema(resource: Resource) -> pa.Schema:
     return pa.schema([*declared, *((name, pa.string()) for name in KEEPING_COLUMNS)])
 
 
+class _Pages:
+    """What stands behind a table's name: DuckDB asks for its rows anew at each execution, so batches take turns."""
+
+    batch = pa.table({})
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.batch.__arrow_c_stream__(requested_schema)
+
+
+class _Query:
+    """A query over batches of pages, planned once: planning it takes as long as decoding twenty pages."""
+
+    _numbers = itertools.count()
+
+    def __init__(self, database: duckdb.DuckDBPyConnection, text: Callable[[str], str]) -> None:
+        self._database = database
+        self._text = text
+        self._name = ""
+        self._pages = _Pages()
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        """Return the rows the query makes of a batch."""
+        self._pages.batch = batch
+        self._name = self._name or self._planned()
+        try:
+            return self._database.sql(f"EXECUTE {self._name}").to_arrow_table()
+        finally:
+            self._pages.batch = batch.slice(0, 0)
+
+    def _planned(self) -> str:
+        name = f"pages_{next(self._numbers)}"
+        self._database.register(name, self._pages)
+        self._database.execute(f"PREPARE {name} AS {self._text(name)}")
+        return name
+
+
 class Decoder:
     """Decodes the pages of one resource.
 
@@ -64,9 +104,12 @@ class Decoder:
         self.schema = table_schema(resource)
         self._database = database
         self._given = given(resource)
+        self._pages = pa.schema(
+            [(name, pa.string()) for name in ("page", "companions", *(f"given_{n}" for n in range(len(self._given))))]
+        )
         self._check = StrictCheck(resource)
-        self._fitting = fitting_query(resource)
-        self._careful = careful_query(resource)
+        self._fitting = _Query(database, partial(fitting_query, resource))
+        self._careful = _Query(database, partial(careful_query, resource))
 
     def inspect(self, array: bytes, companions: bytes | None, values: Mapping[str, object]) -> Records:
         """Return one page's records with the verdict of the strict check.
@@ -80,27 +123,36 @@ class Decoder:
 
     def decode(self, pages: list[Records]) -> tuple[pa.Table, pa.Table]:
         """Return the rows of the pages, and the rejected records with reasons."""
+        batch = pa.Table.from_batches([self._chunk(part) for part in _parts(pages)], self._pages)
         if all(page.fits for page in pages):
             try:
-                return self._run(self._fitting, pages).cast(self.schema), REJECTED.empty_table()
+                return self._fitting(batch).cast(self.schema), REJECTED.empty_table()
             except duckdb.ConversionException:
                 pass  # it only looked like a date; the careful query keeps it as a misfit
-        rows = self._run(self._careful, pages)
+        rows = self._careful(batch)
         rejected = rows.filter(pc.is_valid(rows["_reason"]))
         kept = rows.filter(pc.is_null(rows["_reason"]))
         return kept.select(self.schema.names).cast(self.schema), rejected.select(["_reason", "_record"]).rename_columns(
             REJECTED.names
         )
 
-    def _run(self, query: str, pages: list[Records]) -> pa.Table:
-        columns = {
-            "page": pa.array([page.array for page in pages], pa.binary()).cast(pa.string()),
-            "companions": pa.array([page.companions for page in pages], pa.binary()).cast(pa.string()),
-        }
-        for position in range(len(self._given)):
-            columns[f"given_{position}"] = pa.array([page.values[position] for page in pages], pa.string())
-        self._database.register("pages", pa.table(columns))
-        try:
-            return self._database.sql(query).to_arrow_table()
-        finally:
-            self._database.unregister("pages")
+    def _chunk(self, pages: list[Records]) -> pa.RecordBatch:
+        columns = [
+            pa.array([page.array for page in pages], pa.binary()).cast(pa.string()),
+            pa.array([page.companions for page in pages], pa.binary()).cast(pa.string()),
+            *(pa.array([page.values[n] for page in pages], pa.string()) for n in range(len(self._given))),
+        ]
+        return pa.RecordBatch.from_arrays(columns, schema=self._pages)
+
+
+def _parts(pages: list[Records]) -> Iterator[list[Records]]:
+    """Yield the pages in parts of about a chunk."""
+    part, size = list[Records](), 0
+    for page in pages:
+        part.append(page)
+        size += len(page.array)
+        if size >= _CHUNK_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part

@@ -1,4 +1,4 @@
-"""The two DuckDB queries that turn a table ``pages`` of JSON arrays into typed rows."""
+"""The two DuckDB queries that turn a table of pages, JSON arrays of records, into typed rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def given(resource: Resource) -> tuple[str, ...]:
     return tuple(sorted({column.placeholder for column in resource.columns.values() if column.placeholder}))
 
 
-def fitting_query(resource: Resource) -> str:
+def fitting_query(resource: Resource, pages: str) -> str:
     """Return the query for pages that passed the strict check: one parse, straight into a struct.
 
     It fails with a ``ConversionException`` on a date or time DuckDB cannot read; the careful query then takes over.
@@ -37,11 +37,11 @@ def fitting_query(resource: Resource) -> str:
     shape = literal(json.dumps([_shape(wire_tree(resource))]))
     return (
         f"SELECT {', '.join(columns)}, NULL::VARCHAR AS _extra, NULL::VARCHAR AS _misfits "
-        f"FROM (SELECT * EXCLUDE (page), unnest(from_json(page, {shape})) AS r FROM pages)"
+        f"FROM (SELECT * EXCLUDE (page), unnest(from_json(page, {shape})) AS r FROM {pages})"
     )
 
 
-def careful_query(resource: Resource) -> str:
+def careful_query(resource: Resource, pages: str) -> str:
     """Return the query for all other pages; besides the columns it gives ``_reason`` and ``_record`` of rejects."""
     wired = {name: column for name, column in resource.columns.items() if not column.placeholder}
     paths = ", ".join(literal(_json_path(column.wire_path(name))) for name, column in wired.items())
@@ -61,7 +61,7 @@ def careful_query(resource: Resource) -> str:
         for branch in _branches(wire_tree(resource))
     ]
     return (
-        f"WITH records AS (SELECT * EXCLUDE (page), unnest(from_json(page, '[\"JSON\"]')) AS r FROM pages), "
+        f"WITH records AS (SELECT * EXCLUDE (page), unnest(from_json(page, '[\"JSON\"]')) AS r FROM {pages}), "
         f"{_joined(resource)} "
         f"found AS (SELECT *, json_extract(r, [{paths}]) AS v FROM joined), "
         f"typed AS (SELECT *, list_filter([{', '.join(misfits)}], lambda m: m.m) AS wrong FROM found), "

@@ -25,7 +25,7 @@ from crm_assets.rest.spool import WHOLE, Keep, Spool
 from crm_assets.rest.walk import walk
 from crm_assets.spec.connections import Connection
 
-_BATCH_BYTES = 3_000_000
+_BATCH_BYTES = 8_000_000
 _BATCH_PAGES = 256
 
 Watch = Callable[[str, int, int], None]
