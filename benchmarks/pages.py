@@ -5,8 +5,7 @@
     GET /__stats                         what was asked so far, as JSON
     GET /__set?rows=..&latency_ms=..     change any option; also sets the counters back
 
-Pages are rendered when asked for, so a million records need no memory. Beyond the rate limit the answer is 429 with
-``Retry-After: 1``; the limit is a token bucket of ``burst`` tokens.
+Beyond the rate limit the answer is 429 with ``Retry-After: 1``; the limit is a token bucket of ``burst`` tokens.
 """
 
 from __future__ import annotations
@@ -20,7 +19,8 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from urllib.parse import parse_qsl, urlsplit
 
-from record import Renderer, changed_since
+from record import changed_since
+from shelf import Shelf, http_answer, page_answer
 
 
 @dataclass(frozen=True)
@@ -108,53 +108,40 @@ class Api:
     """The list API: options, counters and the answers to requests."""
 
     def __init__(self, options: Options) -> None:
-        self._renderer = Renderer()
+        self._shelves = lru_cache(maxsize=1)(Shelf)
         self.use(options)
 
     def use(self, options: Options) -> None:
         """Take new options and set the counters back."""
         self.options = options
-        self.stats = Stats()
+        self._shelf = self._shelves(options.rows, options.per_page, options.changed)
         self._bucket = Bucket(options.rate, options.burst)
         self._since = lru_cache(maxsize=16)(lambda since: changed_since(options.rows, options.changed, since))
+        self.stats = Stats()
 
-    def answer(self, target: str) -> tuple[bytes, bool]:
+    def answer(self, target: str) -> tuple[bytes | memoryview, bool]:
         """Return the whole HTTP answer to ``GET target``, and whether it is one of a list (counted, delayed)."""
         url = urlsplit(target)
         query = dict(parse_qsl(url.query))
         if url.path == "/__stats":
-            return _http(200, self.stats.as_json()), False
+            return http_answer(200, self.stats.as_json()), False
         if url.path == "/__set":
             self.use(self.options.updated(query))
-            return _http(200, b"{}"), False
+            return http_answer(200, b"{}"), False
         now = time.monotonic()
         self.stats.arrived(now)
         if not self._bucket.take(now):
             self.stats.refused += 1
-            return _http(429, b'{"error":"too many requests"}', b"Retry-After: 1\r\n"), True
-        return _http(200, self._page(query)), True
+            return http_answer(429, b'{"error":"too many requests"}', b"Retry-After: 1\r\n"), True
+        return self._page(query), True
 
-    def _page(self, query: dict[str, str]) -> bytes:
+    def _page(self, query: dict[str, str]) -> bytes | memoryview:
         page, size = int(query.get("page") or 1), int(query.get("per_page") or self.options.per_page)
         since = query.get("updated_since")
         self.stats.filtered += bool(since)
+        shelved = self._shelf.answer(page) if size == self.options.per_page and not since else None
         rows = self._since(since) if since else range(1, self.options.rows + 1)
-        records = self._renderer.records(rows[(page - 1) * size : page * size], self.options.changed)
-        pages = -(-len(rows) // size)
-        following = b"%d" % (page + 1) if page < pages else b"null"
-        meta = b'"page":%d,"next_page":%s,"total_pages":%d,"total_records":%d' % (page, following, pages, len(rows))
-        return b'{"meta":{' + meta + b'},"records":' + records + b"}"
-
-
-def _http(status: int, body: bytes, headers: bytes = b"") -> bytes:
-    reason = {200: b"OK", 429: b"Too Many Requests"}[status]
-    return b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n%s" % (
-        status,
-        reason,
-        headers,
-        len(body),
-        body,
-    )
+        return shelved or page_answer(rows, page, size, self.options.changed)
 
 
 class Connection(asyncio.Protocol):
@@ -182,7 +169,7 @@ class Connection(asyncio.Protocol):
             else:
                 self._send(answer, counted)
 
-    def _send(self, answer: bytes, counted: bool) -> None:
+    def _send(self, answer: bytes | memoryview, counted: bool) -> None:
         assert self._transport
         if counted:
             self._api.stats.answered(time.monotonic(), len(answer))

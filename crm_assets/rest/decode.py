@@ -8,7 +8,7 @@ without a primary key apart, with the reason. For records that fit, both give th
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -123,10 +123,10 @@ class Decoder:
 
     def decode(self, pages: list[Records]) -> tuple[pa.Table, pa.Table]:
         """Return the rows of the pages, and the rejected records with reasons."""
-        batch = pa.Table.from_batches([self._chunk(part) for part in _parts(pages)], self._pages)
+        batch = self._batch(pages)
         if all(page.fits for page in pages):
             try:
-                return self._fitting(batch).cast(self.schema), REJECTED.empty_table()
+                return _typed(self._fitting(batch), self.schema), REJECTED.empty_table()
             except duckdb.ConversionException:
                 pass  # it only looked like a date; the careful query keeps it as a misfit
         rows = self._careful(batch)
@@ -136,23 +136,18 @@ class Decoder:
             REJECTED.names
         )
 
-    def _chunk(self, pages: list[Records]) -> pa.RecordBatch:
+    def _batch(self, pages: list[Records]) -> pa.Table:
         columns = [
-            pa.array([page.array for page in pages], pa.binary()).cast(pa.string()),
-            pa.array([page.companions for page in pages], pa.binary()).cast(pa.string()),
-            *(pa.array([page.values[n] for page in pages], pa.string()) for n in range(len(self._given))),
+            [page.array for page in pages],
+            [page.companions for page in pages],
+            *([page.values[n] for page in pages] for n in range(len(self._given))),
         ]
-        return pa.RecordBatch.from_arrays(columns, schema=self._pages)
+        whole = pa.table([pa.array(column, pa.string()) for column in columns], schema=self._pages)
+        size = sum(len(page.array) for page in pages)
+        rows = max(len(pages) * _CHUNK_BYTES // max(size, 1), 1)
+        return pa.Table.from_batches(whole.to_batches(max_chunksize=rows), self._pages)
 
 
-def _parts(pages: list[Records]) -> Iterator[list[Records]]:
-    """Yield the pages in parts of about a chunk."""
-    part, size = list[Records](), 0
-    for page in pages:
-        part.append(page)
-        size += len(page.array)
-        if size >= _CHUNK_BYTES:
-            yield part
-            part, size = [], 0
-    if part:
-        yield part
+def _typed(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return the rows in a schema; columns that have its types are taken as they are."""
+    return pa.Table.from_arrays(rows.columns, schema=schema) if rows.schema.types == schema.types else rows.cast(schema)

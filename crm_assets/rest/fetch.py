@@ -79,7 +79,7 @@ class _Fetch:
 
     async def run(self) -> list[Reading]:
         headers = self._connection.system.client.headers
-        with duckdb.connect(config={"threads": 2}) as database, ThreadPoolExecutor(1, "decode") as decoding:
+        with duckdb.connect(config={"threads": 1}) as database, ThreadPoolExecutor(1, "decode") as decoding:
             database.execute("SET timezone = 'UTC'")
             async with Session(self._credentials, self._budget, self._connection.concurrency, headers) as session:
                 for task in self._tasks.values():
