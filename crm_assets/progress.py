@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from crm_assets.rest.read import Watch
 
+_SECONDS = 0.1
 _listener: Callable[[str], Watch] | None = None
 
 
@@ -18,5 +20,17 @@ def listen(listener: Callable[[str], Watch] | None) -> None:
 
 
 def watch_of(connection: str) -> Watch | None:
-    """Return whom a connection's reads tell."""
-    return _listener(connection) if _listener else None
+    """Return whom a connection's reads tell, ten times a second at most."""
+    return _seldom(_listener(connection)) if _listener else None
+
+
+def _seldom(watch: Watch) -> Watch:
+    told = 0.0
+
+    def watch_seldom(resource: str, pages: int, rows: int) -> None:
+        nonlocal told
+        if time.monotonic() - told > _SECONDS:
+            told = time.monotonic()
+            watch(resource, pages, rows)
+
+    return watch_seldom

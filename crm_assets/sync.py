@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from functools import partial
@@ -106,16 +105,8 @@ def _prepare() -> None:
 
 
 def _job(definitions: dg.Definitions, name: str, keys: list[dg.AssetKey], order: Order, send: Send) -> None:
-    last = 0.0
-
     def watch_of(connection: str) -> Any:
-        def watch(resource: str, pages: int, rows: int) -> None:
-            nonlocal last
-            if time.monotonic() - last > 0.1:
-                last = time.monotonic()
-                send((connection, resource, pages, rows))
-
-        return watch
+        return lambda resource, pages, rows: send((connection, resource, pages, rows))
 
     progress.listen(watch_of)
     send(_work(definitions, name, keys, order))

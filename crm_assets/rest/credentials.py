@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from crm_assets.rest.errors import ReadError
@@ -74,12 +75,16 @@ class Credentials:
             found = origin(url)
         except ValueError:
             raise ReadError("the server points at something that is no address") from None
-        if found != origin(self.base_url):
+        if found != self._home:
             scheme, host, port = found
             raise ReadError(
                 f"the server points at another address ({scheme}://{host}:{port}); "
                 f"the credentials are not sent there. If the API moved, change base_url"
             )
+
+    @cached_property
+    def _home(self) -> tuple[str, str, int | None]:
+        return origin(self.base_url)
 
     def redact(self, text: str) -> str:
         """Return the text with every secret, and what is sent for it, replaced by ``***``."""

@@ -23,7 +23,7 @@ class Numbered:
         self, paginator: PageNumber | Offset, request: Request, fetch: FetchPage, walked: Walked, ahead: int
     ) -> None:
         self._paginator = paginator
-        self._request = request
+        self._request = limited(paginator.location, paginator.limit_param, paginator.limit, request)
         self._fetch = fetch
         self._walked = walked
         self._ahead = ahead
@@ -67,11 +67,9 @@ class Numbered:
     def _numbered(self, index: int) -> Request:
         paginator, request = self._paginator, self._request
         if isinstance(paginator, PageNumber):
-            request = request.given(paginator.location, paginator.page_param, paginator.start_from_page + index)
-        else:
-            offset = paginator.start_offset + index * (paginator.limit or 1)
-            request = request.given(paginator.location, paginator.offset_param, offset)
-        return limited(paginator.location, paginator.limit_param, paginator.limit, request)
+            return request.given(paginator.location, paginator.page_param, paginator.start_from_page + index)
+        offset = paginator.start_offset + index * (paginator.limit or 1)
+        return request.given(paginator.location, paginator.offset_param, offset)
 
     def _name(self, index: int) -> str:
         return f"page {index + (self._paginator.start_from_page if isinstance(self._paginator, PageNumber) else 1)}"

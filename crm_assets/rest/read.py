@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
@@ -46,6 +46,14 @@ class _Listing:
         return ", ".join(parts)
 
 
+@dataclass
+class _Batch:
+    """Pages on their way to the decoding thread."""
+
+    pages: list[Records] = field(default_factory=list)
+    bytes: int = 0
+
+
 class Reader:
     """Reads one resource.
 
@@ -78,7 +86,7 @@ class Reader:
         self._spool = spool
         self._decoding = decoding
         self._watch = watch
-        self._batches: dict[Keep, list[Records]] = {}
+        self._batches: dict[Keep, _Batch] = {}
         self._handing_over = asyncio.Lock()
         self._appending: asyncio.Future[None] | None = None
         self._rows = 0
@@ -178,20 +186,21 @@ class Reader:
 
     async def _take(self, records: Records, keep: Keep, walked: Walked) -> None:
         self._rows += records.count
-        batch = self._batches.setdefault(keep, [])
-        batch.append(records)
+        batch = self._batches.setdefault(keep, _Batch())
+        batch.pages.append(records)
+        batch.bytes += len(records.array)
         self._watch(self._task.resource.name, self.proof.pages + walked.pages, self._rows)
-        if len(batch) >= _BATCH_PAGES or sum(len(page.array) for page in batch) >= _BATCH_BYTES:
+        if len(batch.pages) >= _BATCH_PAGES or batch.bytes >= _BATCH_BYTES:
             await self._flush(keep)
 
     async def _flush(self, keep: Keep) -> None:
         """Hand a batch to the decoding thread as soon as the one before is done; the next is fetched meanwhile."""
-        batch = self._batches.pop(keep, [])
+        batch = self._batches.pop(keep, _Batch())
         async with self._handing_over:
             await self._appended()
-            if batch:
+            if batch.pages:
                 loop = asyncio.get_running_loop()
-                self._appending = loop.run_in_executor(self._decoding, self._spool.append, batch, keep)
+                self._appending = loop.run_in_executor(self._decoding, self._spool.append, batch.pages, keep)
 
     async def _appended(self) -> None:
         appending, self._appending = self._appending, None
