@@ -35,16 +35,19 @@ def declared_source(connection: Connection) -> DltSource:
     return _source(connection, [_resource(resource, ()) for resource in connection.system.resources])
 
 
-def spooled_source(connection: Connection, readings: list[Reading], as_files: bool) -> DltSource:
+def spooled_source(connection: Connection, readings: list[Reading], session: Session) -> DltSource:
     """Return the declared source with spools for rows, and one more resource for each that has rejects.
 
     Args:
         connection: Gives the source its name.
         readings: Complete readings only.
-        as_files: Whether the destination takes the Parquet files as they are.
+        session: Tells whether the destination takes Parquet files as they are, and which tables there are.
     """
+    as_files = session.takes_parquet
     resources = [
-        _resource(spool.resource, _delivery(spool, as_files)) for reading in readings if (spool := reading.spool)
+        _resource(spool.resource, _delivery(spool, as_files), new=session.is_new(spool.resource.name))
+        for reading in readings
+        if (spool := reading.spool)
     ]
     resources += [_rejects(spool, as_files) for reading in readings if (spool := reading.spool) and spool.rejected]
     return _source(connection, resources)
@@ -81,9 +84,10 @@ def _source(connection: Connection, resources: list[DltResource]) -> DltSource:
     return source()
 
 
-def _resource(declared: Resource, rows: Any) -> DltResource:
+def _resource(declared: Resource, rows: Any, *, new: bool = False) -> DltResource:
+    """Return a list as dlt's resource; into a new table its rows, which hold every key once, go without a merge."""
     columns: Any = dlt_columns(declared)
-    write_disposition: Any = WRITE_DISPOSITION
+    write_disposition: Any = "append" if new else WRITE_DISPOSITION
     resource: DltResource = dlt.resource(
         rows,
         name=declared.name,

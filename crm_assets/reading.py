@@ -133,7 +133,7 @@ class Step:
                 yield from self._checks(session, resource)
 
     def _load(self, session: Session, complete: list[Reading]) -> dict[dg.AssetKey, dict[str, Any]]:
-        source = spooled_source(self.connection, complete, session.takes_parquet)
+        source = spooled_source(self.connection, complete, session)
         results = self.loader.run(
             self.context,
             source,

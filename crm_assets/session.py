@@ -56,6 +56,10 @@ class Session:
                 self._catalog.setdefault(name, {})[column] = str(kind), nullable == "YES"
         return self._catalog.get(table, {})
 
+    def is_new(self, table: str) -> bool:
+        """Whether a table is still to be made, and by nobody else meanwhile: a DuckDB file has one writer."""
+        return self.warehouse.destination == "duckdb" and not self.columns(table)
+
     def type_of(self, kind: str) -> str | None:
         """Return the dlt type that a type of the warehouse's catalogue stands for."""
         return self._type_mapper.from_destination_type(kind, None, None).get("data_type")
