@@ -402,6 +402,31 @@ def test_columns_filled_from_the_request_take_part_in_both_queries() -> None:
         assert not rejected.num_rows
 
 
+def test_lists_that_share_a_database_take_turns() -> None:
+    others = resource({"id": {"type": "bigint", "nullable": False}, "words": {"type": "text"}})
+    decoder = Decoder(others, _DATABASE)
+    for turn in range(3):
+        assert decoded([inspected([{"id": str(turn)}])]) == ([{"id": str(turn)}], [])
+        assert decoded([inspected([{"id": turn, "words": "n"}], decoder)], decoder) == ([{"id": turn, "words": "n"}], [])
+        assert decoded([inspected([{"id": turn, "x": 1}], decoder)], decoder) == (
+            [{"id": turn, "_extra": {"x": 1}}],
+            [],
+        )
+
+
+@pytest.mark.parametrize("extra", [{}, {"unknown": 1}], ids=["fitting", "careful"])
+def test_pages_of_many_megabytes_keep_their_order(extra: dict[str, int]) -> None:
+    sizes = [1, 300, 40_000, 2, 1_500_000, 0, 2_500_000, 1]
+    pages = [
+        inspected([{"id": f"{page}-{row}", "words": "x" * size, **extra} for row in range(3)])
+        for page, size in enumerate(sizes)
+    ]
+    rows, rejected = _DECODER.decode(pages)
+    assert rows["id"].to_pylist() == [f"{page}-{row}" for page in range(len(sizes)) for row in range(3)]
+    assert [len(words) for words in rows["words"].to_pylist()] == [size for size in sizes for _ in range(3)]
+    assert not rejected.num_rows
+
+
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [
