@@ -175,7 +175,7 @@ def test_a_data_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
 
 def test_the_warehouse_holds_no_staging_schema_between_runs(paging: House) -> None:
-    assert all(result.success for result in paging.load("paging")), "a first load needs no staging schema, a second does"
+    assert all(result.success for result in paging.load("paging")), "a second load, which needs a staging schema"
     schemas = {row["schema_name"] for row in paging.query("SELECT schema_name FROM information_schema.schemata")}
     assert "paging" in schemas
     assert not {schema for schema in schemas if "staging" in schema}

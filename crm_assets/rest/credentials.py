@@ -71,6 +71,8 @@ class Credentials:
         Raises:
             ReadError: It is one, or no URL at all.
         """
+        if url.startswith(self._home_page):
+            return
         try:
             found = origin(url)
         except ValueError:
@@ -81,6 +83,12 @@ class Credentials:
                 f"the server points at another address ({scheme}://{host}:{port}); "
                 f"the credentials are not sent there. If the API moved, change base_url"
             )
+
+    @cached_property
+    def _home_page(self) -> str:
+        """The connection's origin as base_url writes it; what begins so, slash included, is of that origin."""
+        parts = urlsplit(self.base_url)
+        return f"{parts.scheme}://{parts.netloc}/"
 
     @cached_property
     def _home(self) -> tuple[str, str, int | None]:
