@@ -7,13 +7,12 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-import duckdb
 import msgspec
-import pyarrow as pa
 
+from crm_assets.rest.batches import Batches, UndecodableError
 from crm_assets.rest.decode import Records
 from crm_assets.rest.envelope import open_envelope, unreadable
 from crm_assets.rest.errors import ReadError
@@ -24,9 +23,6 @@ from crm_assets.rest.session import Session, Traffic
 from crm_assets.rest.spool import WHOLE, Keep, Spool
 from crm_assets.rest.walk import walk
 from crm_assets.spec.connections import Connection
-
-_BATCH_BYTES = 8_000_000
-_BATCH_PAGES = 256
 
 Watch = Callable[[str, int, int], None]
 """Told a resource's name and its pages and rows so far."""
@@ -44,14 +40,6 @@ class _Listing:
         parts = [f"{name} {value}" for name, value in self.values.items()]
         parts += [f"window {self.span}"] if self.span else ["rows without a date"] if self.keep.undated else []
         return ", ".join(parts)
-
-
-@dataclass
-class _Batch:
-    """Pages on their way to the decoding thread."""
-
-    pages: list[Records] = field(default_factory=list)
-    bytes: int = 0
 
 
 class Reader:
@@ -83,12 +71,9 @@ class Reader:
         self._task = task
         self._endpoint = task.resource.endpoint
         self._session = session
-        self._spool = spool
-        self._decoding = decoding
+        self._inspect = spool.decoder.inspect
+        self._batches = Batches(decoding, spool.append)
         self._watch = watch
-        self._batches: dict[Keep, _Batch] = {}
-        self._handing_over = asyncio.Lock()
-        self._appending: asyncio.Future[None] | None = None
         self._rows = 0
         self._ended_by = ""
 
@@ -106,10 +91,9 @@ class Reader:
         workers = min(len(listings), self._connection.concurrency)
         try:
             await all_or_none(self._work(listings) for _ in range(workers))
-            for keep in list(self._batches):
-                await self._flush(keep)
+            await self._batches.finish()
         finally:
-            await self._appended()
+            self._batches.abandon()
         if self.proof.lists == 0 and self.proof.skipped:
             raise ReadError(f"nothing could be read: {self.proof.skipped[0]}")
         self.proof.reason = (
@@ -138,6 +122,8 @@ class Reader:
             listing = listings.popleft()
             try:
                 await self._list(listing, listings)
+            except UndecodableError:
+                raise
             except ReadError as error:
                 if error.status not in self._endpoint.error_handler.ignore_status_codes:
                     raise (error.at(str(listing)) if str(listing) else error) from error.__cause__
@@ -176,7 +162,7 @@ class Reader:
             try:
                 answer = await self._session.send(request, self._endpoint.error_handler, self.traffic)
                 envelope = open_envelope(answer.body, answer.content_type, self._endpoint)
-                return Page(envelope, self._spool.decoder.inspect(envelope.records, envelope.companions, values))
+                return Page(envelope, self._inspect(envelope.records, envelope.companions, values))
             except ReadError as error:
                 raise error.at(name) from error.__cause__
             except (msgspec.DecodeError, RecursionError) as error:
@@ -186,30 +172,8 @@ class Reader:
 
     async def _take(self, records: Records, keep: Keep, walked: Walked) -> None:
         self._rows += records.count
-        batch = self._batches.setdefault(keep, _Batch())
-        batch.pages.append(records)
-        batch.bytes += len(records.array)
         self._watch(self._task.resource.name, self.proof.pages + walked.pages, self._rows)
-        if len(batch.pages) >= _BATCH_PAGES or batch.bytes >= _BATCH_BYTES:
-            await self._flush(keep)
-
-    async def _flush(self, keep: Keep) -> None:
-        """Hand a batch to the decoding thread as soon as the one before is done; the next is fetched meanwhile."""
-        batch = self._batches.pop(keep, _Batch())
-        async with self._handing_over:
-            await self._appended()
-            if batch.pages:
-                loop = asyncio.get_running_loop()
-                self._appending = loop.run_in_executor(self._decoding, self._spool.append, batch.pages, keep)
-
-    async def _appended(self) -> None:
-        appending, self._appending = self._appending, None
-        if appending is None:
-            return
-        try:
-            await appending
-        except (duckdb.Error, pa.ArrowException) as error:
-            raise ReadError(f"its records cannot be decoded ({str(error).splitlines()[0]})") from error
+        await self._batches.add(records, keep)
 
     def _finish(self, walked: Walked) -> None:
         self.proof.lists += 1

@@ -1,0 +1,90 @@
+"""Pages on their way to the decoding thread: in order, a few batches at a time, no error lost."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import duckdb
+import pytest
+
+from crm_assets.rest.batches import Batches, UndecodableError
+from crm_assets.rest.decode import Records
+from crm_assets.rest.spool import WHOLE, Keep
+
+UNDATED = Keep(undated=True)
+Append = Callable[[list[Records], Keep], None]
+
+
+def page(number: int, size: int = 3_000_000) -> Records:
+    """Return a page of about three megabytes; three of them are a batch."""
+    return Records(b" " * size, None, (str(number),), True, 1, (number,))
+
+
+async def sent(append: Append, pages: list[tuple[Records, Keep]]) -> None:
+    with ThreadPoolExecutor(1) as decoding:
+        batches = Batches(decoding, append)
+        try:
+            for records, keep in pages:
+                await batches.add(records, keep)
+            await batches.finish()
+        finally:
+            batches.abandon()
+
+
+def test_every_page_is_decoded_once_in_the_order_of_its_kind() -> None:
+    seen: list[tuple[list[str | None], Keep]] = []
+    pages = [(page(number), UNDATED if number % 5 == 0 else WHOLE) for number in range(20)]
+    asyncio.run(sent(lambda batch, keep: seen.append(([one.values[0] for one in batch], keep)), pages))
+    for keep in (WHOLE, UNDATED):
+        taken = [number for batch, kind in seen if kind == keep for number in batch]
+        assert taken == [records.values[0] for records, kind in pages if kind == keep]
+    assert len(seen) > 5
+
+
+def test_small_pages_are_decoded_many_at_a_time() -> None:
+    sizes: list[int] = []
+    asyncio.run(sent(lambda batch, _: sizes.append(len(batch)), [(page(number, 10), WHOLE) for number in range(600)]))
+    assert sizes == [256, 256, 88]
+
+
+def test_a_slow_decoding_thread_holds_the_reader_up() -> None:
+    let_go = threading.Event()
+
+    async def read() -> int:
+        with ThreadPoolExecutor(1) as decoding:
+            batches = Batches(decoding, lambda *_: let_go.wait(30) and None)
+            taken = 0
+            try:
+                while taken < 100:
+                    await asyncio.wait_for(batches.add(page(taken), WHOLE), 0.5)
+                    taken += 1
+            except asyncio.TimeoutError:
+                return taken
+            finally:
+                let_go.set()
+                batches.abandon()
+        return taken
+
+    assert asyncio.run(read()) == 11
+
+
+def test_a_batch_that_cannot_be_decoded_is_an_error_without_a_place(caplog: pytest.LogCaptureFixture) -> None:
+    def append(batch: list[Records], _: Keep) -> None:
+        raise duckdb.OutOfMemoryException(f"batch of {len(batch)} pages\nand a long explanation")
+
+    with pytest.raises(UndecodableError, match=r"^its records cannot be decoded \(.*batch of 3 pages\)$"):
+        asyncio.run(sent(append, [(page(number), WHOLE) for number in range(30)]))
+    gc.collect()
+    assert not caplog.records, "asyncio tells of errors nobody looked at"
+
+
+def test_an_error_of_the_disk_is_told_as_it_is() -> None:
+    def append(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        asyncio.run(sent(append, [(page(1), WHOLE)]))
