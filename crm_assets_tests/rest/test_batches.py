@@ -24,12 +24,14 @@ def page(number: int, size: int = 3_000_000) -> Records:
     return Records(b" " * size, None, (str(number),), True, 1, (number,))
 
 
-async def sent(append: Append, pages: list[tuple[Records, Keep]]) -> None:
+async def sent(append: Append, pages: list[tuple[Records, Keep]], pause: float = 0) -> None:
+    """Hand pages over; pause before the end."""
     with ThreadPoolExecutor(1) as decoding:
         batches = Batches(decoding, append)
         try:
             for records, keep in pages:
                 await batches.add(records, keep)
+            await asyncio.sleep(pause)
             await batches.finish()
         finally:
             batches.abandon()
@@ -77,7 +79,7 @@ def test_a_batch_that_cannot_be_decoded_is_an_error_without_a_place(caplog: pyte
         raise duckdb.OutOfMemoryException(f"batch of {len(batch)} pages\nand a long explanation")
 
     with pytest.raises(UndecodableError, match=r"^its records cannot be decoded \(.*batch of 3 pages\)$"):
-        asyncio.run(sent(append, [(page(number), WHOLE) for number in range(30)]))
+        asyncio.run(sent(append, [(page(number), WHOLE) for number in range(6)], pause=0.2))
     gc.collect()
     assert not caplog.records, "asyncio tells of errors nobody looked at"
 
