@@ -75,9 +75,7 @@ class Batches:
     def abandon(self) -> None:
         """Forget the batches that wait, and what became of those that do not: the read has failed already."""
         while self._handed_over:
-            batch = self._handed_over.pop()
-            if not batch.cancel() and not batch.cancelled():
-                batch.exception()
+            self._handed_over.pop().cancel()
 
     async def _hand_over(self, keep: Keep) -> None:
         pages = self._open.pop(keep, _Batch()).pages
