@@ -7,6 +7,8 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -17,8 +19,9 @@ from crm_assets.rest.spool import Keep
 
 _BYTES = 8_000_000
 _PAGES = 256
-_WAITING = 3
-"""Batches handed over at once: so many that neither side waits for the other's turns."""
+_WAITING = 6
+"""Batches of a connection that wait for the decoding thread: so many that neither side waits for the other's turns."""
+_Result = TypeVar("_Result")
 
 
 class UndecodableError(ReadError):
@@ -35,20 +38,42 @@ class _Batch:
         return self.bytes >= _BYTES or len(self.pages) >= _PAGES
 
 
+class DecodingThread:
+    """The one thread that decodes the pages of a connection.
+
+    Args:
+        thread: An executor with a single thread.
+    """
+
+    def __init__(self, thread: Executor) -> None:
+        self._thread = thread
+        self._room = asyncio.Semaphore(_WAITING)
+
+    async def run(self, work: Callable[..., _Result], *given: object) -> _Result:
+        """Have something done there, and wait for it."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(work, *given))
+
+    async def hand_over(self, work: Callable[..., None], *given: object) -> asyncio.Future[None]:
+        """Have something done there; wait only while too much waits for it already."""
+        await self._room.acquire()
+        done = asyncio.get_running_loop().run_in_executor(self._thread, partial(work, *given))
+        done.add_done_callback(lambda _: self._room.release())
+        return done
+
+
 class Batches:
     """The batches of one resource.
 
     Args:
-        decoding: The single decoding thread.
-        append: Decodes a batch there.
+        decoding: Where they are decoded.
+        append: Decodes a batch.
     """
 
-    def __init__(self, decoding: Executor, append: Callable[[list[Records], Keep], None]) -> None:
+    def __init__(self, decoding: DecodingThread, append: Callable[[list[Records], Keep], None]) -> None:
         self._decoding = decoding
         self._append = append
         self._open: defaultdict[Keep, _Batch] = defaultdict(_Batch)
         self._handed_over: deque[asyncio.Future[None]] = deque()
-        self._handing_over = asyncio.Lock()
 
     async def add(self, page: Records, keep: Keep) -> None:
         """Take a page; hand its batch over when it is full.
@@ -78,16 +103,13 @@ class Batches:
             self._handed_over.pop().cancel()
 
     async def _hand_over(self, keep: Keep) -> None:
-        pages = self._open.pop(keep, _Batch()).pages
-        async with self._handing_over:
-            await self._decoded(all_but=_WAITING - 1)
-            if pages:
-                loop = asyncio.get_running_loop()
-                self._handed_over.append(loop.run_in_executor(self._decoding, self._append, pages, keep))
+        pages = self._open.pop(keep).pages
+        await self._decoded(only_done=True)
+        self._handed_over.append(await self._decoding.hand_over(self._append, pages, keep))
 
-    async def _decoded(self, all_but: int = 0) -> None:
+    async def _decoded(self, *, only_done: bool = False) -> None:
         try:
-            while len(self._handed_over) > all_but:
+            while self._handed_over and (self._handed_over[0].done() or not only_done):
                 await self._handed_over.popleft()
         except (duckdb.Error, pa.ArrowException) as error:
             raise UndecodableError(f"its records cannot be decoded ({str(error).splitlines()[0]})") from error

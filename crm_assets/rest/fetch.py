@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from crm_assets.rest.batches import DecodingThread
 from crm_assets.rest.budget import RateBudget
 from crm_assets.rest.credentials import Credentials
 from crm_assets.rest.errors import ReadError
@@ -23,6 +24,9 @@ from crm_assets.rest.session import Session
 from crm_assets.rest.spool import Spool
 from crm_assets.rest.stopping import run_stoppable
 from crm_assets.spec.connections import Connection
+
+_ROOM = 100_000_000
+"""Bytes of decoded rows that all spools of a connection together may hold."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +83,14 @@ class _Fetch:
 
     async def run(self) -> list[Reading]:
         headers = self._connection.system.client.headers
-        with duckdb.connect(config={"threads": 1}) as database, ThreadPoolExecutor(1, "decode") as decoding:
+        room = _ROOM // max(len(self._tasks), 1)
+        with duckdb.connect(config={"threads": 1}) as database, ThreadPoolExecutor(1, "decode") as thread:
             database.execute("SET timezone = 'UTC'")
+            decoding = DecodingThread(thread)
             async with Session(self._credentials, self._budget, self._connection.concurrency, headers) as session:
                 for task in self._tasks.values():
                     proof = Proof(mode=task.mode, spans=task.spans, since=task.since)
-                    spool = Spool(task.resource, proof.read_id, self._folder, database)
+                    spool = Spool(task.resource, proof.read_id, self._folder, database, room)
                     reader = Reader(self._connection, task, proof, session, spool, decoding, self._watch)
                     self._readings[task.resource.name] = asyncio.ensure_future(
                         self._read(task, reader, spool, decoding)
@@ -96,12 +102,12 @@ class _Fetch:
                         reading.cancel()
         return [reading for reading in readings if reading.task.load]
 
-    async def _read(self, task: Task, reader: Reader, spool: Spool, decoding: ThreadPoolExecutor) -> Reading:
+    async def _read(self, task: Task, reader: Reader, spool: Spool, decoding: DecodingThread) -> Reading:
         proof, started = reader.proof, time.perf_counter()
         proof.started_at = datetime.now(timezone.utc)
         try:
             await reader.read(await self._parents(task, decoding))
-            await asyncio.get_running_loop().run_in_executor(decoding, spool.seal, proof)
+            await decoding.run(spool.seal, proof)
             verify(proof)
         except ReadError as error:
             proof.reason = self._told(task, error.problem)
@@ -120,14 +126,14 @@ class _Fetch:
     def _told(self, task: Task, problem: str) -> str:
         return self._credentials.redact(f"{self._connection.name}.{task.resource.name}: {problem}")
 
-    async def _parents(self, task: Task, decoding: ThreadPoolExecutor) -> list[Any] | None:
+    async def _parents(self, task: Task, decoding: DecodingThread) -> list[Any] | None:
         parent = task.resource.parent
         if parent is None:
             return None
         reading = await asyncio.shield(self._readings[parent.resource])
         if reading.spool is None:
             raise ReadError(f"its parent could not be read ({reading.proof.reason})")
-        return await asyncio.get_running_loop().run_in_executor(decoding, reading.spool.values, parent.field)
+        return await decoding.run(reading.spool.values, parent.field)
 
 
 def verify(proof: Proof) -> None:

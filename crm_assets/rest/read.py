@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from concurrent.futures import Executor
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from crm_assets.rest.batches import Batches, UndecodableError
+from crm_assets.rest.batches import Batches, DecodingThread, UndecodableError
 from crm_assets.rest.decode import Records
 from crm_assets.rest.envelope import open_envelope, unreadable
 from crm_assets.rest.errors import ReadError
@@ -51,7 +50,7 @@ class Reader:
         proof: Filled while reading.
         session: Sends the requests.
         spool: Takes the rows.
-        decoding: The single decoding thread.
+        decoding: Decodes the pages.
         watch: Told of progress.
     """
 
@@ -62,7 +61,7 @@ class Reader:
         proof: Proof,
         session: Session,
         spool: Spool,
-        decoding: Executor,
+        decoding: DecodingThread,
         watch: Watch,
     ) -> None:
         self.proof = proof

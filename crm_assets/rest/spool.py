@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from crm_assets.rest.decode import REJECTED, Decoder, Records
 from crm_assets.rest.proof import Proof
+from crm_assets.rest.row_groups import ROWS, RowGroups
 from crm_assets.rest.types import literal, quoted
 from crm_assets.spec.system import Resource
 
@@ -45,9 +46,12 @@ class Spool:
         read_id: Identifier of the read, put into every row.
         folder: The run's own folder.
         database: The in-memory DuckDB connection of the decoding thread.
+        room: Bytes of rows that may be held in memory.
     """
 
-    def __init__(self, resource: Resource, read_id: str, folder: Path, database: duckdb.DuckDBPyConnection) -> None:
+    def __init__(
+        self, resource: Resource, read_id: str, folder: Path, database: duckdb.DuckDBPyConnection, room: int
+    ) -> None:
         self.resource = resource
         self.read_id = read_id
         self.path = folder / f"{resource.name}.parquet"
@@ -59,7 +63,7 @@ class Spool:
         self.seconds = 0.0
         self._kept: dict[str, int] = {"_misfits": 0, "_extra": 0}
         self._database = database
-        self._writer: pq.ParquetWriter | None = None
+        self._loadable = RowGroups(self.path, self.schema, room)
         self._rejects: pq.ParquetWriter | None = None
 
     def append(self, pages: list[Records], keep: Keep) -> None:
@@ -67,9 +71,7 @@ class Spool:
         started = time.perf_counter()
         rows, rejected = self.decoder.decode(pages)
         rows = self._belonging(rows, keep)
-        if rows.num_rows or self._writer is None:
-            self._writer = self._writer or pq.ParquetWriter(self.path, self.schema, compression="snappy")
-            self._writer.write_table(self._marked(rows))
+        self._loadable.add(self._marked(rows))
         if rejected.num_rows:
             self._rejects = self._rejects or pq.ParquetWriter(self.rejected_path, REJECTED.append(_READ_ID))
             self._rejects.write_table(self._with_read_id(rejected))
@@ -82,11 +84,9 @@ class Spool:
     def seal(self, proof: Proof) -> None:
         """Close the files and write what the rows show into the proof: counts, duplicates, misfits, unknown fields."""
         started = time.perf_counter()
-        if self._writer is None:
-            self.append([], WHOLE)
-        for writer in (self._writer, self._rejects):
-            if writer:
-                writer.close()
+        self._loadable.close()
+        if self._rejects:
+            self._rejects.close()
         proof.rejected = self.rejected
         proof.misfits = self._keys("_misfits")
         proof.unknown = self._keys("_extra")
@@ -162,6 +162,6 @@ class Spool:
             f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {newest}file_row_number DESC) = 1"
         )
         with pq.ParquetWriter(kept, self.schema, compression="snappy") as writer:
-            for batch in rows.to_arrow_reader(131_072):
+            for batch in rows.to_arrow_reader(ROWS):
                 writer.write_table(pa.Table.from_batches([batch]).cast(self.schema))
         kept.replace(self.path)

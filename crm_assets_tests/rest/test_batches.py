@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import duckdb
 import pytest
 
-from crm_assets.rest.batches import Batches, UndecodableError
+from crm_assets.rest.batches import Batches, DecodingThread, UndecodableError
 from crm_assets.rest.decode import Records
 from crm_assets.rest.spool import WHOLE, Keep
 
@@ -27,7 +27,7 @@ def page(number: int, size: int = 3_000_000) -> Records:
 async def sent(append: Append, pages: list[tuple[Records, Keep]], pause: float = 0) -> None:
     """Hand pages over; pause before the end."""
     with ThreadPoolExecutor(1) as decoding:
-        batches = Batches(decoding, append)
+        batches = Batches(DecodingThread(decoding), append)
         try:
             for records, keep in pages:
                 await batches.add(records, keep)
@@ -58,7 +58,7 @@ def test_a_slow_decoding_thread_holds_the_reader_up() -> None:
 
     async def read() -> int:
         with ThreadPoolExecutor(1) as decoding:
-            batches = Batches(decoding, lambda *_: let_go.wait(30) and None)
+            batches = Batches(DecodingThread(decoding), lambda *_: let_go.wait(30) and None)
             taken = 0
             try:
                 while taken < 100:
@@ -71,7 +71,7 @@ def test_a_slow_decoding_thread_holds_the_reader_up() -> None:
                 batches.abandon()
         return taken
 
-    assert asyncio.run(read()) == 11
+    assert asyncio.run(read()) == 20
 
 
 def test_a_batch_that_cannot_be_decoded_is_an_error_without_a_place(caplog: pytest.LogCaptureFixture) -> None:
