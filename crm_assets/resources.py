@@ -17,7 +17,7 @@ _PLACEHOLDER = re.compile(
 )
 
 
-class CrmSecrets(dg.ConfigurableResource):  # type: ignore[type-arg]
+class CrmSecrets(dg.ConfigurableResource):  # type: ignore[type-arg]  # it hands itself to the assets
     """Secrets through dlt's own providers: environment, ``.dlt/secrets.toml``, vaults.
 
     It has no configuration, so nothing of a secret can be seen in the UI. Values are looked up when a run needs them.

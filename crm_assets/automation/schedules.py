@@ -7,7 +7,7 @@ ahead where a window has a horizon) nor take a cron, so windows have a schedule 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta
 from itertools import groupby
 
@@ -52,7 +52,7 @@ def _description(job: ConnectionJob) -> str:
     return f"Windows of {job.connection.name}: the current day, and as many days before it once more: {days}."
 
 
-def _windows_evaluation(job: ConnectionJob):  # type: ignore[no-untyped-def]
+def _windows_evaluation(job: ConnectionJob) -> Callable[..., Iterator[dg.RunRequest | dg.SkipReason]]:
     def evaluate(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         moment = context.scheduled_execution_time.astimezone(job.connection.zone)
         requests = list(_requests(job, moment))

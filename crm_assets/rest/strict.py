@@ -47,7 +47,8 @@ class StrictCheck:
         tree = wire_tree(resource)
         self._decoder = None
         if not (resource.endpoint.include or _ambiguous(tree) or _odd(tree)):
-            self._decoder = msgspec.json.Decoder(list[_struct(tree, frozenset(resource.primary_key))])  # type: ignore[misc]
+            record = _struct(tree, frozenset(resource.primary_key))
+            self._decoder = msgspec.json.Decoder(list[record])  # type: ignore[valid-type]  # the type is made just now
             self._attributes = [_attribute_path(tree, key) for key in self._keys]
 
     def __call__(self, array: bytes) -> tuple[bool, int, Fingerprint]:
