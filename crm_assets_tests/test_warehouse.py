@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 import subprocess
 import sys
@@ -172,6 +173,20 @@ def test_a_data_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         Warehouse(tmp_path / "occupied" / "data").working_folder(),
     ):
         pytest.fail("there is no folder to work in")
+
+
+def test_only_the_first_load_of_a_table_goes_without_a_merge(paging: House) -> None:
+    def dispositions() -> list[dict[str, str]]:
+        """Return how each load, in the order of loads, wrote the lists it loaded."""
+        schemas = paging.query("SELECT schema FROM paging._dlt_version ORDER BY inserted_at")
+        tables = [json.loads(row["schema"])["tables"] for row in schemas]
+        return [{name: one[name]["write_disposition"] for name in one if name in lists} for one in tables]
+
+    lists = set(paging.resources("paging"))
+    assert {way for load in dispositions() for way in load.values()} == {"append"}
+    assert all(result.success for result in paging.load("paging"))
+    assert {way for load in dispositions()[1:] for way in load.values()} >= {"merge"}
+    assert set(dispositions()[-1].values()) == {"merge"}
 
 
 def test_the_warehouse_holds_no_staging_schema_between_runs(paging: House) -> None:
