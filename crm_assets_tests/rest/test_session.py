@@ -238,29 +238,6 @@ def test_other_redirects_are_refused_in_words(location: str, problem: str, tmp_p
     assert traffic.retries == 0
 
 
-@pytest.mark.parametrize(
-    ("url", "own"),
-    [
-        ("https://api.example.com/v1/things?page=2", True),
-        ("https://api.example.com?page=2", True),
-        ("HTTPS://API.example.com:443/v1", True),
-        ("https://api.example.com.elsewhere.example/v1", False),
-        ("https://api.example.comelsewhere.example/v1", False),
-        ("https://api.example.com@elsewhere.example/v1", False),
-        ("https://api.example.com:secret@elsewhere.example/v1", False),
-        ("https://api.example.com:444/v1", False),
-        ("http://api.example.com/v1", False),
-    ],
-)
-def test_an_address_that_only_looks_like_the_own_one_gets_no_credentials(url: str, own: bool) -> None:
-    credentials = Credentials(KEY, SECRETS, "https://api.example.com/v1")
-    if own:
-        assert SECRETS["api_key"] in credentials.headers(url).values()
-        return
-    with pytest.raises(ReadError, match="points at another address"):
-        credentials.headers(url)
-
-
 def test_a_redirect_without_a_target_is_an_error(tmp_path: Path) -> None:
     error, _, _ = send(tmp_path, [Reply(304, b"", {})])
     assert isinstance(error, ReadError)
