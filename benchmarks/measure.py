@@ -67,7 +67,7 @@ class _Watch(threading.Thread):
         self.ended = threading.Event()
 
     def run(self) -> None:
-        """Sample, and kill the process group once at the deadline."""
+        """FirstPage, and kill the process group once at the deadline."""
         while not self.ended.wait(SAMPLE_SECONDS):
             self.peak = max(self.peak, tree_mb(self.root))
             if time.perf_counter() > self.deadline:

@@ -145,7 +145,7 @@ class Api:
 
 
 class Connection(asyncio.Protocol):
-    """One kept-alive client connection that sends GET requests one after another."""
+    """One kept-run_lock client connection that sends GET requests one after another."""
 
     def __init__(self, api: Api) -> None:
         self._api = api

@@ -33,7 +33,7 @@ class Scenario:
     """Declaration our contender reads the list by."""
     lists: dict[str, tuple[str, ...]] = field(default_factory=lambda: RECORDS)
     """Lists by connection."""
-    mode: Literal["sweep", "cursor"] = "sweep"
+    mode: Literal["full_refresh", "cursor"] = "full_refresh"
     changed: float | None = None
     """Percent of rows that change between a first, unmeasured run and the measured one, if there is a first."""
     measure: Literal["wall", "fetch"] = "wall"

@@ -20,7 +20,7 @@ _DATE = click.DateTime(["%Y-%m-%d"])
 @click.version_option(package_name="crm_assets")
 def main() -> None:
     """CRM data in your warehouse, through Dagster."""
-    from crm_assets.settings import quiet_libraries
+    from crm_assets.commands.startup import quiet_libraries
 
     quiet_libraries()
 
@@ -34,13 +34,13 @@ def main() -> None:
 def sync(selection: str | None, first: datetime | None, last: datetime | None, full: bool, report: Path | None) -> None:
     """Materialize assets without the UI. SELECTION is in Dagster's asset-selection syntax.
 
-    Without dates: sweeps, cursors, and every window since start_date that was never loaded, plus the trailing days.
+    Without dates: full and incremental reads, and every window since start_date never loaded, plus the lookback days.
     Exits with 0 only if every asset was loaded and no check failed.
     """
-    from crm_assets.orders import Order
+    from crm_assets.commands.sync.run_requests import SyncRequest
 
     with _in_words():
-        outcomes = _sync(Order(selection, _days(first, last), full), report)
+        outcomes = _sync(SyncRequest(selection, _days(first, last), full), report)
     sys.exit(0 if all(outcome.succeeded for outcome in outcomes) else 1)
 
 
@@ -50,7 +50,7 @@ def sync(selection: str | None, first: datetime | None, last: datetime | None, f
 @click.option("--rows", default=120, show_default=True, help="Typical number of rows of a list.")
 def demo(ui: bool, port: int, rows: int) -> None:
     """Show everything: sandbox up, all assets materialized and checked, then the Dagster UI."""
-    from crm_assets.demo import run_demo
+    from crm_assets.commands.demo import run_demo
 
     with _in_words():
         sys.exit(run_demo(ui=ui, port=port, rows=rows))
@@ -64,8 +64,8 @@ def demo(ui: bool, port: int, rows: int) -> None:
 @click.option("--print-env", is_flag=True, help="Only print what to set so that the connections use it.")
 def sandbox(port: int, rows: int, seed: int, days_later: int, print_env: bool) -> None:
     """Serve a local API for every configured connection, with test data."""
+    from crm_assets.declarations.connections import load_connections
     from crm_assets.sandbox import Sandbox, run_forever, sandbox_environment
-    from crm_assets.spec.connections import load_connections
 
     with _in_words():
         connections = load_connections()
@@ -77,15 +77,15 @@ def sandbox(port: int, rows: int, seed: int, days_later: int, print_env: bool) -
         run_forever(Sandbox(connections, rows=rows, seed=seed, state=days_later), port)
 
 
-@main.command("import-seed")
+@main.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--name", help="Name of the system (default: the file's).")
-def import_seed_(file: Path, name: str | None) -> None:
+def import_(file: Path, name: str | None) -> None:
     """Turn a dlt REST API configuration (a document or its Python) into a declaration, and list every repair."""
-    from crm_assets.spec.seed import import_seed
+    from crm_assets.declarations.importers import import_config
 
     with _in_words():
-        seed = import_seed(file.read_text(encoding="utf-8"), name or file.stem.lower().replace("-", "_"))
+        seed = import_config(file.read_text(encoding="utf-8"), name or file.stem.lower().replace("-", "_"))
         click.echo(seed.yaml)
         click.echo(f"{len(seed.repairs)} repairs:", err=True)
         for repair in seed.repairs:
@@ -96,12 +96,11 @@ def import_seed_(file: Path, name: str | None) -> None:
 @click.argument("connection")
 def export_dlt(connection: str) -> None:
     """Print a connection's declaration as dlt's own REST API configuration, as JSON; dlt has validated it."""
-    from crm_assets.resources import secret_names
-    from crm_assets.rest.dlt_config import rest_api, rest_api_config
+    from crm_assets.commands.export_dlt import rest_api, rest_api_config
 
     with _in_words():
         chosen = _connection(connection)
-        secrets = {name: f'dlt.secrets["sources.{chosen.name}.{name}"]' for name in secret_names(chosen)}
+        secrets = {name: f'dlt.secrets["sources.{chosen.name}.{name}"]' for name in chosen.system.client.auth.secrets}
         rest_api(chosen, secrets)
         click.echo(json.dumps(rest_api_config(chosen, secrets), indent=2, ensure_ascii=False))
 
@@ -110,8 +109,8 @@ def export_dlt(connection: str) -> None:
 @click.argument("connections", nargs=-1)
 def doctor(connections: tuple[str, ...]) -> None:
     """Ask every list of CONNECTIONS (default: all) for one page, and say in words what is wrong."""
-    from crm_assets.doctor import examine, render
-    from crm_assets.warehouse import Warehouse
+    from crm_assets.commands.doctor import examine, render
+    from crm_assets.warehouse.warehouse import Warehouse
 
     with _in_words():
         diagnoses = examine([_connection(name) for name in connections or _names()], Warehouse().folder)
@@ -127,9 +126,9 @@ def doctor(connections: tuple[str, ...]) -> None:
 @click.option("--show-pii", is_flag=True, help="Show personal data.")
 def preview(resource: str, rows: int, first: datetime | None, last: datetime | None, show_pii: bool) -> None:
     """Show sample rows of a list; nothing is loaded, personal data is masked."""
-    from crm_assets.preview import preview as first_rows
-    from crm_assets.preview import render
-    from crm_assets.warehouse import Warehouse
+    from crm_assets.commands.preview import preview as first_rows
+    from crm_assets.commands.preview import render
+    from crm_assets.warehouse.warehouse import Warehouse
 
     with _in_words():
         name, _, list_ = resource.partition(".")
@@ -145,15 +144,15 @@ def preview(resource: str, rows: int, first: datetime | None, last: datetime | N
 @click.option("--full", is_flag=True, help="As if whole lists were read.")
 def plan(selection: str | None, first: datetime | None, last: datetime | None, full: bool) -> None:
     """Say what a sync would request, and how long that takes at the vendor's rate. Nothing is requested."""
+    from crm_assets.commands.plan import plan as requests_of
+    from crm_assets.commands.plan import render
+    from crm_assets.commands.sync.run_requests import SyncRequest, chosen
     from crm_assets.definitions import defs
-    from crm_assets.orders import Order, chosen
-    from crm_assets.plan import plan as requests_of
-    from crm_assets.plan import render
-    from crm_assets.warehouse import Warehouse
+    from crm_assets.warehouse.warehouse import Warehouse
 
     with _in_words():
         days = _days(first, last)
-        keys = chosen(defs(), Order(selection))
+        keys = chosen(defs(), SyncRequest(selection))
         wanted = [(_connection(name), {key.path[-1] for key in own}) for name, own in keys.items()]
         plans = requests_of(wanted, Warehouse(), days=days, full=full)
     _print(render(plans))
@@ -168,9 +167,9 @@ def plan(selection: str | None, first: datetime | None, last: datetime | None, f
 )
 def report(form: Any, output: Path | None) -> None:
     """Export the last result of every asset check, from DAGSTER_HOME or the demo's instance."""
-    from crm_assets.report import report as last_results
-    from crm_assets.report_formats import render
-    from crm_assets.spec.connections import load_connections
+    from crm_assets.commands.report import report as last_results
+    from crm_assets.commands.report_view import render
+    from crm_assets.declarations.connections import load_connections
 
     with _in_words():
         instance = _instance()
@@ -184,7 +183,7 @@ def report(form: Any, output: Path | None) -> None:
 @main.command()
 def docs() -> None:
     """Write docs/systems anew from the declarations."""
-    from crm_assets.docs import write
+    from crm_assets.commands.reference_docs.pages import write
 
     for path in write(Path.cwd()):
         click.echo(path)
@@ -195,7 +194,7 @@ def _instance() -> Any:
 
     import dagster as dg
 
-    from crm_assets.warehouse import Warehouse
+    from crm_assets.warehouse.warehouse import Warehouse
 
     demo = Warehouse().folder.resolve() / "dagster"
     if not os.environ.get("DAGSTER_HOME") and not demo.exists():
@@ -207,7 +206,7 @@ def _instance() -> Any:
 
 
 def _names() -> list[str]:
-    from crm_assets.spec.connections import load_connections
+    from crm_assets.declarations.connections import load_connections
 
     return [connection.name for connection in load_connections()]
 
@@ -223,9 +222,9 @@ def _print(renderable: Any) -> None:
 
 
 def _sync(order: Any, report: Path | None = None) -> Any:
+    from crm_assets.commands.sync.console import Bars, as_json, render
+    from crm_assets.commands.sync.sync import run
     from crm_assets.definitions import defs
-    from crm_assets.summary import Bars, as_json, render
-    from crm_assets.sync import run
 
     console, started = _console(), time.monotonic()
     with Bars(console) as bars:
@@ -238,8 +237,8 @@ def _sync(order: Any, report: Path | None = None) -> Any:
 
 
 def _connection(name: str) -> Any:
-    from crm_assets.spec.connections import load_connections
-    from crm_assets.spec.errors import unknown
+    from crm_assets.declarations.connections import load_connections
+    from crm_assets.declarations.errors import unknown
 
     connections = {connection.name: connection for connection in load_connections()}
     if name not in connections:
@@ -248,7 +247,7 @@ def _connection(name: str) -> Any:
 
 
 def _days(first: datetime | None, last: datetime | None) -> Any:
-    from crm_assets.rest.request import Span
+    from crm_assets.date_range import DateRange
 
     if first is None and last is None:
         return None
@@ -257,14 +256,14 @@ def _days(first: datetime | None, last: datetime | None) -> Any:
     end = last.date() if last else datetime.now().astimezone().date()
     if end < first.date():
         raise click.UsageError("--to lies before --from")
-    return Span(first.date(), end + timedelta(days=1))
+    return DateRange(first.date(), end + timedelta(days=1))
 
 
 @contextmanager
 def _in_words() -> Iterator[None]:
     """Turn what a person can mend into one line; everything else keeps its traceback."""
-    from crm_assets.failures import WarehouseError
-    from crm_assets.rest.errors import ReadError
+    from crm_assets.extract.errors import ReadError
+    from crm_assets.warehouse.errors import WarehouseError
 
     try:
         yield
@@ -277,9 +276,9 @@ def _in_words() -> Iterator[None]:
 
 def run() -> None:
     """Be the command ``crm-assets``."""
-    from crm_assets.process import run_briefly
+    from crm_assets.commands.fast_exit import run_and_exit
 
-    run_briefly(main)
+    run_and_exit(main)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dagster as dg
 
-from crm_assets.assets import connection_assets, endpoint_specs
-from crm_assets.automation.compose import automation
-from crm_assets.automation.freshness import with_freshness
-from crm_assets.bridge import SpoolDltResource
-from crm_assets.resources import CrmSecrets
-from crm_assets.spec.connections import load_connections
-from crm_assets.warehouse import Warehouse
+from crm_assets.declarations.connections import load_connections
+from crm_assets.orchestration.assets import connection_assets, endpoint_specs
+from crm_assets.orchestration.automation.compose import automation
+from crm_assets.orchestration.dlt_integration import StagedDltResource
+from crm_assets.orchestration.freshness import with_freshness
+from crm_assets.orchestration.resources import CrmSecrets
+from crm_assets.warehouse.warehouse import Warehouse
 
 
 @dg.definitions
@@ -23,7 +23,7 @@ def defs() -> dg.Definitions:
         assets += endpoint_specs(connection)
     read = dg.Definitions(
         assets=assets,
-        resources={"secrets": CrmSecrets(), "loader": SpoolDltResource()},
+        resources={"secrets": CrmSecrets(), "loader": StagedDltResource()},
         executor=dg.in_process_executor,
     )
     return dg.Definitions.merge(read, automation(connections, warehouse))

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from crm_assets.declarations.connections import Connection
 from crm_assets.sandbox import Sandbox, sandbox_environment, serve
-from crm_assets.spec.connections import Connection
-from crm_assets_tests.house import START, TODAY, House, all_connections, close_abandoned
+from crm_assets_tests.installation import START, TODAY, Installation, all_connections, close_abandoned
 from crm_assets_tests.postgres import programs
 
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
@@ -21,10 +21,10 @@ os.environ["DAGSTER_DISABLE_TELEMETRY"] = "true"
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a background job of a script, and in all it starts
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-Build = Callable[..., House]
+Build = Callable[..., Installation]
 _THEIRS = ("dagster", "dagster_shared", "dagster_dlt", "dagster_embedded_elt", "dlt", "sqlalchemy")
 
-collect_ignore = [] if programs() else ["test_postgres.py"]
+collect_ignore = [] if programs() else ["warehouse/test_postgres.py"]
 
 
 def pytest_report_header() -> list[str]:
@@ -77,14 +77,14 @@ def paging_folder(
     """A data folder into which the connection ``paging`` was read, for tests to copy."""
     sandbox = served[0]
     sandbox.state, state = 0, sandbox.state
-    first = House(*served, tmp_path_factory.mktemp("paging") / "data", [connections["paging"]])
+    first = Installation(*served, tmp_path_factory.mktemp("paging") / "data", [connections["paging"]])
     assert all(result.success for result in first.load("paging"))
     sandbox.state = state
     return first.folder
 
 
 @pytest.fixture
-def paging(house: Build, paging_folder: Path, tmp_path: Path) -> House:
+def paging(house: Build, paging_folder: Path, tmp_path: Path) -> Installation:
     """An installation with that data."""
     return house("paging", folder=Path(copytree(paging_folder, tmp_path / "data")))
 
@@ -93,9 +93,9 @@ def paging(house: Build, paging_folder: Path, tmp_path: Path) -> House:
 def house(sandbox: Sandbox, served: tuple[Sandbox, str], connections: dict[str, Connection], tmp_path: Path) -> Build:
     """Return a function that builds an installation of some connections, given by name or as they are."""
 
-    def build(*chosen: str | Connection, folder: Path | None = None, **given: Any) -> House:
+    def build(*chosen: str | Connection, folder: Path | None = None, **given: Any) -> Installation:
         found = [connections[one] if isinstance(one, str) else one for one in chosen]
-        return House(sandbox, served[1], folder or tmp_path / "data", found, **given)
+        return Installation(sandbox, served[1], folder or tmp_path / "data", found, **given)
 
     return build
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg2
 from psycopg2.extras import RealDictCursor
 
-from crm_assets_tests.house import House, Row
+from crm_assets_tests.installation import Installation, Row
 
 
 def programs() -> Path | None:
@@ -63,7 +63,7 @@ def _free_port() -> int:
     return port
 
 
-class PostgresHouse(House):
+class PostgresHouse(Installation):
     """An installation whose warehouse is the server that dlt's configuration names."""
 
     def query(self, sql: str) -> list[Row]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from crm_assets.sandbox import Sandbox
 from crm_assets_tests.conftest import only
-from crm_assets_tests.house import House, all_connections, failure
+from crm_assets_tests.installation import Installation, all_connections, failure
 
 CONNECTION = "visitor_analytics"
 Work = tuple[str, str, str, Sequence[str]]
@@ -22,7 +22,7 @@ def read_days(work: Work) -> list[str]:
     served_at, folder, destination, days = work
     (connection,) = (one for one in all_connections() if one.name == CONNECTION)
     chosen = only(connection, "accounts", "visits")
-    house = House(Sandbox([chosen]), served_at, Path(folder), [chosen], destination=destination)
+    house = Installation(Sandbox([chosen]), served_at, Path(folder), [chosen], destination=destination)
     results = [house.materialize(f"{CONNECTION}/visits", day=day) for day in days]
     return [failure(result) for result in results if not result.success]
 

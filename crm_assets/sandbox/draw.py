@@ -16,7 +16,7 @@ def stream(*parts: object) -> random.Random:
     return random.Random("/".join(str(part) for part in parts))  # noqa: S311 - test data, not cryptography
 
 
-class Span(NamedTuple):
+class DateRange(NamedTuple):
     """A span of time, both bounds aware and the end exclusive."""
 
     start: datetime
@@ -33,7 +33,7 @@ def midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone).astimezone(timezone.utc)
 
 
-def spread(count: int, span: Span, draws: random.Random, step: int = 1) -> list[datetime]:
+def spread(count: int, span: DateRange, draws: random.Random, step: int = 1) -> list[datetime]:
     """Return ascending moments spread evenly over the span.
 
     Args:
@@ -46,7 +46,7 @@ def spread(count: int, span: Span, draws: random.Random, step: int = 1) -> list[
     return [moment(span, int((index + draws.random()) * width), step) for index in range(count)]
 
 
-def moment(span: Span, offset: int, step: int = 1) -> datetime:
+def moment(span: DateRange, offset: int, step: int = 1) -> datetime:
     """Return the moment ``offset`` milliseconds into the span (its last one at most), cut to ``step`` milliseconds."""
     start = (span.start - _EPOCH) // _MILLISECOND
     position = start + min(max(offset, 0), span.milliseconds - 1)

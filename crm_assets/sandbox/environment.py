@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from crm_assets.spec import Connection
+from crm_assets.declarations import Connection
 
 
 def sandbox_secrets(connection: Connection) -> dict[str, str]:

@@ -8,11 +8,11 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from crm_assets.declarations import Resource
+from crm_assets.declarations.models.base import PLACEHOLDER
+from crm_assets.declarations.models.incremental import Incremental, TimeFormat, Window
 from crm_assets.sandbox.answers import RefusedError
 from crm_assets.sandbox.draw import midnight
-from crm_assets.spec import Resource
-from crm_assets.spec.base import PLACEHOLDER
-from crm_assets.spec.modes import Cursor, TimeFormat, Window
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -26,7 +26,7 @@ def unfill(template: Any, value: Any, partial: bool = False) -> dict[str, Any]:
     """Return what the placeholders of a template stood for when it produced ``value``.
 
     Args:
-        template: Text, number or nested lists and mappings of them; the inverse of :func:`crm_assets.spec.base.fill`.
+        template: Text, number or nested lists and mappings of them; the inverse of ``declarations.models.base.fill``.
         value: What arrived. Mappings may hold more than the template.
         partial: Whether keys of the template may be missing in the value.
 
@@ -91,7 +91,7 @@ def requested_bounds(resource: Resource, zone: ZoneInfo, query: Mapping[str, Any
     Raises:
         RefusedError: A filter's value is not of the declared format (400).
     """
-    part = resource.window or resource.cursor
+    part = resource.window or resource.incremental
     if part is None:
         return UNBOUNDED
     try:
@@ -100,13 +100,13 @@ def requested_bounds(resource: Resource, zone: ZoneInfo, query: Mapping[str, Any
         demanded = _filled(part, resource.endpoint.params, resource.endpoint.json_body)
         found = {name: value for name, value in found.items() if str(demanded.get(name)) != str(value)}
         inclusive = resource.window is None or resource.window.end == "inclusive"
-        start = _instant(found.get("window_start", found.get("cursor_start")), part.format, zone)
+        start = _instant(found.get("window_start", found.get("incremental.start_value")), part.format, zone)
         return Bounds(start, _instant(found.get("window_end"), part.format, zone, inclusive))
     except (MismatchError, ValueError, OverflowError):
         raise RefusedError(400, f"The date filter of {resource.name} is not in the format {part.format}.") from None
 
 
-def _filled(part: Window | Cursor, query: Mapping[str, Any], body: Any) -> dict[str, Any]:
+def _filled(part: Window | Incremental, query: Mapping[str, Any], body: Any) -> dict[str, Any]:
     found = unfill(part.params, query, partial=True)
     return found | unfill(part.json_body or {}, body if isinstance(body, dict) else {}, partial=True)
 

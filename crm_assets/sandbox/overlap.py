@@ -6,8 +6,8 @@ import copy
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from crm_assets.declarations import Resource
 from crm_assets.sandbox.wire import companion_key, containing, encoder, place
-from crm_assets.spec import Resource
 
 
 def agreed(resource: Resource, columns: dict[str, list[Any]], zone: ZoneInfo) -> dict[str, list[Any]]:

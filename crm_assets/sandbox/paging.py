@@ -10,10 +10,10 @@ from math import ceil
 from typing import Any
 from urllib.parse import urlencode
 
+from crm_assets.declarations.json_path import dig, parse_path
+from crm_assets.declarations.models.paginator import CursorPage, JsonLink, Offset, PageNumber, Paginator, SinglePage
 from crm_assets.sandbox.answers import RefusedError
 from crm_assets.sandbox.selection import Selection
-from crm_assets.spec.paginator import CursorPage, JsonLink, Offset, PageNumber, Paginator, SinglePage
-from crm_assets.spec.paths import dig, parse_path
 
 DEFAULT_SIZE = 25
 """Rows of a page when the API has no page size parameter, or none is sent."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from crm_assets.declarations import Connection, Resource
+from crm_assets.declarations.models.paginator import JsonLink
 from crm_assets.sandbox.faults import Met
 from crm_assets.sandbox.paging import Asked, envelope
 from crm_assets.sandbox.selection import Selection
 from crm_assets.sandbox.spoiling import elsewhere, spoil_body
 from crm_assets.sandbox.spoilt_records import shift, spoil_records
 from crm_assets.sandbox.wire import Recorder, enveloped, listed_at, split_companions
-from crm_assets.spec import Connection, Resource
-from crm_assets.spec.paginator import JsonLink
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from crm_assets.spec import Column, ColumnType, Resource, System
-from crm_assets.spec.load import singular
+from crm_assets.declarations import Column, ColumnType, Resource, System
+from crm_assets.declarations.loader import singular
 
 Kind = Literal["person", "company"]
 
@@ -46,7 +46,7 @@ def roles(system: System, resource: Resource) -> Roles:
     """Return what the columns of a resource of the system stand for."""
     references = _references(system, resource)
     times = [name for name, column in resource.columns.items() if is_time(column) and not column.placeholder]
-    cursor = resource.cursor.field if resource.cursor else None
+    cursor = resource.incremental.field if resource.incremental else None
     window = resource.window.field if resource.window else None
     future = [name for name in times if _FUTURE.search(name) and not _UPDATED.search(name)]
     updated = [n for n in times if n != window and (_UPDATED.search(n) or (n == cursor and not _CREATED.search(n)))]

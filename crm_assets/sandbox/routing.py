@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from crm_assets.declarations import Connection, Resource
+from crm_assets.declarations.models.base import deep_merge
 from crm_assets.sandbox.answers import RefusedError
 from crm_assets.sandbox.filters import MismatchError, unfill
-from crm_assets.spec import Connection, Resource
-from crm_assets.spec.base import merged
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,11 @@ def _path(resource: Resource, call: Call) -> dict[str, Any] | None:
 
 
 def _given(connection: Connection, resource: Resource, call: Call) -> dict[str, Any] | None:
-    endpoint, part = resource.endpoint, resource.window or resource.cursor
+    endpoint, part = resource.endpoint, resource.window or resource.incremental
     params, body = {**connection.system.client.params, **endpoint.params}, endpoint.json_body or {}
     templates = [(params, body)]
     if part:
-        with_filter = dict(merged(body, part.json_body or {}))
+        with_filter = dict(deep_merge(body, part.json_body or {}))
         templates.append(({**params, **part.params}, with_filter))
     matches = (_match(call, *template) for template in templates)
     return next((found for found in matches if found is not None), None)

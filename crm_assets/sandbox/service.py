@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from crm_assets.declarations import Connection, Resource
 from crm_assets.sandbox.answers import RefusedError
 from crm_assets.sandbox.auth import check_credentials
 from crm_assets.sandbox.draw import midnight
@@ -28,7 +29,6 @@ from crm_assets.sandbox.selection import Selection
 from crm_assets.sandbox.spoiling import before_answer, spoil_response
 from crm_assets.sandbox.store import Store
 from crm_assets.sandbox.tables import Maker
-from crm_assets.spec import Connection, Resource
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -140,7 +140,7 @@ class Sandbox:
         """Return the parent's value the request asks for, in the parent's own type."""
         if resource.parent is None:
             return None
-        given = str(bound.get(resource.parent.bind))
+        given = str(bound.get(resource.parent.placeholder))
         values = self._store.parent_values(connection.name, resource.name, self.state) or []
         parent = next((value for value in values if str(value) == given), None)
         if parent is None:
@@ -164,7 +164,7 @@ class Sandbox:
 
 def _placeholders(resource: Resource, parent: Any, window: tuple[date, date] | None) -> dict[str, Any]:
     """Return the values of the columns that are filled from the request."""
-    known = {resource.parent.bind: parent} if resource.parent else {}
+    known = {resource.parent.placeholder: parent} if resource.parent else {}
     known |= {"window_start": window[0], "window_end": window[1]} if window else {}
     return {
         name: known.get(column.placeholder)

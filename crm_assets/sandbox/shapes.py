@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from crm_assets.declarations import Column
 from crm_assets.sandbox.facts import Fact, country_code, fact_named, fact_of_class, full_name, website
 from crm_assets.sandbox.world import Person
-from crm_assets.spec import Column
 
 Teller = Callable[[Person], Any]
 

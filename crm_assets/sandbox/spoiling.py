@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from crm_assets.declarations.json_path import WILDCARD
 from crm_assets.sandbox.answers import RefusedError
 from crm_assets.sandbox.faults import Fault, Met
-from crm_assets.spec.paths import WILDCARD
 
 
 async def before_answer(met: Met, request: Request) -> Response | None:

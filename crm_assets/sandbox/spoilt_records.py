@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from crm_assets.declarations import ColumnType, Resource
+from crm_assets.declarations.json_path import dig
 from crm_assets.sandbox.faults import Fault, Met
 from crm_assets.sandbox.wire import place
-from crm_assets.spec import ColumnType, Resource
-from crm_assets.spec.paths import dig
 
 _LONG = 4_073_197_535_330_103_116_606_750_064_146
 _ODD_FIELDS = {"Company Name (old)": "Stone", "Größe": 3, "😀 mood": "good", "a.b": True, "1st": None, "select": "*"}

@@ -7,11 +7,11 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from crm_assets.sandbox.draw import Span, midnight, moment
+from crm_assets.declarations import Column, ColumnType, Resource
+from crm_assets.sandbox.draw import DateRange, midnight, moment
 from crm_assets.sandbox.tables import Maker, Table
 from crm_assets.sandbox.times import Calendar, dated
 from crm_assets.sandbox.wire import containing
-from crm_assets.spec import Column, ColumnType, Resource
 
 _CHANGED, _NEW, _GONE = 20, 40, 50
 """One row in that many changes, comes or goes in a day."""
@@ -53,7 +53,7 @@ def _changed(maker: Maker, resource: Resource, table: Table, indexes: list[int],
         for index in indexes:
             columns[name][index] = _other(columns[name][index], resource.columns[name], draws)
     calendar = Calendar(resource, maker.subjects.roles(resource.name), maker.connection.zone)
-    span = Span(midnight(day, calendar.zone), midnight(day + timedelta(days=1), calendar.zone))
+    span = DateRange(midnight(day, calendar.zone), midnight(day + timedelta(days=1), calendar.zone))
     at = {index: moment(span, int(draws.random() * span.milliseconds), calendar.step) for index in indexes}
     for updated in calendar.roles.updated:
         columns[updated] = list(columns[updated])

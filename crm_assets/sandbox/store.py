@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
+from crm_assets.declarations import Connection, Resource
 from crm_assets.sandbox.filters import UNBOUNDED, Bounds, instant_of
 from crm_assets.sandbox.selection import Selection
 from crm_assets.sandbox.states import next_day
 from crm_assets.sandbox.tables import Maker, Table
-from crm_assets.spec import Connection, Resource
 
 _KEPT_SELECTIONS = 256
 _Made = TypeVar("_Made")
@@ -53,7 +53,7 @@ class Store:
             name: Name of the resource.
             state: Days passed.
             parent: Value that binds the rows to their parent; ``None`` for the rows of all parents.
-            bounds: Span of the window's or cursor's field.
+            bounds: DateRange of the window's or cursor's field.
         """
         key = (connection, name, state, parent, bounds)
         with self._lock:
@@ -92,7 +92,7 @@ class Store:
             key = (connection, name, state, "by time", parent)
             ordered = self._kept(key, lambda: _by_time(table, resource, indexes, self._connection(connection)))
             indexes = _inside(ordered, bounds)
-        if resource.window and resource.window.aggregate:
+        if resource.window and resource.window.per_partition:
             return _aggregate(table, resource, indexes, self._makers[connection])
         return Selection(table, indexes, {})
 
@@ -106,7 +106,7 @@ def _of_parent(table: Table, parent: Any) -> Sequence[int]:
 def _by_time(
     table: Table, resource: Resource, indexes: Sequence[int], connection: Connection
 ) -> tuple[list[datetime], list[int]]:
-    part = resource.window or resource.cursor
+    part = resource.window or resource.incremental
     assert part
     values = table.columns[part.field]
     dated = [index for index in indexes if values[index] is not None]

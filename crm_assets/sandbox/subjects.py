@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
+from crm_assets.declarations import Connection
 from crm_assets.sandbox.draw import stream
 from crm_assets.sandbox.roles import Roles, roles
 from crm_assets.sandbox.values import counted
 from crm_assets.sandbox.world import PEOPLE_PER_COMPANY
-from crm_assets.spec import Connection
 
 _FAMILY = 3
 """Rows of a resource that others are read per row of: each row costs a list of requests."""
@@ -52,7 +52,7 @@ class Subjects:
         if name in self.families:
             return min(_FAMILY, self._rows)
         share = 0.25 if resource.endpoint.paginator.type == "single_page" else 1.0
-        share *= 0.5 if resource.window and resource.window.aggregate else 1.0
+        share *= 0.5 if resource.window and resource.window.per_partition else 1.0
         return round(self._rows * share * (0.75 + self.draws(name, "size").random() / 2))
 
     def keys(self, name: str) -> list[Any]:

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from crm_assets.sandbox.draw import Span, midnight
+from crm_assets.declarations import Connection, Resource
+from crm_assets.declarations.loader import singular
+from crm_assets.sandbox.draw import DateRange, midnight
 from crm_assets.sandbox.overlap import agreed
 from crm_assets.sandbox.subjects import Subjects, deal
 from crm_assets.sandbox.times import Calendar
 from crm_assets.sandbox.values import Rows, counted, values_of
 from crm_assets.sandbox.world import PEOPLE_PER_COMPANY, person
-from crm_assets.spec import Connection, Resource
-from crm_assets.spec.load import singular
 
 _NULL_SHARE = 1 / 12
 _OFTEN_NULL = 2 / 3
@@ -66,7 +66,7 @@ class Maker:
     def __init__(self, connection: Connection, rows: int, seed: int, start: date, today: date) -> None:
         self.connection = connection
         self.subjects = Subjects(connection, rows, seed)
-        self.span = Span(midnight(start, connection.zone), midnight(today, connection.zone))
+        self.span = DateRange(midnight(start, connection.zone), midnight(today, connection.zone))
 
     def first_rows(self, resource: Resource, parents: list[Any] | None) -> Table:
         """Return the table a resource begins with.
@@ -78,12 +78,12 @@ class Maker:
         size = 0 if parents == [] else self.subjects.size(resource.name)
         dealt = self.subjects.dealt(resource.name)
         table = self.rows(resource, range(size), self.span, parents, dealt, "first")
-        return self._sighted(resource, table) if resource.window and resource.window.aggregate else table
+        return self._sighted(resource, table) if resource.window and resource.window.per_partition else table
 
     def new_rows(self, resource: Resource, serials: range, day: date, parents: list[Any] | None) -> Table:
         """Return rows that come into being during one day."""
         zone = self.connection.zone
-        span = Span(midnight(day, zone), midnight(day + _DAY, zone))
+        span = DateRange(midnight(day, zone), midnight(day + _DAY, zone))
         dealt = deal(len(serials), len(parents), self.subjects.draws(resource.name, day, "dealt")) if parents else None
         return self.rows(resource, serials if parents != [] else range(0), span, parents, dealt, day)
 
@@ -91,7 +91,7 @@ class Maker:
         self,
         resource: Resource,
         serials: range,
-        span: Span,
+        span: DateRange,
         parents: list[Any] | None,
         dealt: list[int] | None,
         salt: object,
@@ -142,13 +142,13 @@ class Maker:
             if other.parent and other.parent.resource == resource.name
         }
         kept |= {window.field} if window else set()
-        undated = window is not None and window.undated and column == window.field
+        include_undated = window is not None and window.include_undated and column == window.field
         declared = resource.columns[column]
         if column in columns and (
-            undated or (declared.nullable and column not in kept and len(declared.examples) != 1)
+            include_undated or (declared.nullable and column not in kept and len(declared.examples) != 1)
         ):
             share = _OFTEN_NULL if re.search(r"\bnull (while|for|where|on)\b", declared.description) else _NULL_SHARE
-            share = _NULL_SHARE if undated else share
+            share = _NULL_SHARE if include_undated else share
             columns[column] = [None if draws.random() < share else value for value in columns[column]]
 
     def _sighted(self, resource: Resource, table: Table) -> Table:

@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from crm_assets.sandbox.draw import Span, midnight, moment, spread
+from crm_assets.declarations import Column, ColumnType, Resource
+from crm_assets.sandbox.draw import DateRange, midnight, moment, spread
 from crm_assets.sandbox.roles import Roles
-from crm_assets.spec import Column, ColumnType, Resource
 
 _DAY = timedelta(days=1)
 
@@ -30,7 +30,7 @@ class Calendar:
         """Resolution of all timestamps of the table in milliseconds: that of its coarsest column."""
         return 1000 if any(column.format == "epoch_s" for column in self.resource.columns.values()) else 1
 
-    def fill(self, count: int, span: Span, draws: random.Random) -> dict[str, list[Any]]:
+    def fill(self, count: int, span: DateRange, draws: random.Random) -> dict[str, list[Any]]:
         """Return the dates and timestamps of new rows by column.
 
         Args:
@@ -39,25 +39,25 @@ class Calendar:
             draws: Stream to draw from.
         """
         window = self.resource.window.field if self.resource.window else None
-        whole = Span(span.start, midnight(day_of(span.end, self.zone) + _DAY, self.zone))
+        whole = DateRange(span.start, midnight(day_of(span.end, self.zone) + _DAY, self.zone))
         days = spread(count, whole if window else span, draws, self.step)
         created = days
         if window and window not in self.roles.created:
             draws.shuffle(days)
-            created = [self._between(Span(span.start, min(day, span.end)), draws) for day in days]
+            created = [self._between(DateRange(span.start, min(day, span.end)), draws) for day in days]
         found = dict.fromkeys(self.roles.created, created)
         for name in self.roles.updated:
-            found[name] = [self._touched(Span(first, span.end), draws) for first in created]
+            found[name] = [self._touched(DateRange(first, span.end), draws) for first in created]
         for name in self.roles.later:
             found[name] = self._later(name, found, created, span.end, draws)
         if window:
             found[window] = days
         return {name: dated(self.resource.columns[name], moments, self.zone) for name, moments in found.items()}
 
-    def _between(self, span: Span, draws: random.Random) -> datetime:
+    def _between(self, span: DateRange, draws: random.Random) -> datetime:
         return moment(span, int(draws.random() * span.milliseconds), self.step)
 
-    def _touched(self, span: Span, draws: random.Random) -> datetime:
+    def _touched(self, span: DateRange, draws: random.Random) -> datetime:
         return span.start if draws.random() < 0.4 else self._between(span, draws)
 
     def _later(
@@ -67,7 +67,7 @@ class Calendar:
         if start:
             return [first + timedelta(minutes=30 * draws.randrange(1, 5)) for first in start]
         ahead = now + 30 * _DAY
-        return [self._between(Span(first, min(first + 60 * _DAY, ahead)), draws) for first in created]
+        return [self._between(DateRange(first, min(first + 60 * _DAY, ahead)), draws) for first in created]
 
 
 def dated(column: Column, moments: Sequence[datetime], zone: ZoneInfo) -> list[Any]:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from crm_assets.declarations import Column, ColumnType
 from crm_assets.sandbox.facts import country_code, fact_named, fact_of_class, full_name
 from crm_assets.sandbox.roles import names_company
 from crm_assets.sandbox.shapes import json_values
 from crm_assets.sandbox.world import Person
-from crm_assets.spec import Column, ColumnType
 
 
 @dataclass(frozen=True)

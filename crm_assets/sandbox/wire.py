@@ -9,9 +9,9 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from crm_assets.spec import Column, ColumnType, Resource
-from crm_assets.spec.endpoint import Include
-from crm_assets.spec.paths import WILDCARD, dig
+from crm_assets.declarations import Column, ColumnType, Resource
+from crm_assets.declarations.json_path import WILDCARD, dig
+from crm_assets.declarations.models.endpoint import Include
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _UNITS = {"epoch_s": timedelta(seconds=1), "epoch_ms": timedelta(milliseconds=1)}

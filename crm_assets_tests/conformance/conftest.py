@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from crm_assets.declarations.connections import Connection
 from crm_assets.sandbox import Sandbox
-from crm_assets.spec.connections import Connection
-from crm_assets_tests.house import House, Result
+from crm_assets_tests.installation import Installation, Result
 
 Load = Callable[[str], "Loaded"]
 
@@ -18,7 +18,7 @@ Load = Callable[[str], "Loaded"]
 class Loaded:
     """An installation after a connection was read once, windows as one range."""
 
-    house: House
+    house: Installation
     results: list[Result]
     statuses: list[int | None]
     """Statuses of all answers."""
@@ -35,7 +35,7 @@ def load(
     def loaded(name: str) -> Loaded:
         if name not in kept:
             sandbox.requests.clear()
-            house = House(*served, tmp_path_factory.mktemp(name) / "data", [connections[name]])
+            house = Installation(*served, tmp_path_factory.mktemp(name) / "data", [connections[name]])
             results = house.load(name)
             kept[name] = Loaded(house, results, [entry.status for entry in sandbox.requests.of(name)])
         return kept[name]

@@ -8,9 +8,9 @@ import aiohttp
 import dagster as dg
 import pytest
 
-from crm_assets.rest import session
+from crm_assets.extract import session
 from crm_assets.sandbox import Fault, FaultKind, Sandbox
-from crm_assets_tests.house import House, Result, Row
+from crm_assets_tests.installation import Installation, Result, Row
 
 NUMBERED = ("by_page", "by_body", "by_offset")
 PAGED = (*NUMBERED, "by_cursor", "by_link")
@@ -53,7 +53,7 @@ def _a_day_has_passed(sandbox: Sandbox) -> None:
     sandbox.state = 1
 
 
-def run(house: House) -> Result:
+def run(house: Installation) -> Result:
     (result,) = house.load("paging")
     return result
 
@@ -78,7 +78,7 @@ def failure(result: Result) -> str:
     return error.message if error.cause is None else f"{error.message} {error.cause.message}"
 
 
-def before(house: House, resource: str) -> list[Row]:
+def before(house: Installation, resource: str) -> list[Row]:
     house.sandbox.state, state = 0, house.sandbox.state
     try:
         return house.truth("paging", resource)
@@ -92,7 +92,7 @@ def test_every_kind_of_fault_is_tested() -> None:
 
 @pytest.mark.parametrize("kind", SHORT)
 def test_a_short_read_is_red_and_leaves_everything_else_alone(
-    kind: Any, paging: House, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    kind: Any, paging: Installation, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "_TIMEOUT", aiohttp.ClientTimeout(total=0.5))
     sick, further, said = SHORT[kind]
@@ -115,7 +115,7 @@ def test_a_short_read_is_red_and_leaves_everything_else_alone(
 
 
 @pytest.mark.parametrize("kind", SEEN)
-def test_what_is_wrong_with_records_is_kept_and_shown(kind: Any, paging: House, sandbox: Sandbox) -> None:
+def test_what_is_wrong_with_records_is_kept_and_shown(kind: Any, paging: Installation, sandbox: Sandbox) -> None:
     sick = PAGED if kind in ("duplicates", "inserted") else EVERY
     page = {"page": 2} if kind in ("duplicates", "inserted") else {}
     if kind == "inserted":
@@ -136,7 +136,7 @@ def test_what_is_wrong_with_records_is_kept_and_shown(kind: Any, paging: House, 
 
 
 @pytest.mark.parametrize("kind", HARMLESS)
-def test_what_is_only_unusual_is_green(kind: Any, paging: House, sandbox: Sandbox) -> None:
+def test_what_is_only_unusual_is_green(kind: Any, paging: Installation, sandbox: Sandbox) -> None:
     sandbox.faults.push(Fault(kind, "paging", **HARMLESS[kind]))
     result = run(paging)
     assert result.success

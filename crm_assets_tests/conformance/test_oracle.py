@@ -9,17 +9,17 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from crm_assets.rest.budget import RateBudget
-from crm_assets.rest.dlt_config import rest_api
-from crm_assets.rest.fetch import fetch
-from crm_assets.rest.proof import Task
+from crm_assets.commands.export_dlt import rest_api
+from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.json_path import dig
+from crm_assets.declarations.models.columns import ColumnType
+from crm_assets.declarations.models.system import Resource
+from crm_assets.extract.fetch import fetch
+from crm_assets.extract.http.rate_limiter import RateLimiter
+from crm_assets.extract.read_report import ReadTask
 from crm_assets.sandbox import Sandbox, sandbox_secrets
-from crm_assets.spec.columns import ColumnType
-from crm_assets.spec.connections import Connection
-from crm_assets.spec.paths import dig
-from crm_assets.spec.system import Resource
 from crm_assets_tests.conftest import only
-from crm_assets_tests.house import all_connections
+from crm_assets_tests.installation import all_connections
 
 CONNECTIONS = all_connections()
 EXCEPTIONS = {
@@ -60,9 +60,9 @@ def test_dlt_delivers_the_same_rows(
 
 
 def by_ours(connection: Connection, resource: Resource, folder: Path) -> list[str]:
-    """Return the rows of our engine's sweep, as comparable text."""
-    budget = RateBudget(folder / "budget", None)
-    (reading,) = fetch(connection, [Task(resource)], sandbox_secrets(connection), folder, budget)
+    """Return the rows of our engine's full refresh, as comparable text."""
+    budget = RateLimiter(folder / "budget", None)
+    (reading,) = fetch(connection, [ReadTask(resource)], sandbox_secrets(connection), folder, budget)
     assert reading.proof.complete, reading.proof.reason
     assert reading.spool
     names = compared(resource)

@@ -6,14 +6,14 @@ from math import ceil
 
 import pytest
 
-from crm_assets.checks import DESCRIPTIONS
-from crm_assets.rest.dlt_config import rest_api
+from crm_assets.commands.export_dlt import rest_api
+from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.paginator import SinglePage
+from crm_assets.orchestration.checks import DESCRIPTIONS
 from crm_assets.sandbox import Sandbox, sandbox_secrets
 from crm_assets.sandbox.paging import DEFAULT_SIZE
-from crm_assets.spec.connections import Connection
-from crm_assets.spec.paginator import SinglePage
 from crm_assets_tests.conformance.conftest import Load
-from crm_assets_tests.house import all_connections, dates
+from crm_assets_tests.installation import all_connections, dates
 
 CONNECTIONS = all_connections()
 ALL = [pytest.param(one.name, id=one.name, marks=pytest.mark.xdist_group(one.name)) for one in CONNECTIONS]
@@ -59,12 +59,12 @@ def test_every_list_is_walked_to_its_end(load: Load, connection: str, resource: 
     declared = house.resources(connection)[resource]
     (read,) = house.query(f"SELECT * FROM {connection}._reads WHERE resource = '{resource}'")
     parents = len(house.truth(connection, declared.parent.resource)) if declared.parent else 1
-    windows = len(dates()) if declared.window and declared.window.aggregate else 1
-    undated = parents if declared.window and declared.window.undated else 0
+    windows = len(dates()) if declared.window and declared.window.per_partition else 1
+    include_undated = parents if declared.window and declared.window.include_undated else 0
     assert read["complete"]
     assert read["reason"]
-    assert read["mode"] == ("window" if declared.window else "sweep")
-    assert read["lists"] == parents * windows + undated
+    assert read["mode"] == ("window" if declared.window else "full_refresh")
+    assert read["lists"] == parents * windows + include_undated
     assert read["pages"] >= read["lists"]
     assert read["retries"] == 0
     paginator = declared.endpoint.paginator

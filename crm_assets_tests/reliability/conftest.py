@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from crm_assets.assets import connection_assets
+from crm_assets.declarations.connections import Connection
+from crm_assets.orchestration.assets import connection_assets
 from crm_assets.sandbox import Sandbox
-from crm_assets.spec.connections import Connection
-from crm_assets_tests.house import House
-from crm_assets_tests.reliability.victims import Job
+from crm_assets_tests.installation import Installation
+from crm_assets_tests.reliability.killed_runs import Job
 
 MakeJob = Callable[..., Job]
 
@@ -30,9 +30,9 @@ def job(sandbox: Sandbox, served: tuple[Sandbox, str], connections: dict[str, Co
     return make
 
 
-def own_house(connection: Connection, folder: Path) -> House:
+def own_house(connection: Connection, folder: Path) -> Installation:
     """Return an installation of one connection that is served elsewhere than in the sandbox."""
-    house = House(Sandbox([]), "", folder / "data", ())
+    house = Installation(Sandbox([]), "", folder / "data", ())
     house.connections = {connection.name: connection}
     house.assets = [*connection_assets(connection, house.warehouse)]
     return house

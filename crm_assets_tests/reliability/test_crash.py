@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from crm_assets.declarations.connections import Connection
 from crm_assets.sandbox import Sandbox
-from crm_assets.spec.connections import Connection
 from crm_assets_tests.conftest import Build, only
-from crm_assets_tests.house import House
+from crm_assets_tests.installation import Installation
 from crm_assets_tests.reliability import times
 from crm_assets_tests.reliability.conftest import MakeJob
-from crm_assets_tests.reliability.victims import STAGES, Victim
+from crm_assets_tests.reliability.killed_runs import STAGES, Victim
 
 KILLS_PER_RERUN = 3
 ROUNDS = times(4, 34)
@@ -24,10 +24,10 @@ SCENES = {
     "service_crm": ("customers", "tickets", "appointments"),
     "visitor_analytics": ("accounts", "leads"),
 }
-"""A sweep, a cursor and windows; a parent with its lists."""
+"""A full refresh, a cursor and windows; a parent with its lists."""
 
 
-def left_behind(house: House) -> list[str]:
+def left_behind(house: Installation) -> list[str]:
     """Return what a run must not leave: working folders, held locks, staging schemas."""
     found = [str(path) for path in (house.folder / "runs").iterdir()]
     for lock in house.folder.rglob("*.lock"):
@@ -37,7 +37,7 @@ def left_behind(house: House) -> list[str]:
     return found + [row["schema_name"] for row in schemas]
 
 
-def rows_of(house: House, connection: str) -> dict[str, set[str]]:
+def rows_of(house: Installation, connection: str) -> dict[str, set[str]]:
     """Return all rows of all tables, without marks of deletion."""
     found = house.snapshot(connection).items() if house.warehouse.exists else ()
     return {name: {row.replace('"_deleted_at": true', '"_deleted_at": false') for row in rows} for name, rows in found}
@@ -92,7 +92,7 @@ def undisturbed(
             served[0].state = state
             if state:
                 shutil.copytree(folder / "0", folder / "1")
-            first = House(served[0], served[1], folder / str(state), [only(connections[scene], *names)])
+            first = Installation(served[0], served[1], folder / str(state), [only(connections[scene], *names)])
             assert all(result.success for result in first.load(scene))
         served[0].state = 0
     return folders

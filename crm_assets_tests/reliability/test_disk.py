@@ -13,16 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from crm_assets.resources import CrmSecrets
-from crm_assets.rest.budget import RateBudget
-from crm_assets.rest.fetch import fetch
-from crm_assets.rest.proof import Task
-from crm_assets.spec.connections import Connection
+from crm_assets.declarations.connections import Connection
+from crm_assets.extract.fetch import fetch
+from crm_assets.extract.http.rate_limiter import RateLimiter
+from crm_assets.extract.read_report import ReadTask
+from crm_assets.extract.secrets import secrets_of
 from crm_assets_tests.conftest import Build, only
 from crm_assets_tests.reliability import times
 from crm_assets_tests.reliability.conftest import MakeJob
+from crm_assets_tests.reliability.killed_runs import Victim
 from crm_assets_tests.reliability.test_crash import left_behind, rows_of, whole
-from crm_assets_tests.reliability.victims import Victim
 
 NAME = "service_crm"
 _CAPABILITIES = 0x20080522
@@ -64,11 +64,11 @@ def test_a_spool_that_cannot_be_written_stops_its_resource_alone(
     connection = mine.connections[NAME]
     folder = tmp_path / "spools"
     (folder / "contacts.parquet").mkdir(parents=True)
-    secrets = CrmSecrets().of(connection)
-    tasks = [Task(resource) for resource in connection.system.resources]
+    secrets = secrets_of(connection)
+    tasks = [ReadTask(resource) for resource in connection.system.resources]
     readings = {
         reading.task.resource.name: reading
-        for reading in fetch(connection, tasks, secrets, folder, RateBudget(tmp_path / "budget", None))
+        for reading in fetch(connection, tasks, secrets, folder, RateLimiter(tmp_path / "budget", None))
     }
     assert readings["customers"].proof.complete
     assert readings["contacts"].spool is None

@@ -9,13 +9,13 @@ from urllib.parse import quote
 
 import pytest
 
-from crm_assets.spec.connections import Connection, load_connections
-from crm_assets.spec.errors import SpecError
+from crm_assets.declarations.connections import Connection, load_connections
+from crm_assets.declarations.errors import SpecError
 from crm_assets_tests.conftest import Build, only
-from crm_assets_tests.house import House
+from crm_assets_tests.installation import Installation
 from crm_assets_tests.reliability.conftest import own_house
-from crm_assets_tests.wire.server import TranscriptServer
-from crm_assets_tests.wire.transcript import Exchange
+from crm_assets_tests.transcripts.server import TranscriptServer
+from crm_assets_tests.transcripts.transcript import Exchange
 
 ROBERT = """Robert'); DROP TABLE "order"; --"""
 NAMES = ["a b", 'a"b', "a'b", "a;b", "a.b", "A", "ä", "", "a--", "1a", "_dlt_id", "a\nb"]
@@ -41,7 +41,7 @@ resources:
 """
 
 
-def installation(folder: Path, system: str, base_url: str, name: str = "nasty") -> House:
+def installation(folder: Path, system: str, base_url: str, name: str = "nasty") -> Installation:
     """Return an installation of one connection with a system of its own."""
     (folder / "systems").mkdir(exist_ok=True)
     (folder / "systems" / "own.yaml").write_text(system)

@@ -17,12 +17,13 @@ import dagster as dg
 import pytest
 from dagster._core.debug import DebugRunPayload
 
-from crm_assets import reading, report
-from crm_assets.spec.connections import load_connections
+from crm_assets.commands import report
+from crm_assets.declarations.connections import load_connections
+from crm_assets.orchestration import materialize as reading
 from crm_assets_tests.conftest import Build, only
-from crm_assets_tests.house import House
+from crm_assets_tests.installation import Installation
 from crm_assets_tests.reliability.conftest import own_house
-from crm_assets_tests.reliability.curious import WAYS, Curious, curious
+from crm_assets_tests.reliability.echo_server import WAYS, Curious, curious
 
 AUTHS = {
     "bearer": "{type: bearer}",
@@ -82,7 +83,7 @@ def log() -> Iterator[io.StringIO]:
         logging.getLogger(name).setLevel(level)
 
 
-def installation(auth: str, server: Curious, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
+def installation(auth: str, server: Curious, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
     """Return an installation with one connection, one resource for each way to fail."""
     (tmp_path / "systems").mkdir()
     resources = "".join(
@@ -114,13 +115,13 @@ def test_secrets_stand_nowhere(
         server.elsewhere = stranger.url
         house = installation(auth, server, tmp_path, monkeypatch)
         spools = tmp_path / "while it ran"
-        settle = reading.settle
+        finalize_load = reading.finalize_load
 
         def keep_files(*args, **kwargs):  # type: ignore[no-untyped-def]
             shutil.copytree(house.folder / "runs", spools)
-            return settle(*args, **kwargs)
+            return finalize_load(*args, **kwargs)
 
-        monkeypatch.setattr(reading, "settle", keep_files)
+        monkeypatch.setattr(reading, "finalize_load", keep_files)
         (result,) = house.load("nosy")
         green = {event.asset_key.path[-1] for event in result.get_asset_materialization_events() if event.asset_key}
         assert green == {"fine"}
@@ -165,14 +166,14 @@ def test_personal_data_does_not_reach_dagster(connection: str, house: Build, tmp
 def test_nothing_stays_and_nobody_else_may_look(house: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = house("sales_engagement")
     seen: dict[str, int] = {}
-    settle = reading.settle
+    finalize_load = reading.finalize_load
 
     def look(*args, **kwargs):  # type: ignore[no-untyped-def]
         for path in [mine.folder, *mine.folder.rglob("*")]:
             seen[str(path.relative_to(mine.folder))] = stat.S_IMODE(path.stat().st_mode)
-        return settle(*args, **kwargs)
+        return finalize_load(*args, **kwargs)
 
-    monkeypatch.setattr(reading, "settle", look)
+    monkeypatch.setattr(reading, "finalize_load", look)
     assert all(result.success for result in mine.load("sales_engagement"))
     (run,) = (name for name in seen if name.startswith("runs/") and name.count("/") == 1 and not name.endswith(".lock"))
     assert seen["."] == seen["runs"] == seen[run] == 0o700

@@ -13,8 +13,8 @@ import duckdb
 import pytest
 
 from crm_assets.sandbox import Fault, Sandbox
-from crm_assets.warehouse import Warehouse
-from crm_assets_tests.reliability.victims import Command, until
+from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.reliability.killed_runs import Command, until
 
 CONNECTIONS = """
 connections:
@@ -117,7 +117,7 @@ def test_workers_do_not_outlive_their_parent(start: Start, sandbox: Sandbox, tmp
         command = start()
     command.process.kill()
     until(lambda: not [*of_session(command.process.pid)], seconds=15)
-    Warehouse(tmp_path / "data").sweep()  # as the next run does first: nobody was left to tidy up
+    Warehouse(tmp_path / "data").remove_stale_folders()  # as the next run does first: nobody was left to tidy up
     nothing_is_left(tmp_path, command.process.pid)
 
 

@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from crm_assets.rest.budget import RateBudget
-from crm_assets.rest.fetch import fetch
-from crm_assets.rest.proof import Task
-from crm_assets.spec.connections import Connection
+from crm_assets.declarations.connections import Connection
+from crm_assets.extract.fetch import fetch
+from crm_assets.extract.http.rate_limiter import RateLimiter
+from crm_assets.extract.read_report import ReadTask
 
 
 def self_signed(folder: Path) -> tuple[Path, Path]:
@@ -65,8 +65,8 @@ def test_an_untrusted_certificate_is_refused_before_anything_is_sent(
     url, heard = impostor
     connection = connections["sales_crm"].at(url)
     secrets = {"username": "ada", "password": "pa55word"}
-    task = Task(connection.system.resource("accounts"))
-    (reading,) = fetch(connection, [task], secrets, tmp_path, RateBudget(tmp_path / "budget", None))
+    task = ReadTask(connection.system.resource("accounts"))
+    (reading,) = fetch(connection, [task], secrets, tmp_path, RateLimiter(tmp_path / "budget", None))
     assert reading.spool is None
     assert "the server's TLS certificate is not valid" in reading.proof.reason
     assert heard == []

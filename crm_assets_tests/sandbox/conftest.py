@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from crm_assets.declarations import Connection, load_connections
 from crm_assets.sandbox import Sandbox, serve
-from crm_assets.spec import Connection, load_connections
 from crm_assets_tests.sandbox.reader import Reader
 
 TODAY = date(2026, 3, 31)
@@ -129,7 +129,7 @@ resources:
       data_selector: data
       paginator: {type: page_number, page_param: "page[number]", limit_param: "page[size]", limit: 5, end: short_page}
       include: {path: included, on: relationships.location.data.id, field: location, type: locations}
-    window: {field: last_seen, params: {start_date: "{window_start}", end_date: "{window_end}"}, aggregate: true}
+    window: {field: last_seen, params: {start_date: "{window_start}", end_date: "{window_end}"}, per_partition: true}
     columns:
       site_id: {type: text, source: "{site_id}"}
       id: {type: text, nullable: false}
@@ -162,7 +162,7 @@ resources:
     window:
       field: due_date
       json: {Parameters: {Start: "{window_start}", End: "{window_end}"}}
-      undated: true
+      include_undated: true
     columns:
       id: {type: bigint, nullable: false}
       due_date: date
@@ -180,7 +180,7 @@ resource_defaults:
 resources:
   - name: changes
     endpoint: {path: /changes}
-    cursor: {field: updated_at, params: {"filter[updated]": "after {cursor_start}"}, format: iso}
+    cursor: {field: updated_at, params: {"filter[updated]": "after {incremental.start_value}"}, format: iso}
     columns: &dated
       id: {type: bigint, nullable: false}
       status: {type: text, nullable: false, examples: [new, open, done]}
@@ -188,7 +188,7 @@ resources:
       updated_at: {type: timestamp, nullable: false}
   - name: seconds
     endpoint: {path: /seconds, method: POST, json: {Kind: all}}
-    cursor: {field: updated_at, json: {Filters: [{Name: Updated, Value: "{cursor_start}"}]}, format: epoch_s}
+    cursor: {field: updated_at, json: {Filters: [{Name: Updated, Value: "{incremental.start_value}"}]}, format: epoch_s}
     columns: *dated
   - name: spans
     endpoint: {path: /spans}

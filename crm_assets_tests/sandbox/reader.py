@@ -13,11 +13,11 @@ from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
+from crm_assets.declarations import Column, ColumnType, Connection, Resource
+from crm_assets.declarations.json_path import dig, parse_path
+from crm_assets.declarations.models.auth import ApiKeyAuth, BasicAuth
+from crm_assets.declarations.models.base import deep_merge, fill, fill_url
 from crm_assets.sandbox import sandbox_secrets
-from crm_assets.spec import Column, ColumnType, Connection, Resource
-from crm_assets.spec.auth import ApiKeyAuth, BasicAuth
-from crm_assets.spec.base import fill, fill_url, merged
-from crm_assets.spec.paths import dig, parse_path
 
 
 @dataclass
@@ -66,12 +66,12 @@ class Reader:
     included: list[Any] = field(default_factory=list)
 
     def ask(self, params: dict[str, Any] | None = None, body_values: dict[str, Any] | None = None) -> Answer:
-        endpoint, part = self.resource.endpoint, self.resource.window or self.resource.cursor
+        endpoint, part = self.resource.endpoint, self.resource.window or self.resource.incremental
         headers, query = credentials(self.connection)
         query |= {**self.connection.system.client.params, **endpoint.params}
         body: Any = endpoint.json_body
         if self.filtered and part:
-            query, body = query | part.params, merged(body or {}, part.json_body or {}) if part.json_body else body
+            query, body = query | part.params, deep_merge(body or {}, part.json_body or {}) if part.json_body else body
         query, body = fill(query, self.given), fill(body, self.given)
         query.update(params or {})
         for path, value in (body_values or {}).items():

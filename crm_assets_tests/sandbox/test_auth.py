@@ -6,8 +6,8 @@ import base64
 
 import pytest
 
+from crm_assets.declarations import Connection
 from crm_assets.sandbox import sandbox_environment, sandbox_secrets
-from crm_assets.spec import Connection
 from crm_assets_tests.sandbox.conftest import World
 from crm_assets_tests.sandbox.reader import send
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crm_assets.declarations.models.base import fill
 from crm_assets.sandbox.filters import MismatchError, unfill
-from crm_assets.spec.base import fill
 from crm_assets_tests.sandbox.conftest import START, TODAY, World
 
 DAYS = [START + timedelta(days=number) for number in range((TODAY - START).days + 1)]
@@ -133,7 +133,7 @@ def test_a_cursor_gives_what_changed_since(world: World, resource: str, epoch: b
     truth = world.sandbox.rows("desk", resource)
     since = sorted(row["updated_at"] for row in truth)[-20].replace(microsecond=0)
     given = int(since.timestamp()) if epoch else since.isoformat()
-    read = world.reader("desk", resource, True, cursor_start=given).rows()
+    read = world.reader("desk", resource, True, incremental_start=given).rows()
     assert read == [row for row in truth if row["updated_at"] >= since]
     assert 20 <= len(read) < len(truth)
     assert world.reader("desk", resource).rows() == truth
@@ -142,8 +142,8 @@ def test_a_cursor_gives_what_changed_since(world: World, resource: str, epoch: b
 @pytest.mark.parametrize(
     ("resource", "given"),
     [
-        ("changes", {"cursor_start": "yesterday"}),
-        ("seconds", {"cursor_start": "2026-01-01"}),
+        ("changes", {"incremental.start_value": "yesterday"}),
+        ("seconds", {"incremental.start_value": "2026-01-01"}),
         ("spans", {"window_start": "2026-01-01", "window_end": "1767225600"}),
         ("deep", {"window_start": "2026-01-01T00:00:00Z", "window_end": "2026-01-02"}),
     ],

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
+from crm_assets.declarations import load_connections
 from crm_assets.sandbox import Sandbox, serve
-from crm_assets.spec import load_connections
 from crm_assets_tests.sandbox.conftest import TODAY, World
 
 SYSTEM = """

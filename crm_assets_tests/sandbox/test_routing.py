@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crm_assets.spec import Connection
+from crm_assets.declarations import Connection
 from crm_assets_tests.sandbox.conftest import World, load_own
 from crm_assets_tests.sandbox.reader import credentials, send
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from crm_assets.declarations import Connection, available_systems, load_connections, load_system
 from crm_assets.sandbox import Sandbox, serve
-from crm_assets.spec import Connection, available_systems, load_connections, load_system
 from crm_assets_tests.sandbox.conftest import TODAY, World
 
 LISTS = [(name, resource.name) for name in available_systems() for resource in load_system(name).resources]
@@ -44,7 +44,7 @@ def test_reading_a_list_gives_exactly_the_rows(packaged: World, connection: str,
     parents: list[dict[str, Any]] = [{}]
     if resource.parent:
         rows = packaged.sandbox.rows(connection, resource.parent.resource)
-        parents = [{resource.parent.bind: row[resource.parent.field]} for row in rows]
+        parents = [{resource.parent.placeholder: row[resource.parent.field]} for row in rows]
     read = [row for given in parents for row in packaged.reader(connection, name, **given).rows()]
     assert len(read) > 1
     assert read == truth

@@ -18,8 +18,8 @@ import duckdb
 import pytest
 import yaml
 
+from crm_assets.declarations.connections import Connection, load_connections
 from crm_assets.sandbox import Fault, Sandbox, sandbox_environment, serve
-from crm_assets.spec.connections import Connection, load_connections
 from crm_assets_tests.ui.browser import Page, look_at, program
 
 BIN = Path(sys.executable).parent

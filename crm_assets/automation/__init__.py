@@ -1,1 +1,0 @@
-"""What happens without being asked for: schedules, change sensors, alerts and freshness, derived from connections."""

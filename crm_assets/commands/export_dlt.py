@@ -1,0 +1,149 @@
+"""Compile a system into a plain, valid ``rest_api_source`` config, which dlt validates.
+
+The config is what people get who want dlt alone (``crm-assets export-dlt``), and the tests' oracle: dlt's own engine
+has to deliver the same rows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.json_path import WILDCARD, path_text
+from crm_assets.declarations.models.auth import ApiKeyAuth, BasicAuth
+from crm_assets.declarations.models.base import PLACEHOLDER, deep_merge, fill
+from crm_assets.declarations.models.paginator import CursorPage, JsonLink, Offset, PageNumber, Paginator, SinglePage
+from crm_assets.declarations.models.system import Parent, Resource
+
+if TYPE_CHECKING:
+    from dlt.extract import DltSource
+
+
+from crm_assets.warehouse.dlt_schema import dlt_columns
+
+
+def rest_api(connection: Connection, secrets: dict[str, str]) -> DltSource:
+    """Return the connection as dlt's own engine would read it. dlt validates the config; nothing is requested."""
+    from dlt.sources.rest_api import rest_api_source
+
+    config: Any = rest_api_config(connection, secrets)
+    source: DltSource = rest_api_source(config, name=connection.name)
+    return source
+
+
+def rest_api_config(connection: Connection, secrets: dict[str, str]) -> dict[str, Any]:
+    """Return the connection's declaration as dlt's ``RESTAPIConfig``.
+
+    Args:
+        connection: The account.
+        secrets: Secret name to value; placeholders do where nothing is requested.
+    """
+    client = connection.system.client
+    return {
+        "client": {
+            "base_url": connection.base_url,
+            "headers": dict(client.headers),
+            "auth": _auth(connection, secrets),
+        },
+        "resource_defaults": {"write_disposition": "merge"},
+        "resources": [_resource(connection, resource) for resource in connection.system.resources],
+    }
+
+
+def _auth(connection: Connection, secrets: dict[str, str]) -> dict[str, Any]:
+    auth = connection.system.client.auth
+    if isinstance(auth, BasicAuth):
+        return {"type": "http_basic", "username": secrets[auth.username], "password": secrets[auth.password]}
+    if isinstance(auth, ApiKeyAuth):
+        value = secrets[auth.api_key]
+        sent = PLACEHOLDER.sub(lambda found: secrets[found[1]], auth.value) if auth.value else value
+        return {"type": "api_key", "name": auth.name, "api_key": sent, "location": auth.location}
+    return {"type": "bearer", "token": secrets[auth.token]}
+
+
+def _resource(connection: Connection, resource: Resource) -> dict[str, Any]:
+    endpoint, parent = resource.endpoint, resource.parent
+    params: dict[str, Any] = {**connection.system.client.params, **endpoint.params}
+    body: Any = endpoint.json_body
+    paginator = endpoint.paginator
+    if not isinstance(paginator, SinglePage) and paginator.limit_param and paginator.limit:
+        if not isinstance(paginator, JsonLink) and paginator.location == "json":
+            body = deep_merge(body or {}, _nested(paginator.limit_param, paginator.limit))
+        else:
+            params[paginator.limit_param] = paginator.limit
+    field = _wire_name(connection, parent) if parent else ""
+    bound = _Bound(parent.placeholder, f"{{resources.{parent.resource}.{field}}}") if parent else None
+    entry: dict[str, Any] = {
+        "name": resource.name,
+        "primary_key": list(resource.primary_key),
+        "columns": list(dlt_columns(resource).values()),
+        "endpoint": {
+            "path": bound.fill(endpoint.path) if bound else endpoint.path,
+            "method": endpoint.method,
+            "params": bound.fill(params) if bound else params,
+            "data_selector": _selector(endpoint.data_selector),
+            "paginator": _paginator(paginator),
+            **({"json": bound.fill(body) if bound else body} if body is not None else {}),
+        },
+    }
+    return {**entry, "include_from_parent": [field]} if parent else entry
+
+
+def _selector(path: tuple[str, ...]) -> str:
+    """Return a path as any version of dlt's JSONPath library reads it: older ones find list items by ``[*]`` alone."""
+    text = ""
+    for segment in path:
+        text += "[*]" if segment == WILDCARD else ("." if text else "") + path_text((segment,))
+    return text or path_text(path)
+
+
+def _wire_name(connection: Connection, parent: Parent) -> str:
+    """Return what the parent's own records call the field: dlt binds before anything is renamed."""
+    column = connection.system.resource(parent.resource).columns[parent.field]
+    return path_text(column.wire_path(parent.field))
+
+
+class _Bound:
+    """Binds a placeholder to dlt's expression for a parent's field."""
+
+    def __init__(self, name: str, expression: str) -> None:
+        self._values = {name: expression}
+
+    def fill(self, template: Any) -> Any:
+        return fill(template, dict(self._values))
+
+
+def _nested(path: str, value: Any) -> Any:
+    for segment in reversed(path.split(".")):
+        value = {segment: value}
+    return value
+
+
+def _paginator(paginator: Paginator) -> dict[str, Any]:
+    if isinstance(paginator, PageNumber):
+        place = "page_body_path" if paginator.location == "json" else "page_param"
+        return {
+            "type": "page_number",
+            "base_page": paginator.start_from_page,
+            place: paginator.page_param,
+            "total_path": None,
+            **({"has_more_path": path_text(paginator.has_more_path)} if paginator.has_more_path else {}),
+        }
+    if isinstance(paginator, Offset):
+        return {
+            "type": "offset",
+            "limit": paginator.limit,
+            "offset": paginator.start_offset,
+            "offset_param": paginator.offset_param,
+            "limit_param": paginator.limit_param,
+            "total_path": None,
+        }
+    if isinstance(paginator, JsonLink):
+        return {"type": "json_link", "next_url_path": path_text(paginator.next_url_path)}
+    if isinstance(paginator, CursorPage):
+        return {
+            "type": "cursor",
+            "cursor_path": path_text(paginator.cursor_path),
+            "cursor_param": paginator.cursor_param,
+        }
+    return {"type": "single_page"}

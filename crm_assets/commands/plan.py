@@ -1,0 +1,237 @@
+"""Plan: what a sync would ask for, and how long that takes at the vendor's rate. No request is sent.
+
+Numbers of requests are those of earlier reads, as the read log tells them. What was never read needs at least one
+request per list.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import groupby
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from crm_assets.date_range import DateRange
+from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.system import RateLimit, Resource
+from crm_assets.extract.http.rate_limiter import spread
+from crm_assets.orchestration.partitions import partitions_of, ranges_of
+from crm_assets.warehouse.planning import due_range, incremental_start
+from crm_assets.warehouse.read_history import History, history_of
+from crm_assets.warehouse.session import WarehouseSession
+from crm_assets.warehouse.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a sync would ask one resource for."""
+
+    resource: str
+    mode: str
+    """``full_refresh``, ``incremental`` or ``window``."""
+    asks: str
+    """What is asked for, in words."""
+    requests: int
+    known: bool
+    """Whether an earlier read tells the number of requests; otherwise it is the least there can be."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sync would ask a connection for."""
+
+    connection: str
+    lines: tuple[Line, ...]
+    limit: RateLimit | None
+
+    @property
+    def requests(self) -> int:
+        """Number of requests of all lines."""
+        return sum(line.requests for line in self.lines)
+
+    @property
+    def known(self) -> bool:
+        """Whether the number is known of all lines."""
+        return all(line.known for line in self.lines)
+
+    @property
+    def seconds(self) -> float | None:
+        """Least time the requests take at the vendor's rate, or ``None`` where no rate is known."""
+        return None if self.limit is None else least_seconds(self.requests, self.limit)
+
+
+def plan(
+    wanted: Iterable[tuple[Connection, Collection[str]]],
+    warehouse: Warehouse,
+    *,
+    days: DateRange | None = None,
+    full: bool = False,
+    today: date | None = None,
+) -> list[Plan]:
+    """Return what a sync would ask for.
+
+    Args:
+        wanted: Connections, each with the names of the resources to read.
+        warehouse: Tells what was loaded, and what that took.
+        days: The days windows would be read for; what is due when left out.
+        full: Whether incremental resources would be read in full.
+        today: The current day; the connection's own when left out.
+    """
+    plans = []
+    for connection, names in wanted:
+        resources = [resource for resource in connection.system.resources if resource.name in names]
+        moment = today or datetime.now(connection.zone).date()
+        if not warehouse.exists:
+            lines = list(_Planner(connection, None, days, full, moment).lines(resources))
+        else:
+            with warehouse.working_folder() as folder, warehouse.session(connection.name, folder, print) as session:
+                lines = list(_Planner(connection, session, days, full, moment).lines(resources))
+        plans.append(Plan(connection.name, tuple(lines), connection.budget))
+    return plans
+
+
+def least_seconds(requests: int, limit: RateLimit) -> float:
+    """Return how long a number of requests takes when the vendor's figure is used up but never exceeded."""
+    rounds, rest = divmod(max(requests - 1, 0), limit.requests)
+    return rounds * limit.seconds + rest * spread(limit)
+
+
+@dataclass(frozen=True)
+class _Planner:
+    connection: Connection
+    session: WarehouseSession | None
+    days: DateRange | None
+    full: bool
+    today: date
+
+    def lines(self, resources: list[Resource]) -> Iterator[Line]:
+        """Yield a line per resource, and one for each parent that would be read for its keys alone."""
+        for _, group in groupby(sorted(resources, key=_kind), key=_kind):
+            step = list(group)
+            read = {resource.name for resource in step}
+            parents = list(self._parents(step))
+            span = self._span(step)
+            for resource in step:
+                yield self._line(resource, span, whole=resource in parents)
+            for parent in parents:
+                if parent.name not in read:
+                    yield self._swept(parent, f"the whole list, for the keys of {_children(parent, step)}")
+
+    def _parents(self, step: Iterable[Resource]) -> Iterator[Resource]:
+        seen: set[str] = set()
+        pending = list(step)
+        while pending:
+            parent = pending.pop().parent
+            if parent and parent.resource not in seen:
+                seen.add(parent.resource)
+                pending.append(self.connection.system.resource(parent.resource))
+                yield pending[-1]
+
+    def _span(self, step: list[Resource]) -> DateRange | None:
+        """Return the days a step is run for: of all its resources as one span."""
+        windowed = [resource for resource in step if resource.window]
+        if self.days or not windowed:
+            return self.days
+        due = [due_range(self.session, self.connection, resource, self.today) for resource in windowed]
+        return DateRange(min(span.start for span in due), max(span.end for span in due))
+
+    def _line(self, resource: Resource, span: DateRange | None, whole: bool) -> Line:
+        if resource.window and span and not whole:
+            return self._windowed(resource, span)
+        since = None
+        if resource.incremental and self.session and not self.full and not whole:
+            since = incremental_start(self.session, self.connection, resource)
+        if since is None:
+            return self._swept(resource, "the whole list")
+        asks = f"changes since {since.astimezone(self.connection.zone):%Y-%m-%d %H:%M}"
+        history = self._history(resource, "incremental")
+        return Line(
+            resource.name, "incremental", asks, history.requests or self._parents_of(resource), bool(history.reads)
+        )
+
+    def _swept(self, resource: Resource, asks: str) -> Line:
+        history = self._history(resource, "full_refresh")
+        return Line(
+            resource.name, "full_refresh", asks, history.requests or self._parents_of(resource), bool(history.reads)
+        )
+
+    def _windowed(self, resource: Resource, span: DateRange) -> Line:
+        spans = self._spans(resource, span)
+        days = sum(one.days for one in spans)
+        if not days or resource.window is None:
+            return Line(resource.name, "window", f"no partition lies in {span}", 0, True)
+        lists = self._parents_of(resource) * (len(spans) + resource.window.include_undated)
+        history = self._history(resource, "window")
+        asks = f"{DateRange(spans[0].start, spans[-1].end)}, {days} day{'' if days == 1 else 's'}"
+        return Line(resource.name, "window", asks, max(lists, math.ceil(history.per_day * days)), bool(history.reads))
+
+    def _spans(self, resource: Resource, span: DateRange) -> tuple[DateRange, ...]:
+        window = resource.window
+        if window is None:
+            return ()
+        partitions = partitions_of(self.connection, window)
+        now = datetime.combine(self.today, datetime.max.time(), self.connection.zone)
+        keys = [
+            key
+            for key in partitions.get_partition_keys(current_time=now)
+            for one in ranges_of(partitions, [key], window, self.connection)
+            if one.start < span.end and span.start < one.end
+        ]
+        return ranges_of(partitions, keys, window, self.connection)
+
+    def _history(self, resource: Resource, mode: str) -> History:
+        return history_of(self.session, resource.name, mode) if self.session else History()
+
+    def _parents_of(self, resource: Resource) -> int:
+        """Return the least number of lists a resource has: one, or one per parent of the last read."""
+        if resource.parent is None:
+            return 1
+        history = self._history(resource, resource.mode)
+        return history.parents or 1
+
+
+def _kind(resource: Resource) -> str:
+    """Return what resources must share to be read in one step: how they are partitioned."""
+    return f"{resource.window.grain}{resource.window.days_ahead}" if resource.window else ""
+
+
+def _children(parent: Resource, step: Iterable[Resource]) -> str:
+    return ", ".join(child.name for child in step if child.parent and child.parent.resource == parent.name)
+
+
+def render(plans: Iterable[Plan]) -> RenderableType:
+    """Return a table per connection, and its totals."""
+    parts: list[RenderableType] = []
+    for one in plans:
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for heading in ("resource", "mode", "asks for"):
+            table.add_column(heading)
+        table.add_column("requests", justify="right", no_wrap=True)
+        for line in one.lines:
+            table.add_row(line.resource, line.mode, Text(line.asks), _count(line.requests, line.known))
+        parts += [Text(one.connection, "bold"), table, Text(_total(one)), Text()]
+    return Group(*parts[:-1])
+
+
+def _count(requests: int, known: bool) -> str:
+    return f"{requests:,}" if known else f"at least {requests:,}"
+
+
+def _total(plan: Plan) -> str:
+    count = f"{_count(plan.requests, plan.known)} request{'' if plan.requests == 1 else 's'}"
+    if plan.limit is None or plan.seconds is None:
+        return f"{count}; no rate limit is known"
+    least = "" if plan.known else "at least "
+    return f"{count}; {least}{_duration(plan.seconds)} at {plan.limit.requests} a {plan.limit.per}"
+
+
+def _duration(seconds: float) -> str:
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s" if seconds >= 1 else "less than a second"

@@ -1,0 +1,178 @@
+"""Preview: a few rows of a resource as they would be loaded. Nothing is loaded."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from crm_assets.date_range import DateRange
+from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.errors import unknown
+from crm_assets.declarations.models.columns import Column
+from crm_assets.declarations.models.system import Resource
+from crm_assets.extract.errors import ReadError
+from crm_assets.extract.first_page import PATIENCE, FirstPage, FirstPageReader, Row, Values, last_days, probing
+from crm_assets.extract.secrets import secrets_of
+
+ROWS = 3
+_DAYS = 7
+_LISTS = 10
+"""Lists to look into, one after the other, until one has rows."""
+_LEAST_CELL, _TYPE, _GAP = 8, 14, 2
+"""Widths in characters: of a value at least, of the type and its gaps, of the gap between rows."""
+MASK = "•••"
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Sample rows, ready to be shown."""
+
+    connection: str
+    resource: Resource
+    rows: tuple[dict[str, str], ...]
+    """Column to text; personal data is masked unless it was asked for."""
+    notes: tuple[str, ...]
+    """Where the rows come from, and what the table does not show."""
+
+
+def preview(
+    connection: Connection,
+    name: str,
+    folder: Path,
+    *,
+    rows: int = ROWS,
+    span: DateRange | None = None,
+    show_pii: bool = False,
+    patience: float = PATIENCE,
+) -> Preview:
+    """Ask for a resource's first page and return some of its rows.
+
+    Args:
+        connection: The account.
+        name: The resource.
+        folder: The data folder, which holds the rate budgets.
+        rows: Greatest number of rows.
+        span: The days to ask a windowed resource for; the last week (of aggregates, today) when left out.
+        show_pii: Show personal data, and undeclared fields, which may hold some.
+        patience: Seconds to wait for an answer.
+
+    Raises:
+        ValueError: There is no such resource.
+        ReadError: It cannot be read; the sentence says why.
+    """
+    resources = {resource.name: resource for resource in connection.system.resources}
+    if name not in resources:
+        raise ValueError(unknown(f"resource of {connection.name}", name, resources))
+    problem = connection.unusable()
+    if problem:
+        raise ReadError(problem)
+    resource = resources[name]
+    span = (span or _days(connection, resource)) if resource.window else None
+    values, sample = asyncio.run(_asked(connection, resource, folder, max(rows, 1), span, patience))
+    shown = tuple(_shown(resource, row, show_pii) for row in sample.rows[:rows])
+    return Preview(connection.name, resource, shown, tuple(_notes(values, sample, span, shown)))
+
+
+def _days(connection: Connection, resource: Resource) -> DateRange:
+    per_partition = resource.window is not None and resource.window.per_partition
+    return last_days(connection, 1 if per_partition else _DAYS)
+
+
+async def _asked(
+    connection: Connection, resource: Resource, folder: Path, rows: int, span: DateRange | None, patience: float
+) -> tuple[Values, FirstPage]:
+    # A parent's page is asked for more rows than are shown: its first row need not have a list.
+    records = max(rows, _LISTS) if resource.parent else rows
+    async with probing(connection, secrets_of(connection), folder, records, patience) as probe:
+        try:
+            return await _first_with_rows(probe, resource, span)
+        except ReadError as error:
+            raise error.at(f"{connection.name}.{resource.name}") from error.__cause__
+
+
+async def _first_with_rows(
+    probe: FirstPageReader, resource: Resource, span: DateRange | None
+) -> tuple[Values, FirstPage]:
+    lists = await probe.lists(resource)
+    if not lists:
+        raise ReadError(f"{resource.parent.resource if resource.parent else 'its parent'} has no rows to read it for")
+    for values in lists[:_LISTS]:
+        sample = await probe.ask(resource, values, span)
+        if sample.rows:
+            break
+    return values, sample
+
+
+def _shown(resource: Resource, row: Row, show_pii: bool) -> dict[str, str]:
+    shown = {name: _text(row[name], column, show_pii) for name, column in resource.columns.items()}
+    for kept in ("_extra", "_misfits"):
+        if row[kept]:
+            shown[kept] = row[kept] if show_pii else ", ".join(json.loads(row[kept]))
+    return shown
+
+
+def _text(value: Any, column: Column, show_pii: bool) -> str:
+    if value is None:
+        return ""
+    return MASK if column.pii and not show_pii else " ".join(str(value).split())
+
+
+def _notes(
+    values: Mapping[str, object],
+    sample: FirstPage,
+    span: DateRange | None,
+    shown: tuple[dict[str, str], ...],
+) -> list[str]:
+    place = [f"{name} {value}" for name, value in values.items()] + ([f"window {span}"] if span else [])
+    origin = f" ({', '.join(place)})" if place else ""
+    total = f" of {sample.total:,}" if sample.total is not None else ""
+    count = f"{len(shown)} row{'' if len(shown) == 1 else 's'}"
+    notes = [f"{count}{total}{origin}; nothing was loaded." if shown else f"No rows{origin}."]
+    if not shown and span:
+        notes.append("Ask for other days with --from and --to.")
+    if any(MASK in row.values() for row in shown):
+        notes.append(f"{MASK} stands for personal data; --show-pii shows it.")
+    if sample.rejected:
+        notes.append(f"Of this page {len(sample.rejected)} cannot be loaded: {sample.rejected[0]}.")
+    return notes
+
+
+def render(preview: Preview, width: int) -> RenderableType:
+    """Return the rows side by side, a line per column, since records have many columns and a terminal has few.
+
+    Args:
+        preview: What to show.
+        width: Characters of the terminal.
+    """
+    names = _names(preview)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    cell = _cell(width - max(map(len, names)) - _TYPE, len(preview.rows))
+    for heading in ("column", "type", *(f"row {number}" for number in range(1, len(preview.rows) + 1))):
+        table.add_column(heading, no_wrap=True)
+    for name in names:
+        column = preview.resource.columns.get(name)
+        kind = Text(column.type.value if column else "", "dim")
+        table.add_row(Text(name), kind, *(Text(_cut(row.get(name, ""), cell)) for row in preview.rows))
+    title = Text(f"{preview.connection}.{preview.resource.name}", "bold")
+    return Group(title, *([table] if preview.rows else []), *(Text(note, "dim") for note in preview.notes))
+
+
+def _cell(width: int, rows: int) -> int:
+    """Return the width of a value, so that all rows fit."""
+    return max(width // max(rows, 1) - _GAP, _LEAST_CELL)
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _names(preview: Preview) -> list[str]:
+    return [*preview.resource.columns, *(n for n in ("_extra", "_misfits") if any(n in row for row in preview.rows))]

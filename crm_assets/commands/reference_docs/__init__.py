@@ -1,0 +1,1 @@
+"""Reference pages of systems, made from their declarations."""

@@ -1,0 +1,177 @@
+"""Declarations in words, for the reference pages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
+
+from crm_assets.declarations.json_path import path_text
+from crm_assets.declarations.models.auth import ApiKeyAuth, Auth, BasicAuth
+from crm_assets.declarations.models.endpoint import Endpoint, ErrorHandler
+from crm_assets.declarations.models.incremental import Incremental, Window
+from crm_assets.declarations.models.paginator import CursorPage, JsonLink, Offset, PageNumber, Paginator, SinglePage
+from crm_assets.declarations.models.system import Resource
+
+
+def code(text: str) -> str:
+    """Return text as Markdown code, fit for a table's cell."""
+    return f"`{text}`".replace("|", "\\|")
+
+
+def cell(text: str) -> str:
+    """Return text on one line, fit for a table's cell."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a Markdown table."""
+    yield f"| {' | '.join(headings)} |"
+    yield "|" + " --- |" * len(headings)
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+def auth_line(auth: Auth) -> str:
+    """Return how a request proves who asks."""
+    if isinstance(auth, BasicAuth):
+        return f"HTTP Basic: `{auth.username}` and `{auth.password}`"
+    if isinstance(auth, ApiKeyAuth):
+        value = auth.value or f"{{{auth.api_key}}}"
+        return f"the {'header' if auth.location == 'header' else 'query parameter'} `{auth.name}: {value}`"
+    return f"the header `Authorization: Bearer {{{auth.token}}}`"
+
+
+def retry_words(handler: ErrorHandler) -> str:
+    """Return what is tried again, when, and what is passed over."""
+    if handler.max_retries and handler.retry_on_status_codes:
+        codes = handler.retry_on_status_codes
+        statuses = f"Status {codes[0]} is" if len(codes) == 1 else f"Statuses {', '.join(map(str, codes))} are"
+        waits = ", ".join(f"{handler.wait(attempt):g}" for attempt in range(1, handler.max_retries + 1))
+        words = f"{statuses} tried again after {waits} seconds, or when Retry-After says."
+    else:
+        words = "No status is tried again."
+    if handler.ignore_status_codes:
+        words += f" A list with status {', '.join(map(str, handler.ignore_status_codes))} is passed over and reported."
+    return words
+
+
+def mode_words(resource: Resource) -> str:
+    """Return how a resource is read day after day."""
+    window, incremental = resource.window, resource.incremental
+    if window:
+        return f"{window.grain} window on {code(window.field)}"
+    return f"incremental on {code(incremental.field)}" if incremental else "full refresh"
+
+
+def paging_words(paginator: Paginator) -> str:
+    """Return how a list is walked."""
+    if isinstance(paginator, SinglePage):
+        return "one answer"
+    size = f", {paginator.limit} a page (`{paginator.limit_param}`)" if paginator.limit else ""
+    if isinstance(paginator, PageNumber):
+        return f"`{paginator.page_param}` from {paginator.start_from_page}{size}"
+    if isinstance(paginator, Offset):
+        return f"`{paginator.offset_param}` from {paginator.start_offset}{size}"
+    if isinstance(paginator, JsonLink):
+        return f"link at {_path(paginator.next_url_path)}{size}"
+    return f"`{paginator.cursor_param}` from {_path(paginator.cursor_path)}{size}"
+
+
+def end_words(paginator: Paginator) -> str:
+    """Return how the end of a list is known, and what the read must agree with."""
+    words = _end(paginator)
+    total = None if isinstance(paginator, (JsonLink, CursorPage)) else paginator.total_records_path
+    return f"{words}; as many records as {_path(total)}" if total else words
+
+
+def request_words(endpoint: Endpoint) -> str:
+    """Return what is asked for, and where in the answer the records are."""
+    given = _template(endpoint)
+    words = f"`{endpoint.method} {endpoint.path}`{f' with {given}' if given else ''}; the records are at "
+    words += "the root" if not endpoint.data_selector else _path(endpoint.data_selector)
+    if endpoint.unwrap:
+        words += f", each perhaps wrapped in {code(endpoint.unwrap)}"
+    if endpoint.include:
+        words += f", with those of {_path(endpoint.include.path)} joined in by {_path(endpoint.include.on)}"
+    return f"{words}."
+
+
+def filter_words(resource: Resource) -> str:
+    """Return what a request adds to read one span or the changes, and how the bounds are meant."""
+    window, incremental = resource.window, resource.incremental
+    if window:
+        return f"By date with {_template(window)}. {_window(window)}"
+    if incremental:
+        back = f"{_span(incremental.lookback)} before the newest loaded {code(incremental.field)}"
+        again = (
+            f" The whole list again after {_span(incremental.full_refresh_every)}."
+            if incremental.full_refresh_every
+            else ""
+        )
+        return f"Changes with {_template(incremental)}. A run starts {back}.{again}"
+    return ""
+
+
+def _end(paginator: Paginator) -> str:
+    if isinstance(paginator, SinglePage):
+        return "that answer"
+    if isinstance(paginator, JsonLink):
+        return "no such link"
+    if isinstance(paginator, CursorPage):
+        return "no new record" if paginator.overlap else "no cursor"
+    words = {
+        "empty_page": "an empty page",
+        "short_page": f"a page of fewer than {paginator.limit}",
+        "total_pages": f"the last of {_path(paginator.total_pages_path)}",
+        "has_more": f"{_path(paginator.has_more_path)} false",
+        "no_next_link": f"no {_path(paginator.next_link_path)}",
+    }[paginator.end]
+    if paginator.total_pages_path and paginator.end != "total_pages":
+        words = f"the last of {_path(paginator.total_pages_path)} where told, else {words}"
+    return words
+
+
+def _path(path: tuple[str, ...] | None) -> str:
+    return code(path_text(path or ()))
+
+
+def _template(part: Endpoint | Window | Incremental) -> str:
+    parts = [
+        f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in part.params.items()
+    ]
+    given = [code("&".join(parts))] if parts else []
+    if part.json_body:
+        given.append(f"{code(json.dumps(part.json_body))} in the body")
+    return " and ".join(given)
+
+
+def _window(window: Window) -> str:
+    bounds = "The last day counts" if window.end == "inclusive" else "The last bound does not count"
+    parts = [f"{bounds}; the last {window.lookback_days} days are read again by every scheduled run."]
+    if window.padding_days:
+        parts.append(
+            f"{_days(window.padding_days)} more on either side, since it is open what the API does at its bounds."
+        )
+    if window.days_ahead:
+        parts.append(f"Also {_days(window.days_ahead)} ahead, for what is planned.")
+    if window.include_undated:
+        parts.append("Rows without a date are read by a request without bounds.")
+    if window.per_partition:
+        parts.append("Rows count the span asked for, so every day is asked for by itself.")
+    if window.max_rows:
+        met = "a day that reaches them fails" if window.per_partition else "a span that reaches them is split"
+        parts.append(f"The API serves {window.max_rows:,} rows of a query; {met}.")
+    return " ".join(parts)
+
+
+def _days(count: int) -> str:
+    return f"{count} day{'' if count == 1 else 's'}"
+
+
+def _span(span: timedelta) -> str:
+    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        count, rest = divmod(int(span.total_seconds()), size)
+        if count and not rest:
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return f"{span.total_seconds():g} seconds"

@@ -1,0 +1,78 @@
+"""What became of the assets of a run, read from its events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+
+@dataclass
+class AssetResult:
+    """What became of one asset."""
+
+    connection: str
+    resource: str
+    materialized: bool = False
+    rows: int | None = None
+    loaded: int | None = None
+    requests: int = 0
+    numbers: dict[str, float] = field(default_factory=dict)
+    """Further numbers of the materialization's metadata."""
+    checks: dict[str, str] = field(default_factory=dict)
+    """Check name to ``passed``, ``warned`` or ``failed``."""
+    sentences: list[str] = field(default_factory=list)
+    """What the checks that did not pass, or the run, said."""
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it was loaded and no check failed."""
+        return self.materialized and "failed" not in self.checks.values()
+
+
+def outcomes_of(result: dg.ExecuteInProcessResult, connection: str, assets: Sequence[dg.AssetKey]) -> list[AssetResult]:
+    """Return one outcome per asset of a run."""
+    outcomes = {key: AssetResult(connection, key.path[-1]) for key in assets}
+    for event in result.get_asset_materialization_events():
+        if event.asset_key in outcomes:
+            _take_materialization(outcomes[event.asset_key], event.step_materialization_data.materialization.metadata)
+    for check in result.get_asset_check_evaluations():
+        if check.asset_key in outcomes:
+            _take_check(outcomes[check.asset_key], check)
+    if not result.success:
+        _take_failure(list(outcomes.values()), result)
+    return list(outcomes.values())
+
+
+def interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    """Return whether a run was stopped; Dagster takes Ctrl-C for itself and goes on as if nobody had stopped it."""
+    errors = (getattr(event.event_specific_data, "error", None) for event in result.all_events)
+    return any(error and error.cls_name == dg.DagsterExecutionInterruptedError.__name__ for error in errors)
+
+
+def _take_materialization(outcome: AssetResult, metadata: Mapping[str, Any]) -> None:
+    numbers = {name: value.value for name, value in metadata.items() if isinstance(value.value, (int, float))}
+    outcome.materialized = True
+    outcome.rows, outcome.loaded = int(numbers["dagster/row_count"]), int(numbers["rows_loaded"])
+    outcome.requests = int(numbers.get("requests", 0))
+    outcome.numbers = numbers
+
+
+def _take_check(outcome: AssetResult, check: Any) -> None:
+    severe = check.severity == dg.AssetCheckSeverity.ERROR
+    outcome.checks[check.check_name] = "passed" if check.passed else "failed" if severe else "warned"
+    if not check.passed:
+        outcome.sentences.append(f"{check.check_name}: {check.description}")
+
+
+def _take_failure(outcomes: list[AssetResult], result: dg.ExecuteInProcessResult) -> None:
+    unexplained = [one for one in outcomes if not one.materialized and not one.sentences]
+    for event in result.all_events:
+        if event.is_step_failure and unexplained:
+            data = event.step_failure_data
+            text = data.user_failure_data.description if data.user_failure_data else None
+            text = text or (data.error.cause or data.error).message.strip() if data.error else text
+            for outcome in unexplained:
+                outcome.sentences.append(text or "the run failed")

@@ -1,0 +1,113 @@
+"""What a sync is asked for, and the Dagster runs that do it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import dagster as dg
+
+from crm_assets.date_range import DateRange
+from crm_assets.declarations.connections import load_connections
+from crm_assets.orchestration.materialize import FULL_TAG
+from crm_assets.warehouse.planning import due_range
+from crm_assets.warehouse.warehouse import Warehouse
+
+_RANGE = "dagster/asset_partition_range_"
+
+
+@dataclass(frozen=True)
+class SyncRequest:
+    """What a sync is asked for.
+
+    Args:
+        selection: Dagster's asset-selection syntax; everything when left out.
+        days: The windows to read; what is due when left out.
+        full: Cursors full refresh.
+    """
+
+    selection: str | None = None
+    days: DateRange | None = None
+    full: bool = False
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One Dagster run: assets of one connection that share their partitions."""
+
+    connection: str
+    assets: tuple[dg.AssetKey, ...]
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def chosen(definitions: dg.Definitions, order: SyncRequest) -> dict[str, list[dg.AssetKey]]:
+    """Return the selected assets by connection.
+
+    Raises:
+        ValueError: Nothing is selected, or the selection is no selection.
+    """
+    graph = definitions.get_repository_def().asset_graph
+    keys = graph.materializable_asset_keys
+    if order.selection:
+        try:
+            keys &= dg.AssetSelection.from_string(order.selection).resolve(graph)
+        except dg.DagsterError as error:
+            raise ValueError(f"{order.selection!r} is no asset selection: {error}") from error
+    if not keys:
+        raise ValueError(f"Nothing is selected by {order.selection!r}; `dagster asset list` shows what there is.")
+    by_connection: dict[str, list[dg.AssetKey]] = {}
+    for key in sorted(keys):
+        by_connection.setdefault(graph.get(key).group_name or "", []).append(key)
+    return by_connection
+
+
+def units(
+    definitions: dg.Definitions, connection: str, keys: Sequence[dg.AssetKey], order: SyncRequest
+) -> list[PlannedRun]:
+    """Return the runs that read these assets of a connection: one without partitions, one for each kind of them."""
+    graph = definitions.get_repository_def().asset_graph
+    groups: dict[Any, list[dg.AssetKey]] = {}
+    for key in keys:
+        groups.setdefault(graph.get(key).partitions_def, []).append(key)
+    tags = {FULL_TAG: "true"} if order.full else {}
+    return [
+        PlannedRun(connection, tuple(group), {**tags, **_range_tags(partitions, order.days or _due(connection, group))})
+        for partitions, group in groups.items()
+    ]
+
+
+def _due(name: str, keys: Sequence[dg.AssetKey]) -> DateRange | None:
+    """Return the days due of a connection's windowed assets, as one span."""
+    connection = next((one for one in load_connections() if one.name == name), None)
+    resources = [connection.system.resource(key.path[-1]) for key in keys if key.path[0] == name] if connection else []
+    windowed = [resource for resource in resources if resource.window]
+    if connection is None or not windowed:
+        return None
+    warehouse, today = Warehouse(), datetime.now(connection.zone).date()
+    if not warehouse.exists:
+        spans = [due_range(None, connection, resource, today) for resource in windowed]
+    else:
+        with warehouse.working_folder() as folder, warehouse.session(name, folder, print) as session:
+            spans = [due_range(session, connection, resource, today) for resource in windowed]
+    return DateRange(min(span.start for span in spans), max(span.end for span in spans))
+
+
+def _range_tags(partitions: dg.PartitionsDefinition[str] | None, days: DateRange | None) -> dict[str, str]:
+    if not isinstance(partitions, dg.TimeWindowPartitionsDefinition) or days is None:
+        return {}
+    first, last = days.start, days.end - timedelta(days=1)
+    keys = [
+        key
+        for key in partitions.get_partition_keys()
+        if first <= _day(partitions, key).end - timedelta(days=1) and _day(partitions, key).start <= last
+    ]
+    if not keys:
+        raise ValueError(f"No partition lies between {first} and {last}; start_date is later, or the days are to come.")
+    return {f"{_RANGE}start": keys[0], f"{_RANGE}end": keys[-1]}
+
+
+def _day(partitions: dg.TimeWindowPartitionsDefinition, key: str) -> DateRange:
+    window = partitions.time_window_for_partition_key(key)
+    return DateRange(window.start.date(), window.end.date())

@@ -1,0 +1,166 @@
+"""Sync: materialize without the UI, connections side by side, each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, nullcontext
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from filelock import FileLock
+
+from crm_assets.commands.sync.orphaned_runs import mark_orphaned, run_lock
+from crm_assets.commands.sync.results import AssetResult, interrupted, outcomes_of
+from crm_assets.commands.sync.run_requests import PlannedRun, SyncRequest, chosen, units
+from crm_assets.commands.sync.workers import SendMessage, WorkerExit, run_workers, sigterm_as_interrupt
+from crm_assets.extract import progress
+from crm_assets.warehouse.errors import WarehouseError
+from crm_assets.warehouse.warehouse import Warehouse
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def run(definitions: dg.Definitions, order: SyncRequest, listener: Listener) -> list[AssetResult]:
+    """Do what is asked for, connections side by side, and return one outcome per asset.
+
+    Raises:
+        ValueError: Nothing is selected.
+        KeyboardInterrupt: It was stopped, by Ctrl-C or SIGTERM; no process is left.
+    """
+    by_connection = chosen(definitions, order)
+    try:
+        with sigterm_as_interrupt():
+            if len(by_connection) > 1:
+                return list(_side_by_side(definitions, by_connection, order, listener))
+            return list(_alone(definitions, by_connection, order, listener))
+    except KeyboardInterrupt:
+        _tidy()
+        raise
+
+
+def _alone(
+    definitions: dg.Definitions, by_connection: Mapping[str, list[dg.AssetKey]], order: SyncRequest, listener: Listener
+) -> Iterator[AssetResult]:
+    progress.listen(listener.watch)
+    for name, keys in by_connection.items():
+        for outcome in _work(definitions, name, keys, order):
+            listener.done(outcome)
+            yield outcome
+
+
+def _tidy() -> None:
+    """Clear up after workers that were killed."""
+    Warehouse().remove_stale_folders()
+    with _instance() as instance:
+        mark_orphaned(instance)
+
+
+class Listener:
+    """Told how far the reads are; the base says nothing."""
+
+    def watch(self, connection: str) -> Any:
+        """Return whom a connection's reads tell: resource, pages, rows."""
+        return lambda resource, pages, rows: self.read(connection, resource, pages, rows)
+
+    def read(self, connection: str, resource: str, pages: int, rows: int) -> None:
+        """Take how far one resource's read is."""
+
+    def done(self, outcome: AssetResult) -> None:
+        """Take the outcome of one asset."""
+
+
+def _side_by_side(
+    definitions: dg.Definitions,
+    by_connection: Mapping[str, list[dg.AssetKey]],
+    order: SyncRequest,
+    listener: Listener,
+) -> Iterator[AssetResult]:
+    _prepare()
+    jobs = {name: partial(_job, definitions, name, keys, order) for name, keys in by_connection.items()}
+    missing = dict(by_connection)
+    with closing(run_workers(jobs)) as messages:
+        for name, message in messages:
+            if isinstance(message, WorkerExit):
+                if name not in missing:
+                    continue
+                message = _failed(missing[name], str(message))
+                _tidy()
+            if isinstance(message, list):
+                missing.pop(name, None)
+                for outcome in message:
+                    listener.done(outcome)
+                    yield outcome
+            else:
+                listener.read(*message)
+
+
+def _prepare() -> None:
+    """Do once, before the processes part, what each of them would do: imports, and the databases of a new instance."""
+    import_module("crm_assets.extract.fetch")
+    _instance().dispose()
+
+
+def _job(
+    definitions: dg.Definitions, name: str, keys: list[dg.AssetKey], order: SyncRequest, send: SendMessage
+) -> None:
+    def watch_of(connection: str) -> Any:
+        return lambda resource, pages, rows: send((connection, resource, pages, rows))
+
+    progress.listen(watch_of)
+    send(_work(definitions, name, keys, order))
+
+
+def _work(definitions: dg.Definitions, name: str, keys: Sequence[dg.AssetKey], order: SyncRequest) -> list[AssetResult]:
+    job = definitions.resolve_implicit_global_asset_job_def()
+    try:
+        with _instance() as instance, run_lock(Warehouse().runs) as tags:
+            mark_orphaned(instance)
+            return [
+                outcome
+                for unit in units(definitions, name, keys, order)
+                for outcome in _run_unit(job, unit, instance, tags)
+            ]
+    except (ValueError, WarehouseError) as error:
+        return _failed(keys, str(error))
+
+
+def _failed(keys: Sequence[dg.AssetKey], sentence: str) -> list[AssetResult]:
+    return [AssetResult(key.path[0], key.path[-1], sentences=[sentence]) for key in keys]
+
+
+def _run_unit(
+    job: dg.JobDefinition, unit: PlannedRun, instance: dg.DagsterInstance, tags: Mapping[str, str]
+) -> list[AssetResult]:
+    result = job.execute_in_process(
+        instance=instance,
+        asset_selection=list(unit.assets),
+        tags={**unit.tags, **tags, "crm/connection": unit.connection},
+        raise_on_error=False,
+        run_config=_QUIET,
+    )
+    if interrupted(result):
+        raise KeyboardInterrupt
+    return outcomes_of(result, unit.connection, unit.assets)
+
+
+def _instance() -> dg.DagsterInstance:
+    """Open the instance of ``DAGSTER_HOME``, or one that is gone afterwards.
+
+    Standard output is left alone: Dagster would capture it, which takes two further processes per run.
+    """
+    home = os.environ.get("DAGSTER_HOME")
+    if not home:
+        return dg.DagsterInstance.ephemeral()
+    from dagster._core.instance.ref import InstanceRef
+
+    overrides = {
+        "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"},
+        "telemetry": {"enabled": False},
+    }
+    # Dagster makes missing databases without a lock: of several syncs that come first, all but one would fail.
+    with FileLock(Path(home) / "crm_assets.lock") if os.access(home, os.W_OK) else nullcontext():
+        return dg.DagsterInstance.from_ref(InstanceRef.from_dir(home, overrides=overrides))

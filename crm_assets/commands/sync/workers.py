@@ -1,0 +1,147 @@
+"""Worker processes: side by side, stopped together, never left behind and never dead unnoticed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from typing import Any
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_STOP_SECONDS = 3
+"""What a worker gets to stop in order before it is killed; a killed one loses nothing but the time."""
+
+SendMessage = Callable[[Any], None]
+"""Sends a message from a worker."""
+
+
+@dataclass(frozen=True)
+class WorkerExit:
+    """A worker's last message: how its process ended."""
+
+    code: int
+
+    def __str__(self) -> str:
+        if self.code < 0:
+            name = signal.Signals(-self.code).name
+            hint = ", perhaps for want of memory" if name == "SIGKILL" else ""
+            return f"the process that read it was killed ({name}{hint}); run it again"
+        return f"the process that read it broke off (exit code {self.code}); its traceback stands above"
+
+
+def run_workers(jobs: Mapping[str, Callable[[SendMessage], None]]) -> Generator[tuple[str, Any], None, None]:
+    """Run jobs in processes of their own; yield each message with its job's name, last of all an :class:`WorkerExit`.
+
+    Whoever stops listening, be it for Ctrl-C, stops the workers.
+
+    Args:
+        jobs: Name to function. Forked after the imports where that is safe, a process costs nothing.
+    """
+    context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    pipes: dict[Any, str] = {}
+    workers: dict[str, Any] = {}
+    try:
+        for name, job in jobs.items():
+            with _signals_held_back():
+                here, there = context.Pipe(duplex=False)
+                workers[name] = context.Process(target=_worker, args=(job, there), name=name, daemon=True)
+                workers[name].start()
+                there.close()
+                pipes[here] = name
+        while pipes:
+            for pipe in wait(list(pipes)):
+                name = pipes[pipe]
+                message = _received(pipe, workers[name])
+                if isinstance(message, WorkerExit):
+                    del pipes[pipe]
+                yield name, message
+    finally:
+        _stop(list(workers.values()))
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Let a process be made whole before a signal stops it: a half made one is known to nobody and stays.
+
+    The new process begins with these handlers too; it has nothing to lose yet and goes at once.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    maker, caught = os.getpid(), list[int]()
+
+    def hold(number: int, _: Any) -> None:
+        if os.getpid() != maker:
+            os._exit(130)
+        caught.append(number)
+
+    before = {number: signal.signal(number, hold) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for late in caught:
+        signal.raise_signal(late)
+
+
+def _received(pipe: Any, worker: Any) -> Any:
+    try:
+        return pipe.recv()
+    except EOFError:
+        worker.join()
+        return WorkerExit(worker.exitcode)
+
+
+def _stop(workers: list[Any]) -> None:
+    try:
+        for worker in workers:
+            worker.terminate()
+        deadline = time.monotonic() + _STOP_SECONDS
+        for worker in workers:
+            worker.join(max(deadline - time.monotonic(), 0))
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.join()
+
+
+def _worker(job: Callable[[SendMessage], None], pipe: Any) -> None:
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()  # Ctrl-C goes to the parent alone, which stops every worker once
+    for number in _SIGNALS:
+        signal.signal(number, lambda *_: os._exit(130))  # at once; a step of a run takes the signal for itself
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    try:
+        job(pipe.send)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    finally:
+        pipe.close()
+
+
+def _die_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+@contextmanager
+def sigterm_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM stop this process as Ctrl-C does: in order."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

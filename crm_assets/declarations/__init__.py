@@ -1,0 +1,21 @@
+"""The dialect: what a system, a vendor profile and a connection may say, and how they are read."""
+
+from crm_assets.declarations.connections import Connection, load_connections
+from crm_assets.declarations.errors import SpecError
+from crm_assets.declarations.loader import available_systems, load_system
+from crm_assets.declarations.models.columns import Column, ColumnType
+from crm_assets.declarations.models.endpoint import Endpoint
+from crm_assets.declarations.models.system import Resource, System
+
+__all__ = [
+    "Column",
+    "ColumnType",
+    "Connection",
+    "Endpoint",
+    "Resource",
+    "SpecError",
+    "System",
+    "available_systems",
+    "load_connections",
+    "load_system",
+]

@@ -1,0 +1,126 @@
+"""Tailoring: a connection's parameters, further columns and choice of resources laid over its system."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from crm_assets.declarations.errors import SpecError, unknown
+from crm_assets.declarations.models.auth import ApiKeyAuth, Auth
+from crm_assets.declarations.models.base import fill, fill_url
+from crm_assets.declarations.models.columns import Column
+from crm_assets.declarations.models.endpoint import Endpoint
+from crm_assets.declarations.models.incremental import Incremental, Window
+from crm_assets.declarations.models.system import Client, Param, Resource, System
+from crm_assets.declarations.validate import check_system
+
+if TYPE_CHECKING:
+    from crm_assets.declarations.connections import Connection
+
+Values = Mapping[str, str | int]
+_Requests = TypeVar("_Requests", Endpoint, Window, Incremental)
+
+
+def apply_connection(connection: Connection) -> Connection:
+    """Return the connection with its ``params`` completed by defaults and its system made its own.
+
+    Raises:
+        SpecError: The connection speaks of something its system does not have, or leaves out a parameter.
+    """
+    values = _values(connection.system, connection.params)
+    system = _with_columns(connection.system, connection.columns)
+    check_system(system)
+    try:
+        override = connection.base_url_override and fill_url(connection.base_url_override, values)
+        system = _with_values(system, values)
+    except ValueError as error:
+        raise SpecError(str(error), "key params") from None
+    system = _with_choice(system, connection.resources)
+    return connection.model_copy(update={"params": values, "base_url_override": override, "system": system})
+
+
+def _values(system: System, given: Values) -> dict[str, str | int]:
+    for name in given:
+        if name not in system.params:
+            raise SpecError(unknown("parameter", name, system.params), "key params")
+    return {name: _value(name, spec, given.get(name, spec.default)) for name, spec in system.params.items()}
+
+
+def _value(name: str, spec: Param, value: str | int | None) -> str | int:
+    example = f", such as {spec.example}" if spec.example else ""
+    if value is None:
+        raise SpecError(f"{name} is missing: {spec.description}{example}", "key params")
+    if not str(value).isprintable() or (spec.pattern and not re.fullmatch(spec.pattern, str(value))):
+        wanted = f"text that matches {spec.pattern}" if spec.pattern else "one line of text"
+        raise SpecError(f"expected {wanted}{example}, got {value!r}", f"key params.{name}")
+    return value
+
+
+def _with_columns(system: System, further: Mapping[str, Mapping[str, Column]]) -> System:
+    _refuse_unknown(system, "columns", further)
+    resources = [
+        resource.model_copy(update={"columns": {**resource.columns, **further.get(resource.name, {})}})
+        for resource in system.resources
+    ]
+    return system.model_copy(update={"resources": tuple(resources)})
+
+
+def _with_choice(system: System, chosen: tuple[str, ...] | None) -> System:
+    if chosen is None:
+        return system
+    _refuse_unknown(system, "resources", chosen)
+    resources = tuple(resource for resource in system.resources if resource.name in chosen)
+    for resource in resources:
+        if resource.parent and resource.parent.resource not in chosen:
+            raise SpecError(
+                f"{resource.name} is read for the rows of {resource.parent.resource}; choose that too", "key resources"
+            )
+    return system.model_copy(update={"resources": resources})
+
+
+def _refuse_unknown(system: System, key: str, wanted: Mapping[str, Any] | tuple[str, ...]) -> None:
+    names = [resource.name for resource in system.resources]
+    for name in wanted:
+        if name not in names:
+            raise SpecError(unknown(f"resource of {system.name}", name, names), f"key {key}")
+
+
+def _with_values(system: System, values: Values) -> System:
+    resources = tuple(_resource(resource, values) for resource in system.resources)
+    return system.model_copy(update={"resources": resources, "client": _client(system.client, values)})
+
+
+def _client(client: Client, values: Values) -> Client:
+    filled = {
+        "base_url": fill_url(client.base_url, values),
+        "headers": {name: str(value) for name, value in _given(client.headers, values).items()},
+        "params": _given(client.params, values),
+        "auth": _auth(client.auth, values),
+    }
+    return client.model_copy(update=filled)
+
+
+def _auth(auth: Auth, values: Values) -> Auth:
+    if not isinstance(auth, ApiKeyAuth) or auth.value is None:
+        return auth
+    return auth.model_copy(update={"value": str(fill(auth.value, values))})
+
+
+def _resource(resource: Resource, values: Values) -> Resource:
+    endpoint = _requests(resource.endpoint, values).model_copy(
+        update={"path": fill_url(resource.endpoint.path, values)}
+    )
+    window = resource.window and _requests(resource.window, values)
+    incremental = resource.incremental and _requests(resource.incremental, values)
+    return resource.model_copy(update={"endpoint": endpoint, "window": window, "incremental": incremental})
+
+
+def _requests(part: _Requests, values: Values) -> _Requests:
+    return part.model_copy(update={"params": _given(part.params, values), "json_body": fill(part.json_body, values)})
+
+
+def _given(template: Mapping[str, Any], values: Values) -> dict[str, Any]:
+    """Return the filled mapping without what an optional parameter left empty."""
+    filled: dict[str, Any] = fill(dict(template), values)
+    return {key: value for key, value in filled.items() if value != "" or template[key] == ""}

@@ -1,0 +1,182 @@
+"""Connections: the accounts a company has at such systems, from one YAML file."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from crm_assets.declarations.connection_overrides import apply_connection
+from crm_assets.declarations.errors import SpecError, listed, nearest
+from crm_assets.declarations.loader import load_system, validated
+from crm_assets.declarations.models.base import Spec
+from crm_assets.declarations.models.columns import Columns
+from crm_assets.declarations.models.system import RateLimit, System
+from crm_assets.declarations.spellings import canonical_connection
+from crm_assets.declarations.validate import check_base_url
+from crm_assets.declarations.yaml_reader import read_yaml
+
+EXAMPLE_HOSTS = re.compile(r"(.+\.)?(example(\.(com|org|net))?|invalid)")
+_HOST = re.compile(r"[a-z0-9_.-]+|[0-9a-f:]+")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def _timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        zones = available_timezones()
+        raise ValueError(f"unknown time zone {name!r}{nearest(name, zones)} Use an IANA name or UTC") from None
+    return name
+
+
+def _schedule(value: Any) -> Any:
+    return {"cron": value} if isinstance(value, str) else value
+
+
+class Schedule(Spec):
+    """When a connection is read without being asked."""
+
+    cron: str | None = None
+    """Cron of full and incremental reads; the default is a staggered early hour, once a day."""
+    windows: str | None = None
+    """Cron of the partitioned schedule; the default is the same hour."""
+    enabled: bool = False
+    sensor_seconds: int = Field(default=300, ge=30)
+    """How often the change sensor asks."""
+
+
+class Connection(Spec):
+    """One account at one API. Its name is asset prefix, schema of its tables, secrets section and pool."""
+
+    loader_keys: ClassVar[frozenset[str]] = frozenset({"_system"})
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")
+    system_name: str = Field(alias="system")
+    base_url_override: Annotated[str, AfterValidator(check_base_url)] | None = Field(default=None, alias="base_url")
+    params: dict[str, str | int] = Field(default_factory=dict)
+    """What the system asks for; the loader adds the defaults of what is left out."""
+    start_date: date = date(2024, 1, 1)
+    """First window partition."""
+    timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
+    allow_http: bool = False
+    """Permit http:// to a host that is not this machine."""
+    rate_limit: RateLimit | None = None
+    """Overrides the system's figure, for instance after an upgrade of the plan."""
+    columns: dict[str, Columns] = Field(default_factory=dict)
+    """Further columns (custom fields) by resource."""
+    resources: tuple[str, ...] | None = None
+    """Only these resources; all when left out."""
+    concurrency: int = Field(default=8, ge=1, le=64)
+    """Requests in flight at once."""
+    owners: tuple[str, ...] = ()
+    schedule: Annotated[Schedule, BeforeValidator(_schedule)] = Schedule()
+    max_delete_fraction: float | None = Field(default=None, ge=0, le=1)
+    """Overrides every resource's ``max_delete_fraction``."""
+    system: System = Field(exclude=True, alias="_system")
+    """The declaration, with this connection's params, columns and choice of resources laid over it."""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Time zone of the connection's days."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def base_url(self) -> str:
+        """Base URL of all requests, parameters filled in."""
+        return self.base_url_override or self.system.client.base_url
+
+    @property
+    def budget(self) -> RateLimit | None:
+        """The rate never to be exceeded, if one is known."""
+        return self.rate_limit or self.system.rate_limit
+
+    def at(self, base_url: str) -> Connection:
+        """Return the connection pointed at another address, such as the sandbox's."""
+        return self.model_copy(update={"base_url_override": base_url})
+
+    def scheduled(self) -> Connection:
+        """Return the connection with its schedules and sensors turned on."""
+        return self.model_copy(update={"schedule": self.schedule.model_copy(update={"enabled": True})})
+
+    def unusable(self) -> str | None:
+        """Return what keeps this connection from being read, as a sentence, or ``None``."""
+        url = urlsplit(self.base_url)
+        host = (url.hostname or "").lower()
+        if url.scheme not in ("http", "https") or not _HOST.fullmatch(host):
+            return (
+                f"Connection {self.name} has the base_url {self.base_url!r}, which is no web address: "
+                f"set it to https:// and the API's host in the connections file."
+            )
+        if EXAMPLE_HOSTS.fullmatch(host):
+            return (
+                f"Connection {self.name} still points at the example address {self.base_url}: "
+                f"set base_url for it in the connections file, or start the sandbox with `crm-assets sandbox`."
+            )
+        if url.scheme != "https" and host not in _LOOPBACK and not self.allow_http:
+            return (
+                f"Connection {self.name} would send its credentials unencrypted to {host}: "
+                f"use https://, or set allow_http: true for it in the connections file."
+            )
+        return None
+
+
+def connections_path() -> Path:
+    """Return the connections file: ``CRM_ASSETS_CONNECTIONS``, or ``connections.yaml`` in the working folder."""
+    return Path(os.environ.get("CRM_ASSETS_CONNECTIONS") or "connections.yaml")
+
+
+def load_connections(path: Path | None = None) -> tuple[Connection, ...]:
+    """Load and check all connections; with ``CRM_ASSETS_SANDBOX`` set, each is pointed at ``<its value>/<name>``.
+
+    ``CRM_ASSETS_SCHEDULES=on`` turns on the schedules and sensors of all of them, as the demo does.
+
+    Raises:
+        SpecError: The file or one of its connections is wrong, or two have one name.
+    """
+    path = path or connections_path()
+    if not path.is_file():
+        raise SpecError("there is no such file; write it, or let CRM_ASSETS_CONNECTIONS name yours", str(path))
+    document = read_yaml(path)
+    entries = document.get("connections")
+    if not isinstance(entries, list) or document.keys() - {"connections", "systems"}:
+        raise SpecError(
+            "expected a list under connections: and, for own declarations, a folder under systems:", path.name
+        )
+    extra = _own_systems(document, path)
+    connections = tuple(_connection(entry, position, path, extra) for position, entry in enumerate(entries, 1))
+    doubles = [name for name, times in Counter(connection.name for connection in connections).items() if times > 1]
+    if doubles:
+        raise SpecError(f"two connections are called {listed(doubles)}; give each account its own name", path.name)
+    sandbox = os.environ.get("CRM_ASSETS_SANDBOX", "").rstrip("/")
+    if os.environ.get("CRM_ASSETS_SCHEDULES") == "on":
+        connections = tuple(connection.scheduled() for connection in connections)
+    return tuple(connection.at(f"{sandbox}/{connection.name}") if sandbox else connection for connection in connections)
+
+
+def _own_systems(document: dict[str, Any], path: Path) -> Path | None:
+    folder = document.get("systems")
+    if folder is None:
+        return None
+    if not isinstance(folder, str) or not (path.parent / folder).is_dir():
+        raise SpecError(f"expected a folder beside this file, got {folder!r}", path.name, "key systems")
+    return (path.parent / folder).resolve()
+
+
+def _connection(entry: Any, position: int, path: Path, extra: Path | None) -> Connection:
+    if not isinstance(entry, dict):
+        raise SpecError("expected a mapping with name and system", path.name, f"connection number {position}")
+    try:
+        if not isinstance(entry.get("system"), str):
+            raise SpecError("names no system; set system: to one of the known ones", "key system")
+        system, entry = load_system(entry["system"], extra), canonical_connection(entry)
+        return apply_connection(validated(Connection, {**entry, "_system": system}))
+    except SpecError as error:
+        raise error.inside(path.name, f"connection {entry.get('name', f'number {position}')}") from error.__cause__

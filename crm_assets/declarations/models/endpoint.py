@@ -1,0 +1,84 @@
+"""An endpoint: one list of an API, as requests see it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from crm_assets.declarations.json_path import JsonPath
+from crm_assets.declarations.models.base import Spec
+from crm_assets.declarations.models.paginator import PaginatorField, counter
+
+
+class ErrorHandler(Spec):
+    """What is tried again, how often, and what is passed over (and then reported)."""
+
+    retry_on_status_codes: tuple[int, ...] = (429, 500, 502, 503, 504)
+    max_retries: int = Field(default=3, ge=0)
+    backoff_factor: float | None = Field(default=None, ge=0)
+    """Seconds before the first retry, doubled for each further one."""
+    backoff_constant: float | None = Field(default=None, ge=0)
+    """Seconds before every retry."""
+    ignore_status_codes: tuple[int, ...] = ()
+    """Statuses that skip a parent (or the resource); the skip is reported by the completeness check."""
+
+    @model_validator(mode="after")
+    def _one_backoff(self) -> ErrorHandler:
+        if self.backoff_factor is not None and self.backoff_constant is not None:
+            raise ValueError("give backoff_factor or backoff_constant, not both")
+        transient = sorted({429, *range(500, 600)} & set(self.ignore_status_codes))
+        if transient:
+            raise ValueError(
+                f"ignore_status_codes may not hold {transient}: a short read would look complete; "
+                f"allowed are statuses below 500 other than 429"
+            )
+        return self
+
+    def wait(self, attempt: int) -> float:
+        """Return the seconds to wait before retry number ``attempt`` (from 1) when the server names none."""
+        if self.backoff_constant is not None:
+            return self.backoff_constant
+        factor = 2.0 if self.backoff_factor is None else self.backoff_factor
+        return factor * float(2 ** (attempt - 1))
+
+
+class Include(Spec):
+    """Records of a JSON:API ``included`` list joined into the rows of the same page."""
+
+    path: JsonPath = ("included",)
+    """Where the companion records stand in the body."""
+    on: JsonPath
+    """Path in a record to the companion's id, such as ``relationships.location.data.id``."""
+    field: str
+    """Key under which the companion record is put into the record, for ``source`` paths to reach."""
+    type: str | None = None
+    """JSON:API type of the companions, where the list mixes several."""
+
+
+class Endpoint(Spec):
+    """Where a list is and how it is asked for."""
+
+    path: str
+    method: Literal["GET", "POST"] = "GET"
+    params: dict[str, Any] = Field(default_factory=dict)
+    json_body: dict[str, Any] | None = Field(default=None, alias="json")
+    """JSON body of each request. Placeholders are filled as in ``path`` and ``params``."""
+    data_selector: JsonPath
+    """Path of the record list in the body; ``*`` walks arrays and id-keyed objects."""
+    unwrap: str | None = None
+    """Key that may wrap each record (``{"appointment": {…}}``); records without it are taken as they are."""
+    paginator: PaginatorField
+    error_handler: ErrorHandler = ErrorHandler()
+    error_path: JsonPath | None = None
+    """A path that, present in a 200 answer, makes it an error (``ErrorCode``); its text is reported."""
+    include: Include | None = None
+
+    @model_validator(mode="after")
+    def _pages_differ(self) -> Endpoint:
+        name, location = counter(self.paginator)
+        if location == "query" and name in self.params:
+            raise ValueError(f"params sets {name}, which the paginator counts: every page would be the same one")
+        if location == "json" and self.method != "POST":
+            raise ValueError("a paginator with location: json needs method: POST")
+        return self

@@ -1,0 +1,75 @@
+"""Windows and increments: how a resource is read day after day. Without either it is read in full."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from crm_assets.declarations.models.base import Spec
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def _duration(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value
+    found = re.fullmatch(r"(\d+)\s*([smhd])", str(value).strip())
+    if not found:
+        raise ValueError(f"expected a span such as 90s, 15m, 2h or 3d, got {value!r}")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+TimeFormat = Literal["date", "iso", "epoch_s", "epoch_ms"]
+
+
+class Incremental(Spec):
+    """Read only what changed since the last run."""
+
+    field: str
+    """Column whose greatest loaded value is the next starting point."""
+    params: dict[str, Any] = Field(default_factory=dict)
+    """Query parameters to add; ``{incremental.start_value}`` is the starting point."""
+    json_body: dict[str, Any] | None = Field(default=None, alias="json")
+    """The same for the JSON body, laid over the endpoint's."""
+    format: TimeFormat = "iso"
+    lookback: Duration = timedelta(hours=1)
+    """How far before the greatest loaded value to start, for late and equal timestamps."""
+    full_refresh_every: Duration | None = None
+    """Read the whole list again when the last full refresh is older (only those see deletes)."""
+
+
+class Window(Spec):
+    """Read one span of dates."""
+
+    field: str
+    """Column the API's date filter speaks of."""
+    params: dict[str, Any] = Field(default_factory=dict)
+    """Query parameters to add; ``{window_start}`` and ``{window_end}`` are the span's bounds."""
+    json_body: dict[str, Any] | None = Field(default=None, alias="json")
+    """The same for the JSON body, laid over the endpoint's."""
+    format: TimeFormat = "date"
+    grain: Literal["daily", "weekly", "monthly"] = "daily"
+    end: Literal["inclusive", "exclusive"] = "inclusive"
+    """Whether the API counts the last bound into the span. Spans are whole days in the connection's time zone."""
+    padding_days: int = Field(default=0, ge=0)
+    """Days asked for on either side of the span, where it is open what the API does at its bounds."""
+    lookback_days: int = Field(default=3, ge=0)
+    """Days before today that every scheduled run reads again, for late arrivals."""
+    days_ahead: int = Field(default=0, ge=0)
+    """Days after today that have partitions too, for things that are planned."""
+    include_undated: bool = False
+    """Rows without the date exist and are reached by one full refresh without bounds."""
+    per_partition: bool = False
+    """Rows are aggregates over the span asked for, so every partition is asked for by itself."""
+    max_rows: int | None = Field(default=None, ge=1)
+    """Deepest row the API serves for one query; a span that reaches it is split."""
+
+    @model_validator(mode="after")
+    def _aggregates_are_exact(self) -> Window:
+        if self.per_partition and self.padding_days:
+            raise ValueError("padding_days would change what per_partition rows count; give one of the two")
+        return self

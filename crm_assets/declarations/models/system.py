@@ -1,0 +1,139 @@
+"""Systems and their resources: the whole declaration."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from crm_assets.declarations.models.auth import Auth
+from crm_assets.declarations.models.base import Spec, placeholders
+from crm_assets.declarations.models.columns import Columns
+from crm_assets.declarations.models.endpoint import Endpoint
+from crm_assets.declarations.models.incremental import Incremental, Window
+from crm_assets.declarations.validate import check_base_url, check_headers, check_resource, check_system
+
+NAME = r"^[a-z][a-z0-9_]*$"
+
+
+def _names(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+class RateLimit(Spec):
+    """The vendor's published figure; never exceeded, over all runs of a connection on a machine."""
+
+    requests: int = Field(ge=1)
+    per: Literal["second", "minute", "hour", "day"] = "minute"
+
+    @property
+    def seconds(self) -> float:
+        """Length of the period in seconds."""
+        return timedelta(**{f"{self.per}s": 1}).total_seconds()
+
+
+class Param(Spec):
+    """Something a connection must (or may) say about its account."""
+
+    description: str
+    example: str = ""
+    default: str | int | None = None
+    pattern: str | None = None
+    """Regular expression the whole value must match."""
+
+
+class Client(Spec):
+    """What all requests to a system share."""
+
+    base_url: Annotated[str, AfterValidator(check_base_url)]
+    auth: Auth
+    headers: Annotated[dict[str, str], AfterValidator(check_headers)] = Field(default_factory=dict)
+    params: dict[str, Any] = Field(default_factory=dict)
+    """Query parameters of every request."""
+
+
+class Parent(Spec):
+    """The resource whose rows a child list is read for, one list per row."""
+
+    resource: str
+    field: str = "id"
+    """The parent's column whose value fills the placeholder."""
+    placeholder: str
+    """Name of the placeholder."""
+
+
+class Resource(Spec):
+    """One REST list, one table, one asset."""
+
+    resolved_keys: ClassVar[frozenset[str]] = frozenset({"remove"})
+
+    name: str = Field(pattern=NAME)
+    description: str = ""
+    endpoint: Endpoint
+    primary_key: Annotated[tuple[str, ...], BeforeValidator(_names), Field(min_length=1)]
+    write_disposition: Literal["merge"] = "merge"
+    parent: Parent | None = None
+    incremental: Incremental | None = None
+    window: Window | None = None
+    columns: Columns
+    verified: Literal["contract", "connector", "inferred"] = "contract"
+    """What the declaration rests on: the vendor's documentation, a working connector, or a reading of either."""
+    evidence: str = ""
+    """Where that was found, and what was in doubt."""
+    max_delete_fraction: float = Field(default=0.3, ge=0, le=1)
+    """Greatest share of the live rows that one full refresh may mark as deleted."""
+
+    @property
+    def mode(self) -> Literal["window", "incremental", "full_refresh"]:
+        """How the resource is read day after day."""
+        return "window" if self.window else "incremental" if self.incremental else "full_refresh"
+
+    @property
+    def wire_placeholders(self) -> frozenset[str]:
+        """Names of all placeholders its requests contain."""
+        filters = [part for part in (self.window, self.incremental) if part]
+        templates: list[object] = [self.endpoint.path, self.endpoint.params, self.endpoint.json_body]
+        templates += [template for part in filters for template in (part.params, part.json_body)]
+        return frozenset(placeholders(templates))
+
+    @model_validator(mode="after")
+    def _is_sound(self) -> Resource:
+        check_resource(self)
+        return self
+
+
+class System(Spec):
+    """A family of APIs, or (with ``extends``) a vendor profile of one."""
+
+    resolved_keys: ClassVar[frozenset[str]] = frozenset({"extends", "resource_defaults"})
+    loader_keys: ClassVar[frozenset[str]] = frozenset({"base_system", "path"})
+
+    name: str = Field(pattern=NAME)
+    title: str = ""
+    description: str = ""
+    origin: str | None = None
+    """Number of the seed document it was declared from."""
+    base_system: str | None = None
+    """Name of the system a vendor profile extends; filled by the loader."""
+    params: dict[str, Param] = Field(default_factory=dict)
+    client: Client
+    rate_limit: RateLimit | None = None
+    notes: tuple[str, ...] = ()
+    """What a user of this system should know: conflicts in the vendor's documents, settings, quirks."""
+    resources: tuple[Resource, ...]
+    path: str = ""
+    """The file it was read from; filled by the loader."""
+
+    def resource(self, name: str) -> Resource:
+        """Return the resource of that name.
+
+        Raises:
+            KeyError: There is none.
+        """
+        return {resource.name: resource for resource in self.resources}[name]
+
+    @model_validator(mode="after")
+    def _is_sound(self) -> System:
+        check_system(self)
+        return self

@@ -1,0 +1,155 @@
+"""Rules between the parts of a declaration: every name leads somewhere, every placeholder is filled, no read loops."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from crm_assets.declarations.errors import SpecError, listed, nearest, unknown
+from crm_assets.declarations.models.auth import ApiKeyAuth
+from crm_assets.declarations.models.base import placeholders
+
+if TYPE_CHECKING:
+    from crm_assets.declarations.models.system import Resource, System
+
+_CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
+
+
+def check_base_url(url: str) -> str:
+    """Return the URL if it holds no credentials, which would show in every message and log.
+
+    Raises:
+        ValueError: It does.
+    """
+    if "@" in urlsplit(url).netloc:
+        raise ValueError("a base_url holds no user and password; secrets go under auth")
+    return url
+
+
+def check_headers(headers: dict[str, str]) -> dict[str, str]:
+    """Return the headers if none of them is one that carries a credential.
+
+    Raises:
+        ValueError: One does.
+    """
+    for name in headers:
+        if name.lower() in _CREDENTIAL_HEADERS:
+            raise ValueError(f"the header {name} carries a credential; declare it under auth")
+    return headers
+
+
+def check_resource(resource: Resource) -> None:
+    """Check that a resource's key and filters speak of its columns, and that a filter really filters.
+
+    Raises:
+        SpecError: They don't.
+    """
+    if resource.window and resource.incremental:
+        raise SpecError("give window or incremental, not both", "key window")
+    _check_column(resource, "primary_key", *resource.primary_key)
+    for key, part, start in (
+        ("window", resource.window, "window_start"),
+        ("incremental", resource.incremental, "incremental.start_value"),
+    ):
+        if part:
+            _check_column(resource, f"{key}.field", part.field)
+            if start not in resource.wire_placeholders:
+                raise SpecError(f"no request holds {{{start}}}, so every read would be the whole list", f"key {key}")
+
+
+def _check_column(resource: Resource, key: str, *names: str) -> None:
+    for name in names:
+        if name not in resource.columns:
+            raise SpecError(unknown("column", name, resource.columns), f"key {key}")
+
+
+def check_system(system: System) -> None:
+    """Check that resources are there and differ, that parents exist, and that every placeholder is filled.
+
+    Raises:
+        SpecError: One isn't; the place names resource and key.
+    """
+    if not system.resources:
+        raise SpecError("a system needs at least one resource", "key resources")
+    doubles = [name for name, times in Counter(resource.name for resource in system.resources).items() if times > 1]
+    if doubles:
+        raise SpecError(f"{listed(doubles)} declared more than once", "key resources")
+    _check_client(system)
+    for resource in system.resources:
+        _check_parent(system, resource)
+        _check_placeholders(system, resource)
+
+
+def _check_client(system: System) -> None:
+    client = system.client
+    for key, template in (("base_url", client.base_url), ("headers", client.headers), ("params", client.params)):
+        for name in placeholders(template):
+            if name not in system.params:
+                raise SpecError(
+                    f"nothing fills {{{name}}}{nearest(name, system.params)} Declare it under params",
+                    f"key client.{key}",
+                )
+    _check_auth(system)
+
+
+def _check_auth(system: System) -> None:
+    auth = system.client.auth
+    for name in auth.params if isinstance(auth, ApiKeyAuth) else ():
+        if name not in system.params:
+            raise SpecError(
+                f"nothing fills {{{name}}}{nearest(name, system.params)} Declare it under params",
+                "key client.auth.value",
+            )
+    for name in auth.secrets:
+        if name in system.params:
+            raise SpecError(f"{name} is the name of a secret; call the parameter something else", "key params")
+
+
+def _check_parent(system: System, resource: Resource) -> None:
+    if resource.parent is None:
+        return
+    place = (f"resource {resource.name}", "key parent")
+    names = [other.name for other in system.resources]
+    if resource.parent.resource not in names:
+        raise SpecError(unknown("resource", resource.parent.resource, names), *place)
+    columns = system.resource(resource.parent.resource).columns
+    if resource.parent.field not in columns:
+        raise SpecError(unknown(f"column of {resource.parent.resource}", resource.parent.field, columns), *place)
+    if resource.parent.placeholder not in resource.wire_placeholders:
+        raise SpecError(
+            f"no request holds {{{resource.parent.placeholder}}}, so all parents would get the same list", *place
+        )
+    _check_descent(system, resource)
+
+
+def _check_descent(system: System, resource: Resource) -> None:
+    """Walk up the parents; an unknown one ends the walk here and is reported where it is named."""
+    above = {other.name: other.parent.resource for other in system.resources if other.parent}
+    line = [resource.name]
+    while (parent := above.get(line[-1])) is not None:
+        if parent in line:
+            raise SpecError(
+                f"the parents form a loop: {' → '.join([*line, parent])}", f"resource {resource.name}", "key parent"
+            )
+        line.append(parent)
+
+
+def _check_placeholders(system: System, resource: Resource) -> None:
+    known = set(system.params)
+    known |= {"window_start", "window_end"} if resource.window else set()
+    known |= {"incremental.start_value"} if resource.incremental else set()
+    known |= {resource.parent.placeholder} if resource.parent else set()
+    for name in sorted(resource.wire_placeholders - known):
+        raise SpecError(
+            f"nothing fills {{{name}}}{nearest(name, known)} A parent resource, params, window or incremental would",
+            f"resource {resource.name}",
+            "key endpoint",
+        )
+    for column, spec in resource.columns.items():
+        if spec.placeholder and spec.placeholder not in known:
+            raise SpecError(
+                f"nothing fills {{{spec.placeholder}}}{nearest(spec.placeholder, known)}",
+                f"resource {resource.name}",
+                f"key columns.{column}.source",
+            )

@@ -1,0 +1,75 @@
+"""ReadResult YAML: plain data only, keys that are words, and no key given twice."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from crm_assets.declarations.errors import SpecError
+
+if TYPE_CHECKING:
+    from yaml import SafeLoader
+else:
+    SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(SafeLoader):
+    """YAML in which only ``true`` and ``false`` are truth values: ``on``, ``no`` and ``yes`` are words."""
+
+
+_BOOL = "tag:yaml.org,2002:bool"
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOL]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return the mapping a YAML file holds.
+
+    Raises:
+        SpecError: The file cannot be read, is no YAML, gives a key twice, or holds no mapping.
+    """
+    try:
+        document = _parsed(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpecError(f"cannot be read ({error.strerror})", str(path)) from error
+    except yaml.MarkedYAMLError as error:
+        line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise SpecError(f"is no valid YAML: {error.problem}{line}", path.name) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SpecError(f"is no valid YAML: {error}", path.name) from error
+    if not isinstance(document, dict):
+        raise SpecError("expected a mapping at the top of the file", path.name)
+    return document
+
+
+def _parsed(text: str) -> Any:
+    loader = _Loader(text)
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return None
+        _refuse_doubles(root, set())
+        return loader.construct_document(root)
+    finally:
+        loader.dispose()
+
+
+def _refuse_doubles(node: yaml.Node, seen: set[int]) -> None:
+    """Refuse a mapping that gives a key twice: the second would silently win."""
+    if id(node) in seen or isinstance(node, yaml.ScalarNode):
+        return
+    seen.add(id(node))
+    keys: set[str] = set()
+    for entry in node.value:
+        key, value = entry if isinstance(node, yaml.MappingNode) else (None, entry)
+        if isinstance(key, yaml.ScalarNode):
+            if key.value in keys:
+                raise yaml.MarkedYAMLError(problem=f"key {key.value!r} is given twice", problem_mark=key.start_mark)
+            keys.add(key.value)
+        _refuse_doubles(value, seen)

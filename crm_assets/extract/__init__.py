@@ -1,0 +1,1 @@
+"""One connection's lists as verified Parquet files."""

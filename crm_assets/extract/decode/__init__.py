@@ -1,0 +1,1 @@
+"""Pages of JSON into typed columns, nothing lost."""

@@ -1,0 +1,242 @@
+"""The one HTTP path: pace, credentials, retries by declaration, and errors in words."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from types import TracebackType
+
+import aiohttp
+import msgspec
+import yarl
+
+from crm_assets.declarations.models.endpoint import ErrorHandler
+from crm_assets.extract.errors import ReadError
+from crm_assets.extract.http.credentials import Credentials, resolve_url
+from crm_assets.extract.http.rate_limiter import PATIENCE, RateLimiter, stay_away
+from crm_assets.extract.http.request import Request
+
+_TIMEOUT = aiohttp.ClientTimeout(total=300, sock_connect=30, sock_read=60)
+_TRANSPORT = (aiohttp.ClientError, asyncio.TimeoutError)
+_HINTS = {
+    401: "the key was refused, or may not read this list; check the connection's secrets and the key's permissions",
+    402: "the subscription does not include this part of the API",
+    403: "the key has no permission for this list",
+    404: "there is nothing at this address; check base_url and params",
+}
+
+
+@dataclass
+class Traffic:
+    """What one resource's reading cost."""
+
+    requests: int = 0
+    retries: int = 0
+    bytes: int = 0
+    seconds_waited: float = 0.0
+    """Waiting for the rate budget and between retries."""
+    seconds_in_flight: float = 0.0
+    statuses: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A successful answer."""
+
+    body: bytes
+    content_type: str
+
+
+class ApiClient:
+    """Sends the requests of one connection.
+
+    Args:
+        credentials: Put on every request, for the connection's own origin only.
+        budget: The connection's rate budget.
+        concurrency: Requests in flight at once.
+        headers: Further headers of every request.
+    """
+
+    def __init__(
+        self, credentials: Credentials, budget: RateLimiter, concurrency: int, headers: Mapping[str, str] | None = None
+    ) -> None:
+        self._credentials = credentials
+        self._budget = budget
+        self._slots = asyncio.Semaphore(concurrency)
+        self._headers = {"Accept": "application/json", **(headers or {})}
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=concurrency), timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar()
+        )
+
+    async def __aenter__(self) -> ApiClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.close()
+
+    async def send(self, request: Request, handler: ErrorHandler, traffic: Traffic) -> Answer:
+        """Return the answer with status 200, after as many retries as the declaration allows.
+
+        Raises:
+            ReadError: No such answer came; the message says what the server said.
+        """
+        attempt = 0
+        while True:
+            attempt += 1
+            wait, error = await self._attempt(request, handler, traffic, attempt)
+            if isinstance(error, Answer):
+                return error
+            if wait is None or attempt > handler.max_retries:
+                tries = f" (tried {attempt} times)" if attempt > 1 else ""
+                raise ReadError(f"{error.problem}{tries}", status=error.status) from error.__cause__
+            traffic.retries += 1
+            traffic.seconds_waited += wait
+            await asyncio.sleep(wait)
+
+    async def _attempt(
+        self, request: Request, handler: ErrorHandler, traffic: Traffic, attempt: int
+    ) -> tuple[float | None, Answer | ReadError]:
+        async with self._slots:
+            departure, waited = await self._budget.departure()
+            traffic.seconds_waited += waited
+            traffic.requests += 1
+            started = time.perf_counter()
+            try:
+                status, headers, body = await self._exchange(request)
+            except _TRANSPORT as error:
+                problem = ReadError(self._credentials.redact(_transport_problem(error)))
+                problem.__cause__ = None
+                return handler.wait(attempt), problem
+            finally:
+                traffic.seconds_in_flight += time.perf_counter() - started
+        traffic.bytes += len(body)
+        traffic.statuses[status] = traffic.statuses.get(status, 0) + 1
+        self._heed(headers)
+        if status == HTTPStatus.OK:
+            return None, Answer(body, headers.get("Content-Type", ""))
+        problem = self._refusal(status, headers, body)
+        if status not in handler.retry_on_status_codes:
+            return None, problem
+        wait = retry_after(headers)
+        wait = handler.wait(attempt) if wait is None else wait
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            self._budget.refused(departure, wait)
+        if wait > PATIENCE:
+            return None, ReadError(f"{problem.problem}; {stay_away(time.time() + wait).problem}", status=status)
+        return wait, problem
+
+    async def _exchange(self, request: Request) -> tuple[int, Mapping[str, str], bytes]:
+        url = request.full_url(self._credentials.params())
+        for _ in range(3):
+            headers = {**self._headers, **self._credentials.headers(url)}
+            async with self._http.request(
+                request.method,
+                yarl.URL(url, encoded=True),
+                headers=headers,
+                json=request.json,
+                allow_redirects=False,
+            ) as response:
+                body = await response.read()
+                target = response.headers.get("Location")
+                if response.status not in (301, 302, 303, 307, 308) or not target:
+                    return response.status, response.headers, body
+                url = resolve_url(url, target)
+                self._credentials.check_origin(url)
+        raise ReadError("the server redirects in a circle; check base_url")
+
+    def _refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> ReadError:
+        phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
+        hint = _HINTS.get(status, "")
+        said = _said(body, headers.get("Content-Type", ""))
+        text = f"the server answered {status} {phrase}".rstrip()
+        text += f": {hint}" if hint else ""
+        text += f" (it says: {said})" if said else ""
+        return ReadError(self._credentials.redact(text), status=status)
+
+    def _heed(self, headers: Mapping[str, str]) -> None:
+        for prefix in ("X-RateLimit", "RateLimit"):
+            if headers.get(f"{prefix}-Remaining") == "0":
+                seconds = _number(headers.get(f"{prefix}-Reset"))
+                if seconds is not None:
+                    self._budget.pause(_from_now(seconds))
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds a ``Retry-After`` header asks for, given in seconds or as a date, or ``None``."""
+    value = headers.get("Retry-After", "").strip()
+    seconds = _number(value)
+    if seconds is not None:
+        return max(seconds, 0.0)
+    try:
+        moment = parsedate_to_datetime(value)
+    except (TypeError, ValueError):
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    return max((moment - datetime.now(timezone.utc)).total_seconds(), 0.0)
+
+
+def _from_now(reset: float) -> float:
+    """Return the seconds until a reset, which vendors give as a span or as a moment, in seconds or milliseconds."""
+    if reset < 1e9:
+        return reset
+    return (reset / 1000 if reset > 1e11 else reset) - time.time()
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _transport_problem(error: BaseException) -> str:
+    if isinstance(error, asyncio.TimeoutError):
+        return "the server did not answer in time"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return "the server's TLS certificate is not valid for its name"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        place = f"{error.host}:{error.port}"
+        return f"the server cannot be reached at {place} ({error.strerror or 'no answer'}); check base_url"
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return "the connection broke in the middle of an answer"
+    return "the connection broke"
+
+
+def _said(body: bytes, content_type: str) -> str:
+    """Return the message of an error body, if it is JSON and short; web pages and plain text say nothing useful."""
+    if "json" not in content_type:
+        return ""
+    try:
+        found = _message(msgspec.json.decode(body))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+    return " ".join(found.split())[:200]
+
+
+def _message(body: object) -> str:
+    if isinstance(body, str):
+        return body
+    if isinstance(body, list):
+        return "; ".join(filter(None, (_message(item) for item in body[:3])))
+    if isinstance(body, dict):
+        lowered = {str(key).lower(): value for key, value in body.items()}
+        keys = ("errordescription", "detail", "message", "error", "errors", "title", "errorcode")
+        told = next((text for key in keys if key in lowered and (text := _message(lowered[key]))), "")
+        return told or _by_field(lowered.get("errors"))
+    return ""
+
+
+def _by_field(errors: object) -> str:
+    """Return what is said of each field: ``{"name": ["is missing"]}``."""
+    if not isinstance(errors, dict):
+        return ""
+    return "; ".join(f"{name} {text}" for name, value in list(errors.items())[:3] if (text := _message(value)))

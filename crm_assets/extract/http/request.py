@@ -1,0 +1,119 @@
+"""Requests as values: a page's address before credentials are put on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from typing import Any, Literal
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from crm_assets.date_range import DateRange
+from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.base import deep_merge, fill, fill_url
+from crm_assets.declarations.models.incremental import Incremental, TimeFormat, Window
+from crm_assets.declarations.models.system import Resource
+from crm_assets.extract.errors import ReadError
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request of a list."""
+
+    method: str
+    url: str
+    params: dict[str, Any] = field(default_factory=dict)
+    json: dict[str, Any] | None = None
+
+    def given(self, location: Literal["query", "json"], name: str, value: Any) -> Request:
+        """Return the request with a parameter set: in the query, or at a dotted path of the JSON body."""
+        if location == "query":
+            return replace(self, params={**self.params, name: value})
+        nested: Any = value
+        for segment in reversed(name.split(".")):
+            nested = {segment: nested}
+        body = deep_merge(self.json or {}, nested)
+        return replace(self, json=body if isinstance(body, dict) else {})
+
+    def full_url(self, extra: dict[str, str]) -> str:
+        """Return the URL with its query, further parameters added."""
+        pairs = [(key, item) for key, value in {**self.params, **extra}.items() for item in _items(value)]
+        if not pairs:
+            return self.url
+        return f"{self.url}{'&' if '?' in self.url else '?'}{urlencode(pairs)}"
+
+
+def list_request(
+    connection: Connection,
+    resource: Resource,
+    values: dict[str, object],
+    span: DateRange | None = None,
+    since: datetime | None = None,
+) -> Request:
+    """Return the first request of a list, without paging parameters.
+
+    Args:
+        connection: Gives base URL, time zone and the parameters of every request.
+        resource: The list.
+        values: What fills the placeholders: the parent's key.
+        span: The window asked for, for resources that have one.
+        since: The cursor's starting point.
+
+    Raises:
+        ReadError: A parent's key cannot stand in an address.
+    """
+    endpoint = resource.endpoint
+    filters: Window | Incremental | None = None
+    values = dict(values)
+    if span and resource.window:
+        filters = resource.window
+        asked = span.widened(filters.padding_days)
+        values |= window_values(asked, filters.format, filters.end, connection.zone)
+    elif since and resource.incremental:
+        filters = resource.incremental
+        values["incremental.start_value"] = moment_text(since, resource.incremental.format, connection.zone)
+    try:
+        path = fill_url(endpoint.path, values)
+    except ValueError as error:
+        raise ReadError(f"its address cannot be built: {error}") from error
+    params = {**connection.system.client.params, **endpoint.params, **(filters.params if filters else {})}
+    body = deep_merge(endpoint.json_body, filters.json_body) if filters and filters.json_body else endpoint.json_body
+    return Request(
+        endpoint.method,
+        f"{connection.base_url.rstrip('/')}/{path.lstrip('/')}",
+        _mapping(fill(params, values)),
+        None if body is None else _mapping(fill(body, values)),
+    )
+
+
+def window_values(span: DateRange, format_: TimeFormat, end: str, zone: ZoneInfo) -> dict[str, object]:
+    """Return ``window_start`` and ``window_end`` as the API wants them.
+
+    A date that the API counts into the window is the span's last day; a moment is always the first one after the
+    span (rows at exactly that moment are left to the window they begin).
+    """
+    first, after = span.instants(zone)
+    if format_ == "date":
+        last = span.end - timedelta(days=1) if end == "inclusive" else span.end
+        return {"window_start": span.start.isoformat(), "window_end": last.isoformat()}
+    return {"window_start": moment_text(first, format_, zone), "window_end": moment_text(after, format_, zone)}
+
+
+def moment_text(moment: datetime, format_: TimeFormat, zone: ZoneInfo) -> object:
+    """Return a moment as the API wants it: a day, ISO 8601 in UTC, or an epoch number."""
+    if format_ == "date":
+        return moment.astimezone(zone).date().isoformat()
+    if format_ == "iso":
+        return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return int(moment.timestamp() * (1000 if format_ == "epoch_ms" else 1))
+
+
+def _items(value: Any) -> list[Any]:
+    values = value if isinstance(value, list) else [value]
+    return [str(item).lower() if isinstance(item, bool) else item for item in values]
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"expected a mapping, got {type(value).__name__}")
+    return value

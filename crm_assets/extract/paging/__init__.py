@@ -1,0 +1,1 @@
+"""Walking a list from its first page to its proven end."""

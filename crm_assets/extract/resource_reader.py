@@ -1,0 +1,199 @@
+"""Read one resource: all its lists, each to its end, into its spool."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from crm_assets.date_range import DateRange
+from crm_assets.declarations.connections import Connection
+from crm_assets.extract.decode.decoder import Records
+from crm_assets.extract.errors import ReadError
+from crm_assets.extract.http.client import ApiClient, Traffic
+from crm_assets.extract.http.request import Request, list_request
+from crm_assets.extract.paging.page import Page, PagingState
+from crm_assets.extract.paging.paginate import walk
+from crm_assets.extract.paging.response_body import open_body, unreadable
+from crm_assets.extract.read_report import ReadReport, ReadTask
+from crm_assets.extract.staging.decode_queue import Batches, DecodingThread, UndecodableError
+from crm_assets.extract.staging.staged_rows import ALL_ROWS, RowFilter, StagedRows
+
+ProgressCallback = Callable[[str, int, int], None]
+"""Told a resource's name and its pages and rows so far."""
+
+
+@dataclass(frozen=True)
+class _Listing:
+    """One list: of one parent and one window."""
+
+    values: dict[str, object]
+    span: DateRange | None = None
+    keep: RowFilter = ALL_ROWS
+
+    def __str__(self) -> str:
+        parts = [f"{name} {value}" for name, value in self.values.items()]
+        parts += [f"window {self.span}"] if self.span else ["rows without a date"] if self.keep.include_undated else []
+        return ", ".join(parts)
+
+
+class Reader:
+    """Reads one resource.
+
+    Args:
+        connection: The account.
+        task: What to read.
+        proof: Filled while reading.
+        session: Sends the requests.
+        spool: Takes the rows.
+        decoding: Decodes the pages.
+        watch: Told of progress.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        task: ReadTask,
+        proof: ReadReport,
+        session: ApiClient,
+        spool: StagedRows,
+        decoding: DecodingThread,
+        watch: ProgressCallback,
+    ) -> None:
+        self.proof = proof
+        self.traffic = Traffic()
+        self._connection = connection
+        self._task = task
+        self._endpoint = task.resource.endpoint
+        self._session = session
+        self._inspect = spool.decoder.inspect
+        self._batches = Batches(decoding, spool.append)
+        self._watch = watch
+        self._rows = 0
+        self._ended_by = ""
+
+    async def read(self, parents: list[Any] | None) -> None:
+        """Read all lists to their ends.
+
+        Args:
+            parents: Values of the parent's column, one list each; ``None`` for a resource without a parent.
+
+        Raises:
+            ReadError: One of the lists could not be read to its end.
+        """
+        self.proof.parents = None if parents is None else len(parents)
+        listings = deque(self._listings(parents))
+        workers = min(len(listings), self._connection.concurrency)
+        try:
+            await gather_or_cancel(self._work(listings) for _ in range(workers))
+            await self._batches.finish()
+        finally:
+            self._batches.abandon()
+        if self.proof.lists == 0 and self.proof.skipped:
+            raise ReadError(f"nothing could be read: {self.proof.skipped[0]}")
+        self.proof.reason = (
+            self._ended_by if self.proof.lists == 1 else f"all {self.proof.lists} lists read to their end"
+        )
+
+    def _listings(self, parents: list[Any] | None) -> Iterator[_Listing]:
+        parent, window = self._task.resource.parent, self._task.resource.window
+        for key in [None] if parents is None else parents:
+            values: dict[str, object] = {parent.placeholder: key} if parent else {}
+            if window is None or not self._task.spans:
+                yield _Listing(values)
+                continue
+            for span in self._task.spans:
+                yield self._windowed(values, span)
+            if window.include_undated:
+                yield _Listing(values, keep=RowFilter(include_undated=True))
+
+    def _windowed(self, values: dict[str, object], span: DateRange) -> _Listing:
+        window = self._task.resource.window
+        exact = window is None or window.format == "date"
+        return _Listing(values, span, ALL_ROWS if exact else RowFilter(before=span.instants(self._connection.zone)[1]))
+
+    async def _work(self, listings: deque[_Listing]) -> None:
+        while listings:
+            listing = listings.popleft()
+            try:
+                await self._list(listing, listings)
+            except UndecodableError:
+                raise
+            except ReadError as error:
+                if error.status not in self._endpoint.error_handler.ignore_status_codes:
+                    raise (error.at(str(listing)) if str(listing) else error) from error.__cause__
+                self.proof.skipped.append(f"{str(listing) or 'the list'}: {error.problem}")
+
+    async def _list(self, listing: _Listing, listings: deque[_Listing]) -> None:
+        walked, held, depth = PagingState(), [], self._depth(listing)
+        request = list_request(self._connection, self._task.resource, listing.values, listing.span, self._task.since)
+        values = {**listing.values, **(_span_values(listing.span) if listing.span else {})}
+        pages = walk(self._endpoint.paginator, request, self._fetcher(values), walked, self._connection.concurrency)
+        async with aclosing(pages):  # type: ignore[type-var]  # an AsyncIterator is typed without aclose
+            async for page in pages:
+                held.append(page.records)
+                if depth and sum(records.count for records in held) >= depth:
+                    listings.extend(self._split(listing, depth))
+                    self.proof.pages += walked.pages
+                    return
+                if not depth:
+                    await self._take(held.pop(), listing.keep, walked)
+        for records in held:
+            await self._take(records, listing.keep, walked)
+        self._finish(walked)
+
+    def _depth(self, listing: _Listing) -> int | None:
+        window = self._task.resource.window
+        return window.max_rows if window and listing.span else None
+
+    def _split(self, listing: _Listing, depth: int) -> Iterable[_Listing]:
+        window = self._task.resource.window
+        if listing.span is None or listing.span.days < 2 or (window and window.per_partition):
+            raise ReadError(f"the API serves no more than {depth} rows of one query, and this window has as many")
+        return [self._windowed(listing.values, half) for half in listing.span.halves()]
+
+    def _fetcher(self, values: dict[str, object]) -> Callable[[Request, str], Awaitable[Page]]:
+        async def fetch(request: Request, name: str) -> Page:
+            try:
+                answer = await self._session.send(request, self._endpoint.error_handler, self.traffic)
+                envelope = open_body(answer.body, answer.content_type, self._endpoint)
+                return Page(envelope, self._inspect(envelope.records, envelope.companions, values))
+            except ReadError as error:
+                raise error.at(name) from error.__cause__
+            except (msgspec.DecodeError, RecursionError) as error:
+                raise unreadable(error).at(name) from error
+
+        return fetch
+
+    async def _take(self, records: Records, keep: RowFilter, walked: PagingState) -> None:
+        self._rows += records.count
+        self._watch(self._task.resource.name, self.proof.pages + walked.pages, self._rows)
+        await self._batches.add(records, keep)
+
+    def _finish(self, walked: PagingState) -> None:
+        self.proof.lists += 1
+        self.proof.pages += walked.pages
+        self.proof.repeats += walked.repeats
+        self._ended_by = walked.ended_by
+        if walked.reported_total is not None:
+            self.proof.reported_total = (self.proof.reported_total or 0) + walked.reported_total
+
+
+def _span_values(span: DateRange) -> dict[str, object]:
+    return {"window_start": span.start.isoformat(), "window_end": span.end.isoformat()}
+
+
+async def gather_or_cancel(work: Iterable[Awaitable[None]]) -> None:
+    """Run side by side; the first failure cancels the others and is raised."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,1 @@
+"""Decoded rows into Parquet files, every key once."""

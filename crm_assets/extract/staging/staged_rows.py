@@ -1,0 +1,169 @@
+"""Spools: the typed rows of one read, on disk until they are proven complete."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from crm_assets.declarations.models.system import Resource
+from crm_assets.extract.decode.decoder import REJECTED, Decoder, Records
+from crm_assets.extract.decode.duckdb_types import literal, quoted
+from crm_assets.extract.read_report import ReadReport
+from crm_assets.extract.staging.parquet_writer import ROWS, RowGroups
+
+_OFFENDERS = 20
+_READ_ID = pa.field("_read_id", pa.string(), nullable=False)
+_DELETED_AT = pa.field("_deleted_at", pa.timestamp("us", "UTC"))
+
+
+@dataclass(frozen=True)
+class RowFilter:
+    """Which of the answered rows belong to the question."""
+
+    include_undated: bool = False
+    """Only rows without a date: the question had no bounds."""
+    before: datetime | None = None
+    """Only rows before this moment: the API counts its last bound in, the window does not."""
+
+
+ALL_ROWS = RowFilter()
+
+
+class StagedRows:
+    """The rows of one resource's read.
+
+    Args:
+        resource: The declaration.
+        read_id: Identifier of the read, put into every row.
+        folder: The run's own folder.
+        database: The in-memory DuckDB connection of the decoding thread.
+        room: Bytes of rows that may be held in memory.
+    """
+
+    def __init__(
+        self, resource: Resource, read_id: str, folder: Path, database: duckdb.DuckDBPyConnection, room: int
+    ) -> None:
+        self.resource = resource
+        self.read_id = read_id
+        self.path = folder / f"{resource.name}.parquet"
+        self.rejected_path = folder / f"{resource.name}__rejected.parquet"
+        self.decoder = Decoder(resource, database)
+        self.schema = self.decoder.schema.append(_READ_ID).append(_DELETED_AT)
+        self.rows = 0
+        self.rejected = 0
+        self.seconds = 0.0
+        self._kept: dict[str, int] = {"_misfits": 0, "_extra": 0}
+        self._database = database
+        self._loadable = RowGroups(self.path, self.schema, room)
+        self._rejects: pq.ParquetWriter | None = None
+
+    def append(self, pages: list[Records], keep: RowFilter) -> None:
+        """Decode pages and write their rows."""
+        started = time.perf_counter()
+        rows, rejected = self.decoder.decode(pages)
+        rows = self._belonging(rows, keep)
+        self._loadable.add(self._marked(rows))
+        if rejected.num_rows:
+            self._rejects = self._rejects or pq.ParquetWriter(self.rejected_path, REJECTED.append(_READ_ID))
+            self._rejects.write_table(self._with_read_id(rejected))
+        self.rows += rows.num_rows
+        self.rejected += rejected.num_rows
+        for column in self._kept:
+            self._kept[column] += rows.num_rows - rows[column].null_count
+        self.seconds += time.perf_counter() - started
+
+    def seal(self, proof: ReadReport) -> None:
+        """Close the files and write what the rows show into the proof: counts, duplicates, misfits, unknown fields."""
+        started = time.perf_counter()
+        self._loadable.close()
+        if self._rejects:
+            self._rejects.close()
+        proof.rejected = self.rejected
+        proof.misfits = self._keys("_misfits")
+        proof.unknown = self._keys("_extra")
+        self._drop_duplicates(proof)
+        proof.rows = self.rows
+        self.seconds += time.perf_counter() - started
+        proof.seconds_decode = round(self.seconds, 3)
+
+    def tables(self, batch_rows: int = 131_072) -> Iterator[pa.Table]:
+        """Yield the rows as Arrow tables of bounded size; at least one, for the table to exist when there are none."""
+        with pq.ParquetFile(self.path) as file:
+            for batch in file.iter_batches(batch_rows):
+                yield pa.Table.from_batches([batch])
+        if not self.rows:
+            yield self.schema.empty_table()
+
+    def values(self, column: str) -> list[Any]:
+        """Return the distinct values of a column, for the lists of a child resource."""
+        query = f"SELECT DISTINCT {quoted(column)} FROM {self._source} WHERE {quoted(column)} IS NOT NULL ORDER BY 1"
+        return [value for (value,) in self._database.execute(query).fetchall()]
+
+    @property
+    def _source(self) -> str:
+        return f"read_parquet({literal(str(self.path))}, file_row_number = true)"
+
+    def _marked(self, rows: pa.Table) -> pa.Table:
+        return self._with_read_id(rows).append_column(_DELETED_AT, pa.nulls(rows.num_rows, _DELETED_AT.type))
+
+    def _with_read_id(self, rows: pa.Table) -> pa.Table:
+        return rows.append_column(_READ_ID, pa.repeat(self.read_id, rows.num_rows))
+
+    def _belonging(self, rows: pa.Table, keep: RowFilter) -> pa.Table:
+        window = self.resource.window
+        if window is None or keep == ALL_ROWS:
+            return rows
+        field = rows[window.field]
+        return rows.filter(
+            pc.is_null(field) if keep.include_undated else pc.fill_null(pc.less(field, keep.before), True)
+        )
+
+    def _keys(self, column: str) -> dict[str, int]:
+        if not self._kept[column]:
+            return {}
+        query = (
+            f"SELECT key, count(*) FROM (SELECT unnest(json_keys({column})) AS key FROM {self._source} "
+            f"WHERE {column} IS NOT NULL) GROUP BY key ORDER BY 2 DESC, 1 LIMIT {_OFFENDERS}"
+        )
+        return dict(self._database.execute(query).fetchall())
+
+    def _drop_duplicates(self, proof: ReadReport) -> None:
+        key = ", ".join(quoted(name) for name in self.resource.primary_key)
+        query = f"SELECT count(*) FROM (SELECT DISTINCT {key} FROM {self._source})"
+        ((distinct,),) = self._database.execute(query).fetchall()
+        proof.duplicates = max(self.rows - distinct - proof.repeats, 0)
+        if proof.duplicates:
+            proof.duplicate_keys = self._seen_twice(key)
+        if self.rows > distinct:
+            self._keep_newest(key)
+        self.rows = distinct
+
+    def _seen_twice(self, key: str) -> list[dict[str, Any]]:
+        offenders = self._database.sql(
+            f"SELECT {key}, count(*) AS seen FROM {self._source} GROUP BY {key} HAVING count(*) > 1 "
+            f"ORDER BY seen DESC, {key} LIMIT {_OFFENDERS}"
+        ).to_arrow_table()
+        rows: list[dict[str, Any]] = offenders.to_pylist()
+        return rows
+
+    def _keep_newest(self, key: str) -> None:
+        cursor = self.resource.incremental
+        newest = f"{quoted(cursor.field)} DESC NULLS LAST, " if cursor else ""
+        kept = self.path.with_suffix(".once.parquet")
+        rows = self._database.sql(
+            f"SELECT * EXCLUDE (file_row_number) FROM {self._source} "
+            f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {newest}file_row_number DESC) = 1"
+        )
+        with pq.ParquetWriter(kept, self.schema, compression="snappy") as writer:
+            for batch in rows.to_arrow_reader(ROWS):
+                writer.write_table(pa.Table.from_batches([batch]).cast(self.schema))
+        kept.replace(self.path)

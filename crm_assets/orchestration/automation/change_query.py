@@ -1,0 +1,150 @@
+"""Is anything newer than what was loaded? One small question per cursor, asked the way every read goes.
+
+The question is the cursor's own filter, from the greatest loaded value on. A list is walked only until a newer record
+shows, and never far: records that are as old as the cursor may fill a page, a page of one record would not see past
+them. Nothing is tried again, since the next tick asks anyway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta, timezone
+from pathlib import Path
+
+import duckdb
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.system import Resource
+from crm_assets.extract.decode.decoder import Decoder, Records
+from crm_assets.extract.errors import ReadError
+from crm_assets.extract.http.client import ApiClient, Traffic
+from crm_assets.extract.http.credentials import Credentials
+from crm_assets.extract.http.rate_limiter import RateLimiter
+from crm_assets.extract.http.request import Request, list_request
+from crm_assets.extract.paging.page import Page, PagingState
+from crm_assets.extract.paging.paginate import walk
+from crm_assets.extract.paging.response_body import open_body, unreadable
+from crm_assets.warehouse.planning import incremental_start
+from crm_assets.warehouse.session import WarehouseSession
+
+PATIENCE = 40.0
+"""Seconds for all questions of a connection; Dagster gives a sensor sixty."""
+_PAGES = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found out about one resource."""
+
+    newest: datetime | None = None
+    """A value newer than the cursor, if there is one."""
+    problem: str = ""
+    """Why it could not be found out, as a clause."""
+
+
+def greatest_loaded(session: WarehouseSession, connection: Connection, resource: Resource) -> datetime | None:
+    """Return the greatest loaded value of a resource's cursor, or ``None`` where nothing is loaded."""
+    if resource.incremental is None:
+        return None
+    exact = resource.incremental.model_copy(update={"lookback": timedelta(0), "full_refresh_every": None})
+    return incremental_start(session, connection, resource.model_copy(update={"incremental": exact}))
+
+
+def ask(
+    connection: Connection, loaded: Mapping[str, datetime], secrets: Mapping[str, str], folder: Path
+) -> dict[str, Finding]:
+    """Ask for newer records; a resource that cannot be asked has a problem of its own.
+
+    Args:
+        connection: The account.
+        loaded: Greatest loaded value by resource.
+        secrets: Secret name to value.
+        folder: The data folder, which holds the rate budgets.
+
+    Returns:
+        What was found, by resource.
+    """
+    return asyncio.run(_ask_all(connection, loaded, secrets, folder))
+
+
+async def _ask_all(
+    connection: Connection, loaded: Mapping[str, datetime], secrets: Mapping[str, str], folder: Path
+) -> dict[str, Finding]:
+    credentials = Credentials(connection.system.client.auth, secrets, connection.base_url)
+    budget = RateLimiter(folder / "budgets" / connection.name, connection.budget)
+    headers = connection.system.client.headers
+    with duckdb.connect(config={"threads": 1}) as database:
+        database.execute("SET timezone = 'UTC'")
+        async with ApiClient(credentials, budget, connection.concurrency, headers) as session:
+
+            async def one(name: str, greatest: datetime) -> Finding:
+                question = _Question(connection, connection.system.resource(name), session, database)
+                try:
+                    return Finding(await asyncio.wait_for(question.newer_than(greatest), PATIENCE))
+                except asyncio.TimeoutError:
+                    return Finding(problem=f"{name}: no answer within {PATIENCE:g} s, or the rate budget is used up")
+                except ReadError as error:
+                    return Finding(problem=credentials.redact(f"{name}: {error.problem}"))
+
+            return dict(zip(loaded, await asyncio.gather(*(one(*item) for item in loaded.items())), strict=True))
+
+
+class _Question:
+    """Asks one list."""
+
+    def __init__(
+        self, connection: Connection, resource: Resource, session: ApiClient, database: duckdb.DuckDBPyConnection
+    ) -> None:
+        self._connection = connection
+        self._resource = resource
+        self._session = session
+        self._decoder = Decoder(resource, database)
+
+    async def newer_than(self, greatest: datetime) -> datetime | None:
+        """Return a value newer than the greatest loaded one, or ``None``.
+
+        Raises:
+            ReadError: The list cannot be read, or is long and shows nothing new at first.
+        """
+        cursor, walked = self._resource.incremental, PagingState()
+        # A filter by days leaves out or repeats the day itself; its lookback is what makes up for that.
+        since = greatest - cursor.lookback if cursor and cursor.format == "date" else greatest
+        request = list_request(self._connection, self._resource, {}, since=since)
+        pages = walk(self._resource.endpoint.paginator, request, self._fetch, walked, ahead=1)
+        async with aclosing(pages):  # type: ignore[type-var]  # an AsyncIterator is typed without aclose
+            async for page in pages:
+                if walked.pages > _PAGES:
+                    raise ReadError(f"{_PAGES} pages show nothing newer, and more follow; the schedule will read them")
+                newest = self._newest(page.records)
+                if newest and newest > greatest:
+                    return newest
+        return None
+
+    async def _fetch(self, request: Request, name: str) -> Page:
+        endpoint = self._resource.endpoint
+        once = endpoint.error_handler.model_copy(update={"max_retries": 0})
+        try:
+            answer = await self._session.send(request, once, Traffic())
+            envelope = open_body(answer.body, answer.content_type, endpoint)
+            return Page(envelope, self._decoder.inspect(envelope.records, envelope.companions, {}))
+        except ReadError as error:
+            raise error.at(name) from error.__cause__
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise unreadable(error).at(name) from error
+
+    def _newest(self, records: Records) -> datetime | None:
+        cursor = self._resource.incremental
+        try:
+            rows, _ = self._decoder.decode([records])
+        except (duckdb.Error, pa.ArrowException) as error:
+            raise ReadError(f"its records cannot be decoded ({str(error).splitlines()[0]})") from error
+        value: date | datetime | None = pc.max(rows[cursor.field]).as_py() if cursor else None
+        if isinstance(value, datetime) or value is None:
+            return value.astimezone(timezone.utc) if value else None
+        return datetime.combine(value, time(), self._connection.zone)

@@ -1,0 +1,117 @@
+"""The change sensor: reads a connection when something changed there, and only what changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from crm_assets.extract.errors import SecretError
+from crm_assets.orchestration.assets import asset_key
+from crm_assets.orchestration.automation.jobs import ConnectionJob
+from crm_assets.orchestration.resources import CrmSecrets
+from crm_assets.warehouse.errors import WarehouseError
+from crm_assets.warehouse.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from crm_assets.orchestration.automation.change_query import Finding
+
+CHANGE_TAG = "crm/changed"
+"""Run tag that names the resources something changed in."""
+PATIENCE = 0.5
+"""Seconds to wait for the warehouse; a run that holds it is about to bring the changes anyway."""
+_UNFINISHED = [
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
+def change_sensor(job: ConnectionJob, warehouse: Warehouse) -> dg.SensorDefinition:
+    """Return the change sensor of a connection that has cursors.
+
+    Args:
+        job: The job of the connection's full and incremental reads.
+        warehouse: Holds what was loaded, and the rate budget.
+    """
+    schedule, hasty = job.connection.schedule, replace(warehouse, patience=PATIENCE)
+
+    @dg.sensor(
+        name=f"{job.connection.name}_changes",
+        job=job.definition,
+        minimum_interval_seconds=schedule.sensor_seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING if schedule.enabled else dg.DefaultSensorStatus.STOPPED,
+        description=f"Asks {', '.join(one.name for one in job.incrementals)} for changes and reads what has any.",
+    )
+    def changes(context: dg.SensorEvaluationContext, secrets: CrmSecrets) -> dg.SensorResult | dg.SkipReason:
+        try:
+            return _evaluate(context, job, hasty, secrets)
+        except (WarehouseError, SecretError) as error:
+            return dg.SkipReason(f"{job.connection.name} was not asked for changes. {error}")
+
+    return changes
+
+
+def _evaluate(
+    context: dg.SensorEvaluationContext, job: ConnectionJob, warehouse: Warehouse, secrets: CrmSecrets
+) -> dg.SensorResult | dg.SkipReason:
+    connection = job.connection
+    problem = connection.unusable()
+    if problem:
+        return dg.SkipReason(problem)
+    unfinished = dg.RunsFilter(job_name=job.definition.name, statuses=_UNFINISHED)
+    if context.instance.get_runs(unfinished, limit=1):
+        return dg.SkipReason(f"A run of {job.definition.name} is not finished; changes are asked for after it.")
+    loaded = _loaded(job, warehouse, context)
+    from crm_assets.orchestration.automation.change_query import ask
+
+    if not loaded:
+        return dg.SkipReason(
+            f"Nothing of {connection.name} that has a cursor is loaded yet; run {job.definition.name}."
+        )
+    findings = ask(connection, loaded, secrets.of(connection), warehouse.folder)
+    return _answer(context, job, findings)
+
+
+def _loaded(job: ConnectionJob, warehouse: Warehouse, context: dg.SensorEvaluationContext) -> dict[str, datetime]:
+    """Return the greatest loaded values; the warehouse is open for these queries and no longer."""
+    from crm_assets.orchestration.automation.change_query import greatest_loaded
+
+    if not warehouse.exists:
+        return {}
+    with (
+        warehouse.working_folder() as folder,
+        warehouse.session(job.connection.name, folder, context.log.info) as session,
+    ):
+        found = {one.name: greatest_loaded(session, job.connection, one) for one in job.incrementals}
+    return {name: value for name, value in found.items() if value}
+
+
+def _answer(
+    context: dg.SensorEvaluationContext, job: ConnectionJob, findings: Mapping[str, Finding]
+) -> dg.SensorResult | dg.SkipReason:
+    told: dict[str, str] = json.loads(context.cursor or "{}")
+    newest = {name: found.newest for name, found in findings.items() if found.newest}
+    changed = {name: value.isoformat() for name, value in newest.items() if _is_news(value, told.get(name))}
+    problems = [found.problem for found in findings.values() if found.problem]
+    if not changed:
+        return dg.SkipReason("; ".join(problems) or f"Nothing new in {', '.join(findings)}.")
+    for problem in problems:
+        context.log.warning(problem)
+    request = dg.RunRequest(
+        run_key=", ".join(f"{name} {value}" for name, value in sorted(changed.items())),
+        tags={CHANGE_TAG: ", ".join(sorted(changed))},
+        asset_selection=[asset_key(job.connection, name) for name in sorted(changed)],
+    )
+    return dg.SensorResult(run_requests=[request], cursor=json.dumps(told | changed))
+
+
+def _is_news(newest: datetime, told: str | None) -> bool:
+    """Whether a change was not fired for before."""
+    return told is None or newest > datetime.fromisoformat(told)

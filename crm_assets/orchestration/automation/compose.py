@@ -1,0 +1,48 @@
+"""All automation of the code location."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from crm_assets.declarations.connections import Connection
+from crm_assets.orchestration.automation.alerts import alert_sensor
+from crm_assets.orchestration.automation.change_sensor import change_sensor
+from crm_assets.orchestration.automation.jobs import jobs_of
+from crm_assets.orchestration.automation.schedules import schedule_of
+from crm_assets.warehouse.warehouse import Warehouse
+
+DOWNSTREAM = "downstream"
+
+
+def automation(connections: Sequence[Connection], warehouse: Warehouse) -> dg.Definitions:
+    """Return jobs, schedules and sensors of all connections; nothing is requested and no secret is looked up.
+
+    Args:
+        connections: In the order of their file, which staggers the schedules.
+        warehouse: What the change sensors compare with.
+
+    Raises:
+        SpecError: A cron is none.
+    """
+    jobs = [job for connection in connections for job in jobs_of(connection)]
+    return dg.Definitions(
+        jobs=[job.definition for job in jobs],
+        schedules=[schedule_of(job, position) for position, job in enumerate(jobs)],
+        sensors=[
+            *(change_sensor(job, warehouse) for job in jobs if job.incrementals),
+            alert_sensor(connections),
+            _downstream_sensor(connections),
+        ],
+    )
+
+
+def _downstream_sensor(connections: Sequence[Connection]) -> dg.AutomationConditionSensorDefinition:
+    enabled = any(connection.schedule.enabled for connection in connections)
+    return dg.AutomationConditionSensorDefinition(
+        DOWNSTREAM,
+        target=dg.AssetSelection.all(),
+        default_status=dg.DefaultSensorStatus.RUNNING if enabled else dg.DefaultSensorStatus.STOPPED,
+        description="Materializes what has an automation condition, such as models built on the connections' tables.",
+    )

@@ -1,0 +1,65 @@
+"""Jobs: what of a connection is read in one run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.system import Resource
+from crm_assets.orchestration.assets import asset_key
+from crm_assets.orchestration.partitions import partitions_of
+
+CONNECTION_TAG = "crm/connection"
+
+
+@dataclass(frozen=True)
+class ConnectionJob:
+    """A job, and what it reads."""
+
+    connection: Connection
+    resources: tuple[Resource, ...]
+    definition: UnresolvedAssetJobDefinition
+    partitions: dg.TimeWindowPartitionsDefinition | None = None
+    """The windows as partitions; ``None`` for full and incremental reads."""
+
+    @property
+    def incrementals(self) -> tuple[Resource, ...]:
+        """Resources whose changes can be asked for: those with a cursor and a single list."""
+        return tuple(resource for resource in self.resources if resource.incremental and not resource.parent)
+
+
+def jobs_of(connection: Connection) -> list[ConnectionJob]:
+    """Return a connection's jobs: ``<connection>_lists`` for lists, ``<connection>_windows`` for windows.
+
+    The connection's own name is taken by the step that reads it. Dagster wants one kind of partitions per job: where
+    windows differ in grain or days ahead, each kind has a job that is named after it, ``<connection>_windows_daily90``.
+    """
+    unwindowed = [resource for resource in connection.system.resources if not resource.window]
+    kinds = groupby(sorted(connection.system.resources, key=_kind), key=_kind)
+    windowed = {kind: list(resources) for kind, resources in kinds if kind}
+    jobs = [_job(connection, f"{connection.name}_lists", unwindowed)] if unwindowed else []
+    for kind, resources in windowed.items():
+        name = f"{connection.name}_windows"
+        jobs.append(_job(connection, name if len(windowed) == 1 else f"{name}_{kind}", resources))
+    return jobs
+
+
+def _kind(resource: Resource) -> str:
+    window = resource.window
+    return f"{window.grain}{window.days_ahead or ''}" if window else ""
+
+
+def _job(connection: Connection, name: str, resources: list[Resource]) -> ConnectionJob:
+    window = resources[0].window
+    definition = dg.define_asset_job(
+        name,
+        selection=dg.AssetSelection.assets(*(asset_key(connection, resource.name) for resource in resources)),
+        description=f"Reads {', '.join(resource.name for resource in resources)} of {connection.system.title}.",
+        tags={CONNECTION_TAG: connection.name},
+    )
+    partitions = partitions_of(connection, window) if window else None
+    return ConnectionJob(connection, tuple(resources), definition, partitions)

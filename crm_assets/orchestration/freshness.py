@@ -1,0 +1,79 @@
+"""Freshness: how old a table may be, derived from its schedule.
+
+The policy is what Dagster's daemon evaluates; the ``freshness`` check asks the read log, so it works without a daemon.
+A backfill of last year does not make a windowed table fresh: only reads of the current days count for the check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import dagster as dg
+
+from crm_assets.date_range import DateRange
+from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.system import Resource
+from crm_assets.orchestration.schedule_times import longest_gap
+from crm_assets.warehouse import read_log
+from crm_assets.warehouse.session import WarehouseSession
+
+_LEAST_GRACE = timedelta(minutes=30)
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How old a table may be."""
+
+    late: timedelta
+    """From here on a scheduled read is overdue."""
+    stale: timedelta
+    """From here on two are."""
+
+
+def tolerance_of(connection: Connection, resource: Resource) -> Tolerance:
+    """Return how old a resource's table may be: the longest time between two ticks, and a quarter of it for the run.
+
+    Raises:
+        SpecError: The connection's cron is none.
+    """
+    gap = longest_gap(connection, resource)
+    late = gap + max(gap / 4, _LEAST_GRACE)
+    return Tolerance(late, late + gap)
+
+
+def with_freshness(connection: Connection, assets: Iterable[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
+    """Return a connection's assets with their freshness policies."""
+
+    def policed(spec: dg.AssetSpec) -> dg.AssetSpec:
+        tolerance = tolerance_of(connection, connection.system.resource(spec.key.path[-1]))
+        return spec.replace_attributes(
+            freshness_policy=dg.FreshnessPolicy.time_window(fail_window=tolerance.stale, warn_window=tolerance.late)
+        )
+
+    return [asset.map_asset_specs(policed) for asset in assets]
+
+
+def last_current_read(session: WarehouseSession, connection: Connection, resource: Resource) -> datetime | None:
+    """Return when the last complete read of a resource ended that brought current data, as the read log tells."""
+    if not session.columns(read_log.TABLE):
+        return None
+    rows = session.query(current_reads_sql(session, resource.name))
+    moments = (ended for span, begun, ended in rows if not resource.window or _is_current(span, begun, connection))
+    return next(moments, None)
+
+
+def current_reads_sql(session: WarehouseSession, resource: str) -> str:
+    """Return the query of a resource's complete reads, the latest first."""
+    return (
+        f"SELECT span, started_at, finished_at FROM {session.table(read_log.TABLE)} "
+        f"WHERE resource = '{resource}' AND complete ORDER BY finished_at DESC LIMIT 1000"
+    )
+
+
+def _is_current(span: str, begun: datetime, connection: Connection) -> bool:
+    """Whether a read of windows reached the day it began on, or the one before; a read of the whole list does."""
+    today = begun.astimezone(connection.zone).date()
+    spans = [DateRange.parse(text) for text in span.split(", ") if text]
+    return not spans or any(one.start <= today <= one.end for one in spans)

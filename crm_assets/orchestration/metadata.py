@@ -1,0 +1,150 @@
+"""What a materialization tells: numbers that plot, the table's name and columns, a masked preview."""
+
+from __future__ import annotations
+
+import warnings
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.columns import Column, ColumnType
+from crm_assets.declarations.models.system import Resource
+from crm_assets.extract.decode.duckdb_types import literal, quoted
+from crm_assets.warehouse.session import WarehouseSession
+
+if TYPE_CHECKING:
+    from crm_assets.extract.fetch import ReadResult
+
+_PREVIEW_ROWS, _PREVIEW_COLUMNS, _CELL = 5, 12, 60
+KEEPING = {
+    "_extra": "Undeclared fields the API sent, as JSON.",
+    "_misfits": "Values that did not fit their column's type, as JSON: column to value.",
+    "_read_id": "The read that brought the row; see the table _reads.",
+    "_deleted_at": "When a complete read no longer found the row at the source.",
+}
+
+
+def declared_columns(resource: Resource) -> dg.TableSchema:
+    """Return the declared columns for the UI."""
+    columns = [_declared(name, column, resource) for name, column in resource.columns.items()]
+    kinds = {"_extra": "json", "_misfits": "json", "_read_id": "text", "_deleted_at": "timestamp"}
+    columns += [dg.TableColumn(name, kinds[name], text) for name, text in KEEPING.items()]
+    return dg.TableSchema(columns)
+
+
+def _declared(name: str, column: Column, resource: Resource) -> dg.TableColumn:
+    key = name in resource.primary_key
+    return dg.TableColumn(
+        name,
+        column.type.value,
+        column.description or None,
+        dg.TableColumnConstraints(
+            nullable=column.nullable and not key,
+            unique=resource.primary_key == (name,),
+            other=["primary key"] if key else [],
+        ),
+        tags={"pii": column.pii} if column.pii else None,
+    )
+
+
+def definition_metadata(session_catalog: str, connection: Connection, resource: Resource) -> dict[str, Any]:
+    """Return what is known of an asset before any run."""
+    return {
+        "dagster/table_name": f"{session_catalog}.{connection.name}.{resource.name}",
+        "dagster/column_schema": declared_columns(resource),
+        "primary_key": ", ".join(resource.primary_key),
+        "mode": resource.mode,
+        "verified": resource.verified,
+        "dagster/code_references": _declared_in(connection.system.path),
+    }
+
+
+def _declared_in(path: str) -> dg.CodeReferencesMetadataValue:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        reference = dg.LocalFileCodeReference(file_path=path, label=Path(path).name)
+        return dg.CodeReferencesMetadataValue(code_references=[reference])
+
+
+def read_metadata(
+    session: WarehouseSession, reading: ReadResult, settled: dict[str, tuple[int, int]]
+) -> dict[str, Any]:
+    """Return what one read did, as numbers, and what the table now looks like."""
+    resource, proof = reading.task.resource, reading.proof
+    ((rows,),) = session.query(f"SELECT count(*) FROM {session.table(resource.name)}")
+    deleted, refused = settled[resource.name]
+    return {
+        "dagster/row_count": rows,
+        "dagster/table_name": f"{session.warehouse.catalog}.{session.dataset}.{resource.name}",
+        "dagster/column_schema": _found_columns(session, resource),
+        "rows_loaded": proof.rows,
+        "rows_deleted": deleted,
+        "rows_vanished_not_marked": refused,
+        "pages": proof.pages,
+        "requests": proof.requests,
+        "retries": proof.retries,
+        "bytes": proof.bytes,
+        "duplicates_in_read": proof.duplicates,
+        "rejected_records": proof.rejected,
+        "seconds_fetch": proof.seconds_fetch,
+        "seconds_waited": proof.seconds_waited,
+        "seconds_decode": proof.seconds_decode,
+        "concurrency": proof.concurrency,
+        "mode": proof.mode,
+        "ended_by": proof.reason,
+        "preview": _preview(session, resource),
+    }
+
+
+def _found_columns(session: WarehouseSession, resource: Resource) -> dg.TableSchema:
+    columns = []
+    for name, (kind, nullable) in session.columns(resource.name).items():
+        column = resource.columns.get(name)
+        columns.append(
+            dg.TableColumn(
+                name,
+                kind,
+                column.description if column else KEEPING.get(name),
+                dg.TableColumnConstraints(nullable=nullable),
+                tags={"pii": column.pii} if column and column.pii else None,
+            )
+        )
+    return dg.TableSchema(columns)
+
+
+def _preview(session: WarehouseSession, resource: Resource) -> dg.MetadataValue:
+    names = list(resource.columns)[:_PREVIEW_COLUMNS]
+    columns = ", ".join(quoted(name) for name in names)
+    rows = session.query(f"SELECT {columns} FROM {session.table(resource.name)} LIMIT {_PREVIEW_ROWS}")
+    lines = [f"| {' | '.join(names)} |", f"|{' --- |' * len(names)}"]
+    lines += [
+        f"| {' | '.join(masked(resource.columns[name], value) for name, value in zip(names, row, strict=True))} |"
+        for row in rows
+    ]
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def masked(column: Column, value: Any) -> str:
+    """Return a value for display; personal data shows only that there is some."""
+    if value is None:
+        return ""
+    if column.pii:
+        return "•••"
+    text = " ".join(str(value).split()).replace("|", "\\|")
+    return text if len(text) <= _CELL else text[: _CELL - 1] + "…"
+
+
+def rows_by_day(session: WarehouseSession, connection: Connection, resource: Resource) -> dict[date, int]:
+    """Return how many rows of a windowed resource's table lie on each day of the connection's zone."""
+    if resource.window is None:
+        return {}
+    column, zone = quoted(resource.window.field), literal(connection.timezone)
+    dated = resource.columns[resource.window.field].type is ColumnType.DATE
+    day = column if dated else f"CAST({column} AT TIME ZONE {zone} AS DATE)"
+    rows = session.query(
+        f"SELECT {day}, count(*) FROM {session.table(resource.name)} WHERE {column} IS NOT NULL GROUP BY 1"
+    )
+    return dict(rows)

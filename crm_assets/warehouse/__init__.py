@@ -1,0 +1,1 @@
+"""Verified files into tables, and questions to them."""

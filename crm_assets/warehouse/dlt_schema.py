@@ -1,0 +1,28 @@
+"""The declared columns as dlt's hints, with the columns every table has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crm_assets.declarations.models.columns import Column
+from crm_assets.declarations.models.system import Resource
+
+WRITE_DISPOSITION = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
+"""Spools hold every key once, so the destination need not look for duplicates."""
+
+
+def dlt_columns(resource: Resource) -> dict[str, dict[str, Any]]:
+    """Return dlt's column hints: the declared columns and the ones every table has."""
+    own = {name: _column(name, column, name in resource.primary_key) for name, column in resource.columns.items()}
+    kept = {name: {"name": name, "data_type": "json", "nullable": True} for name in ("_extra", "_misfits")}
+    return {
+        **own,
+        **kept,
+        "_read_id": {"name": "_read_id", "data_type": "text", "nullable": False},
+        "_deleted_at": {"name": "_deleted_at", "data_type": "timestamp", "nullable": True},
+    }
+
+
+def _column(name: str, column: Column, key: bool) -> dict[str, Any]:
+    hints = {"name": name, "data_type": column.type.value, "nullable": column.nullable and not key}
+    return {**hints, "description": column.description} if column.description else hints

@@ -1,0 +1,107 @@
+"""The read log: one row per read of a resource, in the warehouse, beside the rows it brought.
+
+The table ``_reads`` is what the ``completeness`` check, ``doctor`` and people with SQL look at. It is written in the
+same transaction as the deletes of a load, so a read that is not in it brought nothing that counts.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from crm_assets.date_range import merge_ranges
+from crm_assets.extract.decode.duckdb_types import literal
+from crm_assets.extract.read_report import ReadReport
+from crm_assets.warehouse.session import WarehouseSession
+
+TABLE = "_reads"
+_COLUMNS = {
+    "read_id": "VARCHAR",
+    "run_id": "VARCHAR",
+    "resource": "VARCHAR",
+    "mode": "VARCHAR",
+    "complete": "BOOLEAN",
+    "reason": "VARCHAR",
+    "span": "VARCHAR",
+    "rows": "BIGINT",
+    "pages": "BIGINT",
+    "lists": "BIGINT",
+    "requests": "BIGINT",
+    "retries": "BIGINT",
+    "bytes": "BIGINT",
+    "duplicates": "BIGINT",
+    "rejected": "BIGINT",
+    "strays": "BIGINT",
+    "deleted": "BIGINT",
+    "delete_refused": "BIGINT",
+    "seconds_fetch": "DOUBLE PRECISION",
+    "seconds_waited": "DOUBLE PRECISION",
+    "seconds_decode": "DOUBLE PRECISION",
+    "started_at": "TIMESTAMP WITH TIME ZONE",
+    "finished_at": "TIMESTAMP WITH TIME ZONE",
+    "details": "VARCHAR",
+}
+_DETAILS = ("duplicate_keys", "misfits", "unknown", "skipped", "parents", "reported_total", "concurrency")
+
+
+@dataclass(frozen=True)
+class LastRead:
+    """The latest entry of a resource."""
+
+    run_id: str
+    mode: str
+    complete: bool
+    reason: str
+    span: str
+    rows: int
+    pages: int
+    requests: int
+    duplicates: int
+    rejected: int
+    strays: int
+    delete_refused: int
+    finished_at: datetime
+    details: dict[str, Any]
+
+
+def create(session: WarehouseSession) -> tuple[str, tuple[Any, ...]]:
+    """Return the statement that makes the read log when it is missing."""
+    columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
+    return f"CREATE TABLE IF NOT EXISTS {session.table(TABLE)} ({columns})", ()
+
+
+def entry(
+    session: WarehouseSession, resource: str, run_id: str, proof: ReadReport, deleted: int = 0, refused: int = 0
+) -> tuple[str, tuple[Any, ...]]:
+    """Return the statement that enters a read."""
+    facts = asdict(proof)
+    facts |= {
+        "run_id": run_id,
+        "resource": resource,
+        "span": ", ".join(str(span) for span in merge_ranges(list(proof.spans)))
+        or (proof.since.isoformat() if proof.since else ""),
+        "deleted": deleted,
+        "delete_refused": refused,
+        "details": json.dumps({name: facts[name] for name in _DETAILS}, default=str),
+    }
+    marks = ", ".join(["%s"] * len(_COLUMNS))
+    return f"INSERT INTO {session.table(TABLE)} VALUES ({marks})", tuple(facts[name] for name in _COLUMNS)
+
+
+def last_read(session: WarehouseSession, resource: str) -> LastRead | None:
+    """Return the latest entry of a resource, or ``None`` where it was never read."""
+    if not session.columns(TABLE):
+        return None
+    names = list(LastRead.__dataclass_fields__)
+    rows = session.query(last_read_sql(session, resource, names))
+    return LastRead(**{**dict(zip(names, rows[0], strict=True)), "details": json.loads(rows[0][-1])}) if rows else None
+
+
+def last_read_sql(session: WarehouseSession, resource: str, names: list[str]) -> str:
+    """Return the query of the latest entry."""
+    return (
+        f"SELECT {', '.join(names)} FROM {session.table(TABLE)} WHERE resource = {literal(resource)} "
+        f"ORDER BY finished_at DESC LIMIT 1"
+    )

@@ -1,0 +1,185 @@
+"""The warehouse: one dlt pipeline run per load, one writer at a time, SQL for what follows a load."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from filelock import FileLock, Timeout
+
+from crm_assets.warehouse.duckdb_file import DuckDbFile, LogFn
+from crm_assets.warehouse.errors import WarehouseError, translate_errors
+from crm_assets.warehouse.session import WarehouseSession
+
+if TYPE_CHECKING:
+    from dlt.common.destination import TDestinationReferenceArg
+    from dlt.destinations.sql_client import SqlClientBase
+
+DATABASE = "warehouse.duckdb"
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """Where the tables are.
+
+    Args:
+        folder: The data folder: the DuckDB file, locks, budgets and the runs' working folders.
+        destination: Name of a dlt destination; its credentials come from dlt's configuration.
+        patience: Seconds to wait for another writer or reader before giving up.
+    """
+
+    folder: Path = field(default_factory=lambda: Path(os.environ.get("CRM_ASSETS_DATA") or "data"))
+    destination: str = field(default_factory=lambda: os.environ.get("CRM_ASSETS_DESTINATION") or "duckdb")
+    patience: float = field(default_factory=lambda: float(os.environ.get("CRM_ASSETS_PATIENCE") or 120))
+
+    @property
+    def database(self) -> Path:
+        """The DuckDB file."""
+        return self.folder / DATABASE
+
+    @property
+    def runs(self) -> Path:
+        """Where runs have their working folders and locks."""
+        return self.folder / "runs"
+
+    @property
+    def exists(self) -> bool:
+        """Whether there can be anything in it."""
+        return self.destination != "duckdb" or self.database.exists()
+
+    @property
+    def catalog(self) -> str:
+        """Database part of a fully qualified table name."""
+        return self.database.stem if self.destination == "duckdb" else self.destination
+
+    @contextmanager
+    def working_folder(self) -> Iterator[Path]:
+        """Give a folder of its own, readable by the owner only, that is gone afterwards.
+
+        Folders that a killed run left behind are removed as well.
+
+        Raises:
+            WarehouseError: The data folder cannot be written.
+        """
+        runs = self.runs
+        path = runs / uuid4().hex
+        lock = FileLock(path.with_suffix(".lock"))
+        try:
+            self._make_folder()
+            runs.mkdir(exist_ok=True, mode=0o700)
+            lock.acquire()
+            path.mkdir(mode=0o700)
+        except OSError as error:
+            raise WarehouseError(f"The data folder {self.folder} cannot be written: {error.strerror}.") from error
+        try:
+            self.remove_stale_folders()
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+            lock.release()
+            path.with_suffix(".lock").unlink(missing_ok=True)
+
+    def _make_folder(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def remove_stale_folders(self) -> None:
+        """Remove the folders and locks of killed runs: those whose lock is free."""
+        entries = self.runs.iterdir() if self.runs.is_dir() else ()
+        for path in {entry if entry.suffix else entry.with_suffix(".lock") for entry in entries}:
+            with suppress(Timeout, OSError), FileLock(path).acquire(timeout=0):
+                shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+                path.unlink(missing_ok=True)
+
+    @contextmanager
+    def session(self, dataset: str, folder: Path, say: LogFn) -> Iterator[WarehouseSession]:
+        """Open the warehouse for one connection's schema, waiting for other writers and readers.
+
+        Args:
+            dataset: The schema: the connection's name.
+            folder: The run's working folder.
+            say: Told, once, that and for whom the run waits.
+
+        Raises:
+            WarehouseError: Another program held it for longer than ``patience``, or it cannot be read or written.
+        """
+        with translate_errors(), self._turn(dataset, say), self._destination(say) as destination:
+            import dlt
+
+            pipeline = dlt.pipeline(
+                dataset, pipelines_dir=str(folder / "dlt"), destination=destination, dataset_name=dataset
+            )
+            pipeline.config.restore_from_destination = False
+            with pipeline.sql_client() as client:
+                if self.destination == "postgres":
+                    self._wait(lambda: _take_advisory_lock(client, dataset), f"schema {dataset}", say)
+                yield WarehouseSession(self, pipeline, client, dataset)
+
+    @contextmanager
+    def _turn(self, dataset: str, say: LogFn) -> Iterator[None]:
+        """Hold the lock our writers and checks on this machine share; the system frees it when a process dies.
+
+        There is one per DuckDB file. Elsewhere there is one per schema, because loads share its staging schema.
+        """
+        self._make_folder()
+        duckdb = self.destination == "duckdb"
+        lock = FileLock(self.folder / ("warehouse.lock" if duckdb else f"{dataset}.lock"))
+        self._wait(lambda: _take(lock), "warehouse" if duckdb else f"schema {dataset}", say)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _wait(self, take: Callable[[], bool], what: str, say: LogFn) -> None:
+        """Take a lock that other runs hold for the time of a load.
+
+        Raises:
+            WarehouseError: They held it for too long.
+        """
+        deadline, told = time.monotonic() + self.patience * 5, False
+        while not take():
+            if time.monotonic() > deadline:
+                raise WarehouseError(f"Another run has been writing to the {what} for too long; nothing was changed.")
+            if not told:
+                say(f"Another run is writing to the {what}; waiting for it.")
+            told = True
+            time.sleep(0.1)
+
+    @contextmanager
+    def _destination(self, say: LogFn) -> Iterator[TDestinationReferenceArg]:
+        import dlt
+
+        if self.destination == "postgres":
+            from crm_assets.warehouse.postgres import Postgres
+
+            yield Postgres()
+            return
+        if self.destination != "duckdb":
+            yield dlt.destination(self.destination)
+            return
+        connection = DuckDbFile(self.database, self.patience).open(say)
+        try:
+            yield dlt.destinations.duckdb(credentials=connection)
+        finally:
+            connection.close()
+
+
+def _take(lock: FileLock) -> bool:
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return False
+    return True
+
+
+def _take_advisory_lock(client: SqlClientBase[Any], dataset: str) -> bool:
+    """Take PostgreSQL's lock for writers on all machines; the server frees it when the client's connection ends."""
+    with client.execute_query("SELECT pg_try_advisory_lock(hashtext(%s))", f"crm_assets.{dataset}") as cursor:
+        row = cursor.fetchone()
+    return bool(row and row[0])

@@ -1,0 +1,75 @@
+"""A served sandbox in a process of its own, and the environment of a person who uses it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from crm_assets.declarations.connections import load_connections
+from crm_assets.sandbox import Sandbox, sandbox_environment, serve
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where a person types: the checkout, with an environment that points at the sandbox."""
+
+    environment: dict[str, str]
+    data: Path
+    sandbox: Sandbox
+
+    def types(self, command: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """Run a command line as a shell would."""
+        return subprocess.run(
+            command,
+            shell=True,
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    folder = tmp_path_factory.mktemp("desk")
+    connections = folder / "connections.yaml"
+    connections.write_text((ROOT / "connections.yaml").read_text() + _readme_connection())
+    sandbox = Sandbox(load_connections(connections), rows=12)
+    home = folder / "dagster"
+    home.mkdir()
+    with serve(sandbox) as url:
+        own = sandbox_environment(load_connections(connections), url)
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("SOURCES__", "DAGSTER"))
+        }
+        environment |= own | {
+            "CRM_ASSETS_CONNECTIONS": str(connections),
+            "CRM_ASSETS_DATA": str(folder / "data"),
+            "DAGSTER_HOME": str(home),
+            "DAGSTER_DISABLE_TELEMETRY": "true",
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "COLUMNS": "160",
+        }
+        yield Desk(environment, folder / "data", sandbox)
+
+
+def _readme_connection() -> str:
+    """Return the connection the README adds, as it stands there, but for its start.
+
+    Dagster stores two events for every day since then, so the commands would take longer from day to day.
+    """
+    block = (ROOT / "README.md").read_text().split("```yaml\nconnections:\n", 1)[1].split("```", 1)[0]
+    start, found = datetime.now(timezone.utc).date() - timedelta(days=20), "start_date: 2025-01-01"
+    assert found in block
+    return "\n" + block.replace(found, f"start_date: {start}")

@@ -1,0 +1,220 @@
+"""Doctor: one small request per resource, and what is wrong in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from syrupy.assertion import SnapshotAssertion
+
+from crm_assets.commands.doctor import Diagnosis, Finding, examine, render
+from crm_assets.declarations.connections import Connection
+from crm_assets.sandbox import Fault, Sandbox, sandbox_secrets
+
+Examine = Callable[..., Diagnosis]
+Connections = dict[str, Connection]
+
+
+@pytest.fixture
+def doctor(served: tuple[Sandbox, str], sandbox: Sandbox, connections: Connections, tmp_path: Path) -> Examine:
+    """Return a function that examines one connection, given by name or as it is."""
+
+    def run(connection: str | Connection, *faults: Fault, patience: float = 20) -> Diagnosis:
+        for fault in faults:
+            sandbox.faults.push(fault)
+        chosen = connections[connection].at(f"{served[1]}/{connection}") if isinstance(connection, str) else connection
+        (diagnosis,) = examine([chosen], tmp_path, patience)
+        return diagnosis
+
+    return run
+
+
+def found(diagnosis: Diagnosis) -> dict[str, Finding]:
+    return {finding.resource: finding for finding in diagnosis.findings}
+
+
+def shown(*diagnoses: Diagnosis, width: int = 400) -> str:
+    console = Console(width=width, file=StringIO())
+    console.print(render(diagnoses))
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
+
+
+def test_every_resource_of_every_system_is_asked_once_and_for_little(
+    served: tuple[Sandbox, str], sandbox: Sandbox, connections: Connections, tmp_path: Path
+) -> None:
+    chosen = [connection.at(f"{served[1]}/{name}") for name, connection in connections.items()]
+    diagnoses = examine(chosen, tmp_path)
+    for connection, diagnosis in zip(chosen, diagnoses, strict=True):
+        resources = connection.system.resources
+        assert diagnosis.healthy, shown(diagnosis)
+        assert diagnosis.advice == ()
+        assert [finding.resource for finding in diagnosis.findings] == [resource.name for resource in resources]
+        assert {finding.state for finding in diagnosis.findings} == {"ok"}
+        asked = [entry for entry in sandbox.requests if entry.connection == connection.name]
+        assert sorted(entry.resource for entry in asked) == sorted(resource.name for resource in resources)
+    (contacts,) = sandbox.requests.of("nutshell", "contacts")
+    assert contacts.query["page[limit]"] == "1"
+    (users,) = sandbox.requests.of("less_annoying_crm", "contacts")
+    assert users.body["Parameters"]["MaxNumberOfResults"] == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence", "advice"),
+    [
+        (Fault("status", status=401), "401 Unauthorized", "The key is good, for other lists were read: let it read"),
+        (Fault("status", status=403), "no permission for this list", "let it read products in the settings of"),
+        (Fault("status", status=402), "402 Payment Required", "The subscription lacks products"),
+        (Fault("status", status=404), "404 Not Found", "the account may lack products"),
+        (Fault("status", status=429), "429 Too Many Requests", "The vendor's limit was met at products"),
+        (Fault("status", status=503), "503 Service Unavailable", None),
+        (Fault("html"), "a web page instead of JSON", "otherwise than sales_crm.yaml declares products"),
+        (Fault("list_absent"), "has no 'products' (data_selector); it holds:", "sales_crm.yaml declares products"),
+        (Fault("scalar"), "the answer has no 'products'", "sales_crm.yaml declares products"),
+        (Fault("truncated"), "is no valid JSON", "sales_crm.yaml declares products"),
+        (Fault("redirect"), "points at another address", None),
+        (Fault("reset"), "broke in the middle of an answer", None),
+    ],
+    ids=lambda given: f"{given.kind}{given.status or ''}" if isinstance(given, Fault) else "",
+)
+def test_what_is_wrong_with_one_resource_is_said_of_it_alone(
+    doctor: Examine, fault: Fault, sentence: str, advice: str | None
+) -> None:
+    fault.connection, fault.resource = "sales_crm", "products"
+    diagnosis = doctor("sales_crm", fault)
+    findings = found(diagnosis)
+    assert not diagnosis.healthy
+    assert {name for name, finding in findings.items() if finding.state == "problem"} == {"products"}
+    assert sentence.lower() in findings["products"].sentence.lower()
+    assert findings["products"].sentence[0].isupper()
+    assert [advice is not None and advice in said for said in diagnosis.advice] == ([True] if advice else [])
+
+
+@pytest.mark.parametrize(
+    ("connection", "fault", "pieces"),
+    [
+        ("sales_crm", Fault("status", status=401), ["it is the key", "SOURCES__SALES_CRM__USERNAME", "__PASSWORD"]),
+        ("smartreach", Fault("status", status=403), ["SOURCES__SMARTREACH__API_KEY", "params (team_id: 77)"]),
+        ("smartreach", Fault("status", status=404), ["No list was found at http", "params (team_id: 77)"]),
+        ("syncro", Fault("html"), ["No list was found at http", "params (subdomain: myshop)"]),
+        ("sales_engagement", Fault("status", status=402), ["The subscription does not include the API"]),
+        ("sales_engagement", Fault("status", status=500), ["No list was read", "SOURCES__SALES_ENGAGEMENT__API_KEY"]),
+    ],
+)
+def test_what_is_wrong_everywhere_is_wrong_with_the_connection(
+    doctor: Examine, connection: str, fault: Fault, pieces: list[str]
+) -> None:
+    diagnosis = doctor(connection, fault)
+    assert {finding.state for finding in diagnosis.findings} == {"problem"}
+    (advice,) = diagnosis.advice
+    assert [piece for piece in pieces if piece not in advice] == []
+
+
+def test_a_wrong_key_is_told_from_a_right_one(doctor: Examine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCES__SALES_ENGAGEMENT__API_KEY", "s3cr3t-of-another-account")
+    diagnosis = doctor("sales_engagement")
+    assert {finding.status for finding in diagnosis.findings} == {401}
+    assert "s3cr3t" not in shown(diagnosis)
+
+
+def test_a_server_that_is_not_there(doctor: Examine, connections: Connections, monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = connections["sales_engagement"].at("http://127.0.0.1:1/crm")
+    diagnosis = doctor(nowhere)
+    assert all("cannot be reached at 127.0.0.1:1" in finding.sentence for finding in diagnosis.findings)
+    assert diagnosis.advice == (
+        "Nothing answers at http://127.0.0.1:1/crm: check base_url, the network and any proxy.",
+    )
+    monkeypatch.setenv("CRM_ASSETS_SANDBOX", "http://127.0.0.1:1")
+    assert "start the sandbox with `crm-assets sandbox`" in doctor(nowhere).advice[0]
+
+
+def test_a_server_that_does_not_answer_is_not_waited_for(doctor: Examine) -> None:
+    hang = Fault("hang", connection="sales_engagement", resource="prospects", seconds=3)
+    finding = found(doctor("sales_engagement", hang, patience=0.5))["prospects"]
+    assert finding.sentence.startswith("No answer came within 0.5 s")
+    assert finding.seconds < 2
+
+
+@pytest.mark.parametrize(
+    ("value", "state"), [(None, "is not set"), ("", "is empty"), ("<key>", "is still a placeholder")]
+)
+def test_secrets_that_are_none_are_all_named_and_nothing_is_sent(
+    doctor: Examine, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, value: str | None, state: str
+) -> None:
+    for name in ("USERNAME", "PASSWORD"):
+        if value is None:
+            monkeypatch.delenv(f"SOURCES__SALES_CRM__{name}")
+        else:
+            monkeypatch.setenv(f"SOURCES__SALES_CRM__{name}", value)
+    diagnosis = doctor("sales_crm")
+    assert not diagnosis.healthy
+    assert [state in problem for problem in diagnosis.problems] == [True, True]
+    assert "SOURCES__SALES_CRM__USERNAME" in diagnosis.problems[0]
+    assert "SOURCES__SALES_CRM__PASSWORD" in diagnosis.problems[1]
+    assert len(sandbox.requests) == 0
+    assert shown(diagnosis).count("problem") == 2
+
+
+def test_an_example_address_is_said_to_be_one(doctor: Examine, sandbox: Sandbox, connections: Connections) -> None:
+    diagnosis = doctor(connections["sales_crm"])
+    assert "still points at the example address" in diagnosis.problems[0]
+    assert diagnosis.findings == ()
+    assert len(sandbox.requests) == 0
+
+
+@pytest.mark.parametrize("fault", [Fault("status", status=403), Fault("empty_page")], ids=["unread", "empty"])
+def test_children_of_a_parent_without_rows_are_not_asked(doctor: Examine, sandbox: Sandbox, fault: Fault) -> None:
+    fault.connection, fault.resource = "visitor_analytics", "accounts"
+    diagnosis = doctor("visitor_analytics", fault)
+    children = [found(diagnosis)[name] for name in ("leads", "visits")]
+    assert {child.state for child in children} == {"not asked"}
+    why = "could not be read" if fault.kind == "status" else "has no rows"
+    assert {child.sentence for child in children} == {f"It is read for the rows of accounts, which {why}"}
+    assert diagnosis.healthy is (fault.kind == "empty_page")
+    assert {entry.resource for entry in sandbox.requests} == {"accounts"}
+
+
+def test_a_connection_that_breaks_once_is_no_problem(doctor: Examine) -> None:
+    assert doctor("sales_engagement", Fault("reset", times=1)).healthy
+
+
+def test_what_came_along_is_told_though_it_is_no_problem(doctor: Examine) -> None:
+    diagnosis = doctor(
+        "sales_engagement",
+        Fault("unknown_field", resource="campaigns", field="mood", value=1),
+        Fault("wrong_type", resource="campaigns", field="created_at", value="soon"),
+        Fault("null_id", resource="prospects"),
+    )
+    findings = found(diagnosis)
+    assert diagnosis.healthy
+    assert findings["campaigns"].sentence.endswith(
+        "; undeclared fields: mood; values of another type than declared: created_at"
+    )
+    assert "1 rejected: " in findings["prospects"].sentence
+
+
+def test_the_table_has_a_line_per_resource_and_says_the_same_thing_once(doctor: Examine) -> None:
+    text = shown(doctor("sales_crm", Fault("status", status=401)), width=100)
+    assert text.startswith("sales_crm\n")
+    assert text.count("problem  ") == 5
+    assert text.count("the same") == 4
+    assert text.count("→") == 1
+
+
+def test_how_it_looks(doctor: Examine, snapshot: SnapshotAssertion) -> None:
+    faults = (
+        Fault("status", resource="accounts", status=403),
+        Fault("html", resource="events"),
+        Fault("unknown_field", resource="contacts", field="mood"),
+        Fault("list_absent", resource="pipelines"),
+    )
+    assert shown(doctor("sales_crm", *faults), width=120) == snapshot
+
+
+def test_no_secret_is_shown(doctor: Examine, connections: Connections) -> None:
+    text = shown(doctor("sales_crm", Fault("status", status=401)), doctor("nutshell"))
+    secrets = [value for name in ("sales_crm", "nutshell") for value in sandbox_secrets(connections[name]).values()]
+    assert [secret for secret in secrets if secret in text] == []

@@ -1,0 +1,162 @@
+"""Plan: what a sync would ask for, without asking."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import date, timedelta
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from syrupy.assertion import SnapshotAssertion
+
+from crm_assets.commands.plan import Line, Plan, least_seconds, plan, render
+from crm_assets.date_range import DateRange
+from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.system import RateLimit
+from crm_assets.extract.http.rate_limiter import RateLimiter
+from crm_assets.sandbox import Sandbox
+from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.conftest import Build
+from crm_assets_tests.installation import START, TODAY, Installation
+
+Connections = dict[str, Connection]
+
+
+def planned(connection: Connection, warehouse: Warehouse, *names: str, **options: object) -> dict[str, Line]:
+    chosen = names or tuple(resource.name for resource in connection.system.resources)
+    (found,) = plan([(connection, chosen)], warehouse, today=TODAY, **options)  # type: ignore[arg-type]
+    lines: dict[str, Line] = {}
+    for line in found.lines:
+        lines.setdefault(f"{line.resource} keys" if "keys of" in line.asks else line.resource, line)
+    assert len(lines) == len(found.lines)
+    return lines
+
+
+def printed(plans: Iterable[Plan]) -> str:
+    file = StringIO()
+    Console(width=200, file=file).print(render(plans))
+    return file.getvalue()
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Warehouse:
+    return Warehouse(tmp_path / "data", "duckdb", 5)
+
+
+def test_what_was_never_read_needs_a_request_per_list_at_least(connections: Connections, empty: Warehouse) -> None:
+    lines = planned(connections["visitor_analytics"], empty)
+    assert {name: (line.mode, line.asks, line.requests, line.known) for name, line in lines.items()} == {
+        "accounts": ("full_refresh", "the whole list", 1, False),
+        "leads": ("window", "2024-03-01 to 2024-03-30, 30 days", 30, False),
+        "visits": ("window", "2024-03-01 to 2024-03-30, 30 days", 1, False),
+        "accounts keys": ("full_refresh", "the whole list, for the keys of leads, visits", 1, False),
+    }
+    assert not empty.folder.exists()
+
+
+def test_rows_without_a_date_are_one_request_more(connections: Connections, empty: Warehouse) -> None:
+    assert planned(connections["contact_crm"], empty, "tasks")["tasks"].requests == 2
+
+
+def test_the_horizon_lies_ahead(connections: Connections, empty: Warehouse) -> None:
+    assert planned(connections["less_annoying_crm"], empty, "events")["events"].asks == (
+        "2024-03-01 to 2024-06-28, 120 days"
+    )
+
+
+def test_days_that_are_asked_for_are_the_ones_planned(connections: Connections, empty: Warehouse) -> None:
+    days = DateRange(date(2024, 3, 10), date(2024, 3, 12))
+    lines = planned(connections["visitor_analytics"], empty, days=days)
+    assert lines["visits"].asks == "2024-03-10 to 2024-03-11, 2 days"
+    assert lines["leads"].requests == 2
+    before = DateRange(date(2023, 1, 1), date(2023, 1, 2))
+    assert planned(connections["visitor_analytics"], empty, days=before)["visits"] == Line(
+        "visits", "window", "no partition lies in 2023-01-01", 0, True
+    )
+
+
+@pytest.fixture
+def loaded(house: Build) -> Installation:
+    """Two lists of one connection, all of another; of windows all but the last ten days."""
+    built = house("service_crm", "visitor_analytics")
+    days = START.isoformat(), (TODAY - timedelta(days=10)).isoformat()
+    assert built.materialize("service_crm/customers", "service_crm/tickets").success
+    assert all(result.success for result in built.load("visitor_analytics", days))
+    return built
+
+
+def requests_of(loaded: Installation, connection: str, resource: str) -> int:
+    (row,) = loaded.query(f"SELECT requests FROM {connection}._reads WHERE resource = '{resource}' AND complete")
+    return int(row["requests"])
+
+
+def test_earlier_reads_tell_the_requests(loaded: Installation, sandbox: Sandbox) -> None:
+    sandbox.requests.clear()
+    line = planned(loaded.connections["service_crm"], loaded.warehouse)["customers"]
+    assert (line.requests, line.known) == (requests_of(loaded, "service_crm", "customers"), True)
+    lines = planned(loaded.connections["visitor_analytics"], loaded.warehouse)
+    assert all(line.known for line in lines.values())
+    accounts = requests_of(loaded, "visitor_analytics", "accounts")
+    assert lines["accounts"].requests == lines["accounts keys"].requests == accounts
+    for name in ("leads", "visits"):
+        assert lines[name].asks == "2024-03-21 to 2024-03-30, 10 days"
+        assert lines[name].requests == math.ceil(requests_of(loaded, "visitor_analytics", name) / 20 * 10)
+    assert len(sandbox.requests) == 0
+
+
+def test_every_parent_of_the_last_read_has_its_lists(loaded: Installation) -> None:
+    visitors = loaded.connections["visitor_analytics"]
+    (accounts,) = loaded.query("SELECT count(*) AS n FROM visitor_analytics.accounts")
+    one_day = DateRange(TODAY, TODAY + timedelta(days=1))
+    assert planned(visitors, loaded.warehouse, "visits", days=one_day)["visits"].requests == accounts["n"]
+
+
+def test_cursors_start_where_the_next_run_would(loaded: Installation) -> None:
+    service = loaded.connections["service_crm"]
+    line = planned(service, loaded.warehouse, "tickets")["tickets"]
+    ((newest),) = loaded.query("SELECT max(updated_at) AS at FROM service_crm.tickets")
+    start = newest["at"].astimezone(service.zone) - timedelta(hours=1)
+    assert (line.mode, line.asks) == ("incremental", f"changes since {start:%Y-%m-%d %H:%M}")
+    assert (line.requests, line.known) == (1, False)
+    loaded.materialize("service_crm/tickets")
+    assert planned(service, loaded.warehouse, "tickets")["tickets"].known
+    full = planned(service, loaded.warehouse, "tickets", full=True)["tickets"]
+    assert (full.mode, full.asks, full.known) == ("full_refresh", "the whole list", True)
+
+
+def test_loaded_days_are_not_due_but_the_trailing_ones_are(loaded: Installation) -> None:
+    visitors = loaded.connections["visitor_analytics"]
+    rest = (TODAY - timedelta(days=9)).isoformat(), TODAY.isoformat()
+    loaded.materialize("visitor_analytics/visits", "visitor_analytics/leads", span=rest)
+    line = planned(visitors, loaded.warehouse, "visits")["visits"]
+    lookback_days = TODAY - timedelta(days=3)
+    assert line.asks == f"{lookback_days} to {TODAY}, 4 days"
+
+
+@pytest.mark.parametrize(("requests", "per"), [(1, "second"), (7, "second"), (180, "minute"), (100, "minute")])
+@pytest.mark.parametrize("count", [1, 2, 99, 100, 101, 400])
+def test_the_time_is_the_one_the_rate_budget_needs(tmp_path: Path, requests: int, per: str, count: int) -> None:
+    limit = RateLimit(requests=requests, per=per)  # type: ignore[arg-type]
+    budget = RateLimiter(tmp_path / "budget", limit, clock=lambda: 1_000_000.0)
+    last = [budget.reserve() for _ in range(count)][-1] - 1_000_000.0
+    assert least_seconds(count, limit) == pytest.approx(last, rel=0.02, abs=0.001)
+
+
+def test_totals_are_those_of_the_connection(connections: Connections, empty: Warehouse) -> None:
+    limited = connections["visitor_analytics"].model_copy(update={"rate_limit": RateLimit(requests=10, per="minute")})
+    plans = plan([(limited, ("accounts", "leads")), (connections["sales_crm"], ("accounts",))], empty, today=TODAY)
+    text = printed(plans)
+    assert plans[0].requests == 32
+    assert plans[0].seconds == pytest.approx(180.6)
+    assert "at least 32 requests; at least 3.0 min at 10 a minute" in text
+    assert "at least 1 request; no rate limit is known" in text
+    assert text.splitlines()[0].strip() == "visitor_analytics"
+
+
+def test_how_it_looks(connections: Connections, empty: Warehouse, snapshot: SnapshotAssertion) -> None:
+    chosen = [(connections[name], ("accounts", "leads", "visits", "events")) for name in ("leadfeeder", "sales_crm")]
+    limited = [(one.model_copy(update={"rate_limit": RateLimit(requests=100)}), names) for one, names in chosen]
+    assert printed(plan([limited[0], chosen[1]], empty, today=TODAY)) == snapshot

@@ -1,0 +1,33 @@
+"""Progress is told often enough to be seen, and no oftener."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from crm_assets.extract import progress
+
+
+@pytest.fixture
+def told() -> Iterator[list[tuple[str, str, int, int]]]:
+    """Calls of a listener."""
+    calls: list[tuple[str, str, int, int]] = []
+    progress.listen(lambda connection: lambda *read: calls.append((connection, *read)))
+    yield calls
+    progress.listen(None)
+
+
+def test_a_listener_is_told_ten_times_a_second_at_most(told: list[tuple[str, str, int, int]]) -> None:
+    watch = progress.watch_of("crm")
+    assert watch
+    end = time.monotonic() + 0.45
+    while time.monotonic() < end:
+        watch("people", 1, 100)
+    assert 1 < len(told) <= 5
+    assert set(told) == {("crm", "people", 1, 100)}
+
+
+def test_without_a_listener_nobody_is_told() -> None:
+    assert progress.watch_of("crm") is None

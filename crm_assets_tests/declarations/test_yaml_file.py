@@ -1,0 +1,60 @@
+"""YAML: words stay words, keys are given once, and what is no YAML is one sentence with its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crm_assets.declarations import SpecError
+from crm_assets.declarations.yaml_reader import read_yaml
+
+
+def test_on_no_and_yes_are_words(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("include: {on: a.b, off: yes}\ncountries: [no, on, NO]\nflags: [true, False]\nday: 2024-01-31\n")
+    document = read_yaml(path)
+    assert document["include"] == {"on": "a.b", "off": "yes"}
+    assert document["countries"] == ["no", "on", "NO"]
+    assert document["flags"] == [True, False]
+    assert str(document["day"]) == "2024-01-31"
+
+
+def test_a_merged_mapping_may_be_overridden(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("one: &one {a: 1, b: 2}\ntwo: &two {<<: *one, b: 3}\nthree: {<<: *two, a: 4}\n")
+    assert read_yaml(path)["three"] == {"a": 4, "b": 3}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\nb: 2\na: 3\n", "a.yaml: is no valid YAML: key 'a' is given twice in line 3"),
+        ("a:\n  - {x: 1}\n  - {x: 1, x: 2}\n", "a.yaml: is no valid YAML: key 'x' is given twice in line 3"),
+        ("a: [1\nb: 2\n", "a.yaml: is no valid YAML: "),
+        ("a: !!python/object:os.system {}\n", "a.yaml: is no valid YAML: could not determine a constructor"),
+        ("a: 1\n---\nb: 2\n", "a.yaml: is no valid YAML: but found another document in line 2"),
+        ("? [a]\n: 1\n", "a.yaml: is no valid YAML: found unhashable key in line 1"),
+        ("- a\n", "a.yaml: expected a mapping at the top of the file"),
+        ("", "a.yaml: expected a mapping at the top of the file"),
+    ],
+)
+def test_bad_files(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    with pytest.raises(SpecError) as error:
+        read_yaml(path)
+    assert str(error.value).startswith(message)
+    assert "\n" not in str(error.value)
+
+
+def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_bytes(b"a: \xff\xfe\n")
+    with pytest.raises(SpecError, match=r"^a\.yaml: is no valid YAML: "):
+        read_yaml(path)
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"cannot be read \(Is a directory\)"):
+        read_yaml(tmp_path)

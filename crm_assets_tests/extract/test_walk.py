@@ -1,0 +1,374 @@
+"""Walks: each way to page, each rule that ends a list, and each guard that refuses an end that was not seen."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from crm_assets.declarations.models.paginator import Paginator
+from crm_assets.extract.decode.decoder import Records
+from crm_assets.extract.decode.record_validator import RecordValidator
+from crm_assets.extract.errors import ReadError
+from crm_assets.extract.http.request import Request
+from crm_assets.extract.paging.page import Page, PagingState
+from crm_assets.extract.paging.paginate import walk
+from crm_assets.extract.paging.response_body import open_body
+from crm_assets_tests.extract.declared import endpoint, resource
+
+Body = dict[str, Any]
+Serve = Callable[[Request], "Body | int"]
+
+_PAGINATORS: TypeAdapter[Paginator] = TypeAdapter(Paginator)
+_CHECK = RecordValidator(resource({"id": {"type": "bigint", "nullable": False}}))
+_ENDPOINT = endpoint()
+_URL = "https://api.example/things"
+
+
+def pages(**keys: Any) -> Paginator:
+    """Return a paginator from keys of the dialect."""
+    return _PAGINATORS.validate_python({"type": "page_number", **keys})
+
+
+def body(*ids: int, **beside: Any) -> Body:
+    """Return a page."""
+    return {"data": [{"id": number} for number in ids], **beside}
+
+
+@dataclass
+class Read:
+    """What a walk delivered and asked for."""
+
+    ids: list[int] = field(default_factory=list)
+    asked: list[Request] = field(default_factory=list)
+    walked: PagingState = field(default_factory=PagingState)
+    in_flight: int = 0
+    crowd: int = 0
+    """Greatest number of requests in flight."""
+
+    def params(self, name: str) -> list[Any]:
+        """Return a parameter of all requests."""
+        return [request.params.get(name) for request in self.asked]
+
+
+def read(paginator: Paginator, serve: Serve, ahead: int = 1, pauses: tuple[int, ...] = (0,)) -> Read:
+    """Walk over what a function answers to each request: a body, or a status that is an error.
+
+    Args:
+        paginator: How to walk.
+        serve: The API.
+        ahead: Greatest number of requests in flight.
+        pauses: How long requests take, in turns of the event loop, one after the other.
+    """
+    seen = Read()
+
+    async def fetch(request: Request, name: str) -> Page:
+        seen.asked.append(request)
+        seen.in_flight += 1
+        seen.crowd = max(seen.crowd, seen.in_flight)
+        try:
+            for _ in range(pauses[len(seen.asked) % len(pauses)]):
+                await asyncio.sleep(0)
+            found = serve(request)
+        finally:
+            seen.in_flight -= 1
+        if isinstance(found, int):
+            raise ReadError(f"{name}: refused with {found}", status=found)
+        envelope = open_body(json.dumps(found).encode(), "application/json", _ENDPOINT)
+        fits, count, fingerprint = _CHECK(envelope.records)
+        return Page(envelope, Records(envelope.records, None, (), fits, count, fingerprint))
+
+    async def run() -> None:
+        async for page in walk(paginator, Request("GET", _URL, {"q": "all"}), fetch, seen.walked, ahead):
+            seen.ids += [record["id"] for record in json.loads(page.records.array)]
+
+    asyncio.run(run())
+    assert seen.in_flight == 0, "a walk leaves no request behind"
+    return seen
+
+
+def numbered(*bodies: Body | int, start: int = 1, param: str = "page") -> Serve:
+    """Serve these pages by number; whatever lies beyond is the last of them."""
+    return lambda request: bodies[min(int(request.params[param]) - start, len(bodies) - 1)]
+
+
+def refused(paginator: Paginator, serve: Serve, ahead: int = 1) -> str:
+    """Return the reason a walk is refused with."""
+    with pytest.raises(ReadError) as refusal:
+        read(paginator, serve, ahead)
+    return refusal.value.problem
+
+
+EMPTY = pages(end="empty_page")
+SHORT = pages(end="short_page", limit_param="size", limit=2)
+TOTAL = pages(end="total_pages", total_pages_path="meta.pages")
+MORE = pages(end="has_more", has_more_path="more")
+LINK = pages(type="json_link", next_url_path="links.next")
+CURSOR = pages(type="cursor", cursor_path="next", cursor_param="after")
+
+# ------------------------------------------------------------------------------------------------ truthful servers
+
+
+def _honest(kind: str, count: int, size: int, start: int) -> tuple[Paginator, Serve]:
+    """Return a paginator and an API that serves ``count`` records by it."""
+    total = -(-count // size)
+
+    def slice_(index: int) -> Body:
+        first = index * size
+        told = {"meta": {"pages": total, "records": count}, "more": index < total - 1}
+        link = {"links": {"next": f"{_URL}?at={index + 1}"} if index < total - 1 else {}}
+        return body(*range(first, min(first + size, count)), **told, **link)
+
+    def overlapping(request: Request) -> Body:
+        first = int(request.params.get("max_id", 0))
+        ids = range(first, min(first + size + 1, count))
+        return body(*ids, last=ids[-1] if ids else None)
+
+    if kind == "overlap":
+        return pages(type="cursor", cursor_path="last", cursor_param="max_id", overlap=True), overlapping
+    if kind == "cursor":
+        return CURSOR, lambda request: {
+            **slice_(index := int(request.params.get("after", 0))),
+            "next": index + 1 if index < total - 1 else None,
+        }
+    if kind == "json_link":
+        return LINK, lambda request: slice_(int(request.url.partition("?at=")[2] or 0))
+    if kind == "offset":
+        offset = pages(type="offset", limit_param="limit", limit=size, start_offset=start, end="short_page")
+        return offset, lambda request: slice_((request.params["offset"] - start) // size)
+    ends: dict[str, Body] = {
+        "empty_page": {"end": "empty_page"},
+        "short_page": {"end": "short_page", "limit_param": "size", "limit": size},
+        "total_pages": {"end": "total_pages", "total_pages_path": "meta.pages"},
+        "total_pages beside": {"end": "empty_page", "total_pages_path": "meta.pages"},
+        "has_more": {"end": "has_more", "has_more_path": "more"},
+        "no_next_link": {"end": "no_next_link", "next_link_path": "links.next", "limit_param": "size", "limit": size},
+    }
+    paginator = pages(start_from_page=start, total_records_path="meta.records", **ends[kind])
+    return paginator, lambda request: slice_(request.params["page"] - start)
+
+
+_KINDS = ["empty_page", "short_page", "total_pages", "total_pages beside", "has_more", "no_next_link"]
+
+
+@pytest.mark.parametrize("kind", [*_KINDS, "offset", "json_link", "cursor", "overlap"])
+@given(
+    st.integers(0, 23),
+    st.integers(1, 6),
+    st.sampled_from([0, 1]),
+    st.integers(1, 8),
+    st.lists(st.integers(0, 5), min_size=1, max_size=7).map(tuple),
+)
+@settings(max_examples=60, deadline=None)
+def test_every_record_comes_once_and_in_order(
+    kind: str, count: int, size: int, start: int, ahead: int, pauses: tuple[int, ...]
+) -> None:
+    paginator, serve = _honest(kind, count, size, start)
+    seen = read(paginator, serve, ahead, pauses)
+    expected = list(range(count))
+    assert (sorted(set(seen.ids)) if kind == "overlap" else seen.ids) == expected
+    assert seen.walked.ended_by
+    assert seen.crowd <= ahead
+    full = -(-count // size)
+    if kind.startswith("total"):
+        assert len(seen.asked) == max(full, 1)
+    if kind in _KINDS:
+        assert len(seen.asked) <= full + 2 + ahead
+        assert seen.walked.reported_total == count
+        assert seen.params("q") == ["all"] * len(seen.asked)
+
+
+# ------------------------------------------------------------------------------------------------ what is asked
+
+
+def test_a_single_page_is_asked_for_once_without_paging_parameters() -> None:
+    seen = read(pages(type="single_page"), lambda _: body(1, 2))
+    assert seen.ids == [1, 2]
+    assert [request.params for request in seen.asked] == [{"q": "all"}]
+    assert (seen.walked.pages, seen.walked.ended_by) == (1, "single page")
+
+
+def test_page_numbers_may_stand_in_the_body() -> None:
+    paginator = pages(
+        location="json", page_param="Parameters.Page", limit_param="Parameters.Size", limit=2, end="short_page"
+    )
+    bodies = {1: body(1, 2), 2: body(3)}
+    seen = read(paginator, lambda request: bodies[(request.json or {})["Parameters"]["Page"]])
+    assert seen.ids == [1, 2, 3]
+    assert [request.json for request in seen.asked] == [
+        {"Parameters": {"Page": 1, "Size": 2}},
+        {"Parameters": {"Page": 2, "Size": 2}},
+    ]
+    assert {tuple(request.params) for request in seen.asked} == {("q",)}
+
+
+def test_offsets_count_records() -> None:
+    paginator = pages(type="offset", offset_param="from", limit_param="n", limit=2, end="empty_page")
+    bodies = {0: body(1, 2), 2: body(3), 4: body()}
+    seen = read(paginator, lambda request: bodies[request.params["from"]])
+    assert (seen.ids, seen.params("from"), seen.params("n")) == ([1, 2, 3], [0, 2, 4], [2, 2, 2])
+
+
+def test_a_link_is_followed_as_it_stands() -> None:
+    links = {
+        _URL: "/things?page=2&q=all",
+        "https://api.example/things?page=2&q=all": "https://api.example/v2/things",
+        "https://api.example/v2/things": "",
+    }
+    seen = read(LINK, lambda request: body(len(request.url), links={"next": links[request.url]}))
+    assert [request.url for request in seen.asked] == list(links)
+    assert [request.params for request in seen.asked] == [{"q": "all"}, {}, {}]
+    assert seen.walked.ended_by == "page 3 links to no further page"
+
+
+def test_pages_are_fetched_ahead_only_after_full_pages_and_never_past_a_told_end() -> None:
+    full = [body(2 * index, 2 * index + 1) for index in range(6)]
+    assert read(EMPTY, numbered(*full, body()), ahead=4, pauses=(3,)).crowd == 4
+    assert read(EMPTY, numbered(*full, body()), ahead=1).crowd == 1
+    told = [{**page, "meta": {"pages": 6}} for page in full]
+    seen = read(TOTAL, numbered(*told, 599), ahead=4, pauses=(3,))
+    assert (seen.crowd, sorted(seen.params("page"))) == (4, [1, 2, 3, 4, 5, 6])
+    assert read(SHORT, numbered(body(1), 599), ahead=4).params("page") == [1]
+
+
+# ------------------------------------------------------------------------------------------------ ends and their guards
+
+
+@pytest.mark.parametrize("beyond", [body(), 400, 404, 416, 422])
+def test_an_empty_page_after_a_full_one_is_confirmed_by_the_next(beyond: Body | int) -> None:
+    seen = read(EMPTY, numbered(body(1, 2), body(), beyond))
+    asked = [1, 2, 3] if beyond == body() else [1, 2, 3, 2]
+    assert (seen.ids, seen.params("page"), seen.walked.pages) == ([1, 2], asked, 2)
+    assert seen.walked.ended_by == "page 2 is empty"
+
+
+def test_an_empty_page_after_a_short_one_needs_no_confirmation() -> None:
+    assert read(EMPTY, numbered(body(1, 2), body(3), body(), 599)).params("page") == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("paginator", "bodies", "problem"),
+    [
+        (EMPTY, [body(1, 2), body(), body(3, 4)], "page 2 is empty, but page 3 has 2 records"),
+        (EMPTY, [body(1, 2), body(), 500], "page 3: refused with 500"),
+        (EMPTY, [body(1, 2), body(), 401], "page 3: refused with 401"),
+        (EMPTY, [body(1, 2), 404], "page 2: refused with 404"),
+        (EMPTY, [body(1, 2), body(1, 2)], "page 2 repeats the page before: the server ignores the paging parameter"),
+        (EMPTY, [body(1), body(1)], "page 2 repeats the page before"),
+        (EMPTY, [body(1), body(2), body(1)], "page 3 repeats an earlier page: the server ignores the paging parameter"),
+        (SHORT, [body(1, 2), body(3, 4), body(3, 4)], "page 3 repeats the page before"),
+        (TOTAL, [body(1), body(2)], "page 1 does not tell 'meta.pages', which ends the list"),
+        (TOTAL, [body(1, meta={"pages": 2}), body(2)], "page 2 does not tell 'meta.pages'"),
+        (TOTAL, [body(1, meta={"pages": None})], "page 1 does not tell 'meta.pages'"),
+        (TOTAL, [body(1, meta={"pages": "many"})], "page 1 does not tell 'meta.pages'"),
+        (TOTAL, [body(1, meta={"pages": True})], "page 1 does not tell 'meta.pages'"),
+        (
+            TOTAL,
+            [body(1, meta={"pages": 3}), body(meta={"pages": 3}), body(2, meta={"pages": 3})],
+            "page 2 of 3 is empty, though pages follow it",
+        ),
+        (MORE, [body(1)], "page 1 does not tell 'more', which ends the list"),
+        (MORE, [body(1, more=True), body(2)], "page 2 does not tell 'more'"),
+        (MORE, [body(1, more=True), body(more=True)], "page 2 is empty, though the server says that more follow"),
+        (LINK, [body(1, links={"next": 7})], "page 1 links to something that is no link"),
+        (LINK, [body(1, links={"next": {"href": "/x"}})], "page 1 links to something that is no link"),
+        (LINK, [body(1, links={"next": "http://[x"})], "something that is no address"),
+    ],
+)
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_an_end_that_was_not_seen_is_refused(
+    paginator: Paginator, bodies: list[Body | int], problem: str, ahead: int
+) -> None:
+    def serve(request: Request) -> Body | int:
+        return numbered(*bodies)(request) if "page" in request.params else bodies[0]
+
+    assert problem in refused(paginator, serve, ahead)
+
+
+def test_a_told_number_of_pages_counts_even_where_a_later_page_is_silent() -> None:
+    paginator = pages(end="empty_page", total_pages_path="meta.pages")
+    silent = [body(1, 2, meta={"pages": 3}), body(3, 4), body(5)]
+    assert read(paginator, numbered(*silent, 599)).ids == [1, 2, 3, 4, 5]
+    hollow = [body(1, 2, meta={"pages": 3}), body(), body(5)]
+    assert refused(paginator, numbered(*hollow)) == "page 2 of 3 is empty, though pages follow it"
+
+
+def test_a_list_may_grow_or_shrink_by_a_page_while_it_is_read() -> None:
+    grown = [body(1, meta={"pages": 1 + 1}), body(2, meta={"pages": 3}), body(3, meta={"pages": 3})]
+    assert read(TOTAL, numbered(*grown)).ids == [1, 2, 3]
+    shrunk = [body(1, meta={"pages": 3}), body(2, meta={"pages": 2}), body(3, meta={"pages": 2})]
+    assert read(TOTAL, numbered(*shrunk)).ids == [1, 2]
+
+
+@pytest.mark.parametrize("told", [0, 1, "1"])
+def test_a_list_of_one_page_or_none(told: Any) -> None:
+    seen = read(TOTAL, numbered(body(meta={"pages": told}), 599), ahead=4)
+    assert (seen.ids, seen.params("page")) == ([], [1])
+
+
+def test_the_number_of_records_is_taken_from_the_last_page_that_tells_it() -> None:
+    paginator = pages(end="has_more", has_more_path="more", total_records_path="count")
+    served = [body(1, more=True, count=2), body(2, more=True, count="3"), body(3, more=False)]
+    assert read(paginator, numbered(*served)).walked.reported_total == 3
+
+
+def test_a_list_that_links_in_a_circle_is_left() -> None:
+    following = {_URL: "?b", _URL + "?b": "?c", _URL + "?c": "?b"}
+
+    def serve(request: Request) -> Body:
+        return body(len(request.url) + ord(request.url[-1]), links={"next": following[request.url]})
+
+    assert refused(LINK, serve) == "page 3 links to a page already read"
+
+
+def test_a_list_whose_cursors_go_in_a_circle_is_left() -> None:
+    following = {None: "b", "b": "c", "c": "b"}
+
+    def serve(request: Request) -> Body:
+        after = request.params.get("after")
+        return body(ord(after or "a"), next=following[after])
+
+    assert "names a cursor that was already resolve_url" in refused(CURSOR, serve)
+
+
+def test_a_server_that_ignores_the_cursor_is_noticed() -> None:
+    assert "page 2 repeats the page before" in refused(CURSOR, lambda _: body(1, 2, next="n"))
+    growing = iter(range(100))
+    assert refused(CURSOR, lambda _: body(next(growing), next="n")) == (
+        "page 2 names its own cursor again: the server ignores after"
+    )
+
+
+@pytest.mark.parametrize("last", [None, "", False])
+def test_a_cursor_list_ends_where_no_cursor_is_named(last: Any) -> None:
+    seen = read(CURSOR, lambda request: body(2, next=last) if "after" in request.params else body(1, next="n"))
+    assert (seen.ids, seen.params("after")) == ([1, 2], [None, "n"])
+    assert seen.walked.ended_by == "page 2 names no further cursor"
+
+
+def test_a_failing_page_ends_the_walk_and_leaves_no_request_behind() -> None:
+    served: list[Body | int] = [
+        body(1, meta={"pages": 5}),
+        500,
+        *[body(index, meta={"pages": 5}) for index in (3, 4, 5)],
+    ]
+    assert refused(TOTAL, numbered(*served), ahead=4) == "page 2: refused with 500"
+
+
+def test_an_empty_page_is_asked_for_again_where_the_next_is_refused() -> None:
+    answers = {1: [body(1, 2)], 2: [body(), body(3, 4)], 3: [404]}
+    asked: list[int] = []
+
+    def answer(request: Request) -> Body | int:
+        page = int(request.params["page"])
+        asked.append(page)
+        return answers[page][min(asked.count(page), len(answers[page])) - 1]
+
+    assert "page 2 was empty, but has 2 records when asked for again" in refused(EMPTY, answer)

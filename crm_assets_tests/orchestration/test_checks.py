@@ -1,0 +1,251 @@
+"""The checks: each alone, in words and numbers, red for what it is there for and for nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from crm_assets.orchestration.checks import OFFENDERS
+from crm_assets.sandbox import Fault, Sandbox
+from crm_assets_tests.conftest import Build, only
+from crm_assets_tests.installation import START, Installation
+
+NAMES = ("schema", "primary_key", "completeness", "freshness")
+ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+DAY, LATER = START.isoformat(), START.replace(day=20).isoformat()
+
+
+def verdict(house: Installation, asset: str, name: str) -> tuple[bool, dg.AssetCheckSeverity, str]:
+    """Evaluate one check alone and return what it says."""
+    found = house.check(asset, name)[name]
+    return found.passed, found.severity, str(found.description)
+
+
+def metadata(house: Installation, asset: str, name: str) -> dict[str, Any]:
+    """Evaluate one check alone and return its metadata."""
+    return {key: value.value for key, value in house.check(asset, name)[name].metadata.items()}
+
+
+def sql_of(facts: dict[str, Any]) -> str:
+    """Return the query a check tells."""
+    text: str = facts["sql"]
+    assert text.startswith("```sql\n")
+    assert text.endswith("\n```")
+    return text[7:-4]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_check_runs_alone_and_reads_nothing(paging: Installation, sandbox: Sandbox, name: str) -> None:
+    sandbox.requests.clear()
+    found = paging.check("paging/by_page", name)
+    assert list(found) == [name]
+    assert found[name].passed
+    assert len(sandbox.requests) == 0
+
+
+@pytest.mark.parametrize("name", NAMES[:3])
+def test_every_check_of_a_windowed_table_runs_alone(house: Build, name: str) -> None:
+    here = house("visitor_analytics")
+    assert here.materialize("visitor_analytics/visits", day=DAY).success
+    assert list(here.check("visitor_analytics/visits", name)) == [name]
+    assert verdict(here, "visitor_analytics/visits", name)[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_check_tells_a_sentence_numbers_and_a_query_that_runs(paging: Installation, name: str) -> None:
+    passed, _, sentence = verdict(paging, "paging/by_page", name)
+    facts = metadata(paging, "paging/by_page", name)
+    assert passed
+    assert sentence[0].isupper()
+    assert sentence.endswith(".")
+    assert paging.query(sql_of(facts)) is not None
+    assert "offenders" not in facts
+    assert [value for value in facts.values() if isinstance(value, (int, float))]
+
+
+@pytest.mark.parametrize("name", NAMES[:3])
+def test_what_was_never_read_is_red(house: Build, name: str) -> None:
+    here = house("paging")
+    passed, severity, sentence = verdict(here, "paging/by_page", name)
+    assert (passed, severity) == (False, ERROR)
+    assert "materialize the asset" in sentence
+
+
+BY_HAND = {
+    "missing": ("DROP VIEW by_page__current; ALTER TABLE by_page DROP COLUMN name", ERROR, "Column name is missing."),
+    "type_differs": (
+        "DROP VIEW by_page__current; ALTER TABLE by_page ALTER amount TYPE DOUBLE",
+        ERROR,
+        "Column amount is DOUBLE, declared decimal.",
+    ),
+    "extra": (
+        "DROP VIEW by_page__current; ALTER TABLE by_page ADD COLUMN nickname VARCHAR",
+        WARN,
+        "Column nickname is not declared.",
+    ),
+    "nullability_differs": (
+        "DROP VIEW by_page__current; ALTER TABLE by_page ALTER id DROP NOT NULL",
+        ERROR,
+        "Column id is nullable.",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BY_HAND)
+def test_the_schema_check_sees_what_was_done_to_the_table(paging: Installation, what: str) -> None:
+    statement, severity, sentence = BY_HAND[what]
+    paging.change(f"USE paging; {statement}")
+    assert verdict(paging, "paging/by_page", "schema") == (False, severity, sentence)
+    facts = metadata(paging, "paging/by_page", "schema")
+    counts = {name: facts[name] for name in ("missing", "extra", "type_differs", "nullability_differs")}
+    assert counts == {**dict.fromkeys(counts, 0), what: 1}
+    assert [record.data["difference"] for record in facts["offenders"].records] == [
+        sentence[0].lower() + sentence[1:-1]
+    ]
+
+
+def test_a_column_that_must_not_be_null_is_seen_when_it_may(paging: Installation) -> None:
+    paging.change("USE paging; DROP VIEW by_page__current; ALTER TABLE by_page ALTER name SET NOT NULL")
+    assert verdict(paging, "paging/by_page", "schema") == (False, ERROR, "Column name is not nullable.")
+
+
+def test_the_schema_check_counts_misfits_and_unknown_fields(paging: Installation, sandbox: Sandbox) -> None:
+    sandbox.faults.push(
+        Fault("wrong_type", "paging", "whole", field="amount", value="priceless"),
+        Fault("unknown_field", "paging", "whole", field="mood", value="good"),
+    )
+    assert paging.materialize("paging/whole").success
+    rows = len(paging.truth("paging", "whole"))
+    assert verdict(paging, "paging/whole", "schema") == (
+        False,
+        WARN,
+        (
+            "Values did not fit their type in amount (1) (kept in _misfits); "
+            f"undeclared fields came along: mood ({rows}) (kept in _extra)."
+        ),
+    )
+    facts = metadata(paging, "paging/whole", "schema")
+    assert (facts["rows_with_misfits"], facts["rows_with_unknown_fields"]) == (1, rows)
+    assert paging.query("SELECT DISTINCT _extra FROM paging.whole") == [{"_extra": '{"mood":"good"}'}]
+    assert paging.query("SELECT _misfits FROM paging.whole WHERE _misfits IS NOT NULL") == [
+        {"_misfits": '{"amount":"priceless"}'}
+    ]
+
+
+def test_the_primary_key_check_sees_rows_without_a_key(paging: Installation) -> None:
+    paging.change(
+        "USE paging; DROP VIEW by_page__current; ALTER TABLE by_page ALTER id DROP NOT NULL; "
+        "INSERT INTO by_page (_read_id) VALUES ('by hand'), ('by hand')"
+    )
+    assert verdict(paging, "paging/by_page", "primary_key") == (
+        False,
+        ERROR,
+        "2 rows have no key.",
+    )
+    assert metadata(paging, "paging/by_page", "primary_key")["null_keys"] == 2
+
+
+def test_the_primary_key_check_sees_keys_on_several_rows_and_shows_a_few(paging: Installation) -> None:
+    rows = len(paging.table("paging", "by_page"))
+    assert rows > OFFENDERS
+    paging.change("INSERT INTO paging.by_page SELECT * FROM paging.by_page")
+    passed, severity, sentence = verdict(paging, "paging/by_page", "primary_key")
+    assert (passed, severity, sentence) == (False, ERROR, f"At least {OFFENDERS} keys stand on several rows.")
+    facts = metadata(paging, "paging/by_page", "primary_key")
+    assert facts["rows"] == 2 * rows
+    assert [record.data["times"] for record in facts["offenders"].records] == [2] * OFFENDERS
+    assert len(paging.query(sql_of(facts))) == OFFENDERS
+
+
+def test_the_primary_key_check_sees_records_that_came_without_one(paging: Installation, sandbox: Sandbox) -> None:
+    sandbox.faults.push(Fault("null_id", "paging", "whole"))
+    result = paging.materialize("paging/whole")
+    assert not result.success, "a red check that blocks fails the run"
+    assert result.get_asset_materialization_events()
+    passed, severity, sentence = verdict(paging, "paging/whole", "primary_key")
+    assert (passed, severity) == (False, ERROR)
+    assert sentence == "1 record came without a key (kept in whole__rejected)."
+    (kept,) = paging.query("SELECT reason, record FROM paging.whole__rejected")
+    assert kept["reason"] == "the primary key id is missing, null or of the wrong type"
+    assert '"id":null' in kept["record"]
+
+
+def test_rejected_records_are_forgotten_when_they_come_with_a_key(paging: Installation, sandbox: Sandbox) -> None:
+    sandbox.faults.push(Fault("null_id", "paging", "whole", times=1))
+    paging.materialize("paging/whole")
+    assert paging.materialize("paging/whole").success
+    assert verdict(paging, "paging/whole", "primary_key") == (True, WARN, "Every row has its own id.")
+    assert paging.query("SELECT * FROM paging.whole__rejected") == []
+
+
+def test_the_primary_key_check_warns_of_records_seen_twice(paging: Installation, sandbox: Sandbox) -> None:
+    sandbox.faults.push(Fault("duplicates", "paging", "by_offset", page=2))
+    assert paging.materialize("paging/by_offset").success
+    assert verdict(paging, "paging/by_offset", "primary_key") == (
+        False,
+        WARN,
+        "The last read saw 1 record twice (the newest was kept).",
+    )
+    (offender,) = metadata(paging, "paging/by_offset", "primary_key")["offenders"].records
+    assert offender.data["seen"] == 2
+    assert paging.table("paging", "by_offset") == paging.truth("paging", "by_offset")
+
+
+def test_a_short_read_stays_red_until_a_whole_one(paging: Installation, sandbox: Sandbox) -> None:
+    sandbox.faults.push(Fault("truncated", "paging", "by_link", page=2))
+    assert not paging.materialize("paging/by_link").success
+    for _ in range(2):
+        passed, severity, sentence = verdict(paging, "paging/by_link", "completeness")
+        assert (passed, severity) == (False, ERROR)
+        assert sentence.startswith("The last read is short and was not loaded: paging.by_link: page 2: ")
+    assert verdict(paging, "paging/by_page", "completeness")[0]
+    sandbox.faults.clear()
+    assert paging.materialize("paging/by_link").success
+    assert verdict(paging, "paging/by_link", "completeness")[0]
+
+
+def test_lists_that_were_skipped_are_told(house: Build, connections: dict[str, Any], sandbox: Sandbox) -> None:
+    here = house(only(connections["leadfeeder"], "accounts", "visits"))
+    accounts = here.truth("leadfeeder", "accounts")
+    assert len(accounts) > 1
+    sandbox.faults.push(Fault("status", "leadfeeder", "visits", parent=accounts[0]["id"], status=402))
+    assert here.materialize("leadfeeder/visits", day=DAY).success
+    passed, severity, sentence = verdict(here, "leadfeeder/visits", "completeness")
+    assert (passed, severity) == (False, WARN)
+    assert sentence.startswith(f"1 list was skipped: account_id {accounts[0]['id']}, window {DAY}: page 1: ")
+    facts = metadata(here, "leadfeeder/visits", "completeness")
+    assert facts["skipped_lists"] == 1
+    assert len(facts["offenders"].records) == 1
+
+
+def test_rows_outside_the_days_asked_for_are_told(house: Build, connections: dict[str, Any], sandbox: Sandbox) -> None:
+    elsewhere = only(connections["service_crm"], "appointments").model_copy(update={"timezone": "Pacific/Auckland"})
+    here = house(elsewhere)
+    assert here.materialize("service_crm/appointments", span=(DAY, LATER)).success
+    rows = here.table("service_crm", "appointments")
+    days = [row["start_at"].astimezone(elsewhere.zone).date().isoformat() for row in rows]
+    strays = [day for day in days if not DAY <= day <= LATER]
+    assert strays
+    assert verdict(here, "service_crm/appointments", "completeness") == (
+        False,
+        WARN,
+        (
+            f"{len(strays)} {'row lies' if len(strays) == 1 else 'rows lie'} outside the days asked for; "
+            "set the connection's timezone."
+        ),
+    )
+
+
+def test_what_vanished_beyond_the_guard_is_told(paging: Installation, sandbox: Sandbox) -> None:
+    paging.change(
+        "INSERT INTO paging.whole SELECT 900000 + range, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'old', NULL "
+        "FROM range(100)"
+    )
+    assert paging.materialize("paging/whole").success
+    passed, severity, sentence = verdict(paging, "paging/whole", "completeness")
+    assert (passed, severity) == (False, WARN)
+    assert sentence == "100 rows vanished at the source, more than max_delete_fraction allows; none was marked."
+    assert metadata(paging, "paging/whole", "completeness")["vanished_rows_not_marked"] == 100
+    assert paging.query("SELECT count(_deleted_at) AS marked FROM paging.whole") == [{"marked": 0}]

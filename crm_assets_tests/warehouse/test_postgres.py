@@ -1,0 +1,166 @@
+"""PostgreSQL as the warehouse: the same tables, checks and deletes, and writers that lose no row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crm_assets.declarations.connections import Connection
+from crm_assets.sandbox import Fault, Sandbox
+from crm_assets_tests.installation import dates, failure
+from crm_assets_tests.postgres import PostgresHouse, server
+from crm_assets_tests.writers import CONNECTION, crew
+
+TYPES = {
+    "text": "character varying",
+    "bigint": "bigint",
+    "double": "double precision",
+    "decimal": "numeric",
+    "bool": "boolean",
+    "timestamp": "timestamp with time zone",
+    "date": "date",
+    "json": "jsonb",
+}
+CHECKS = ("schema", "primary_key", "completeness")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _postgres() -> Iterator[None]:
+    with server() as url, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DESTINATION__POSTGRES__CREDENTIALS", url)
+        yield
+
+
+@pytest.fixture(scope="module")
+def loaded(
+    served: tuple[Sandbox, str], connections: dict[str, Connection], tmp_path_factory: pytest.TempPathFactory
+) -> PostgresHouse:
+    chosen = [connections[name] for name in ("sales_crm", "visitor_analytics", "paging")]
+    here = PostgresHouse(*served, tmp_path_factory.mktemp("postgres") / "data", chosen, destination="postgres")
+    for connection in chosen:
+        for result in here.load(connection.name):
+            assert result.success, failure(result)
+            found = [one for one in result.get_asset_check_evaluations() if one.check_name in CHECKS]
+            assert found
+            assert [one.description for one in found if not one.passed] == []
+    return here
+
+
+@pytest.mark.parametrize("connection", ["sales_crm", "visitor_analytics", "paging"])
+def test_tables_hold_what_the_api_holds(loaded: PostgresHouse, connection: str) -> None:
+    for name, declared in loaded.resources(connection).items():
+        assert loaded.table(connection, name) == loaded.truth(connection, name)
+        found = loaded.query(
+            "SELECT column_name, data_type, is_nullable FROM information_schema.columns "
+            f"WHERE table_schema = '{connection}' AND table_name = '{name}'"
+        )
+        types = {row["column_name"]: row["data_type"] for row in found if row["column_name"] in declared.columns}
+        assert types == {column: TYPES[kind.type.value] for column, kind in declared.columns.items()}
+        required = {row["column_name"] for row in found if row["is_nullable"] == "NO"}
+        assert required >= {*declared.primary_key}
+
+
+@pytest.mark.parametrize("connection", ["sales_crm", "visitor_analytics"])
+def test_reading_again_changes_nothing(loaded: PostgresHouse, connection: str) -> None:
+    before = loaded.snapshot(connection)
+    assert all(result.success for result in loaded.load(connection))
+    assert loaded.snapshot(connection) == before
+
+
+TRICKY = {
+    "by_page": "",
+    "by_body": "\\N",
+    "by_offset": 'a "quoted", text\nof two\r\nlines\tand \\ tails\\',
+    "by_cursor": "ü€😀 NULL",
+    "by_link": "NULL",
+    "whole": ' " ',
+}
+"""Texts that a text format between us and the server may change."""
+
+
+def test_texts_arrive_as_they_are(loaded: PostgresHouse, sandbox: Sandbox) -> None:
+    for name, text in TRICKY.items():
+        sandbox.faults.push(Fault("wrong_type", "paging", name, field="name", value=text))
+    (result,) = loaded.load("paging")
+    assert result.success, failure(result)
+    for name, text in TRICKY.items():
+        assert text in {row["name"] for row in loaded.table("paging", name)}, name
+    sandbox.faults.clear()
+    assert all(result.success for result in loaded.load("paging"))
+
+
+def test_what_does_not_fit_is_kept_as_json(loaded: PostgresHouse, sandbox: Sandbox) -> None:
+    odd = {"quote": '"', "lines": "a\nb", "list": [1, None, "x,y"]}
+    sandbox.faults.push(
+        Fault("wrong_type", "paging", "whole", field="amount", value='12" wide,\nor so'),
+        Fault("unknown_field", "paging", "whole", field="odd", value=odd),
+        Fault("null_id", "paging", "by_page"),
+    )
+    (result,) = loaded.load("paging")
+    assert not result.success, "a red check that blocks fails the run"
+    assert loaded.query("SELECT DISTINCT _extra FROM paging.whole") == [{"_extra": {"odd": odd}}]
+    misfits = loaded.query("SELECT _misfits FROM paging.whole WHERE _misfits IS NOT NULL")
+    assert misfits == [{"_misfits": {"amount": '12" wide,\nor so'}}]
+    rejected = loaded.query("SELECT reason FROM paging.by_page__rejected")
+    assert {row["reason"] for row in rejected} == {"the primary key id is missing, null or of the wrong type"}
+    assert all(result.success for result in loaded.load("paging")) is False
+    sandbox.faults.clear()
+    assert all(result.success for result in loaded.load("paging"))
+    assert loaded.query("SELECT reason FROM paging.by_page__rejected") == []
+
+
+def test_deletes_are_marked_and_cleared(loaded: PostgresHouse, sandbox: Sandbox) -> None:
+    first = loaded.truth("paging", "by_link")
+    sandbox.state = 1
+    gone = {row["id"] for row in first} - {row["id"] for row in loaded.truth("paging", "by_link")}
+    assert gone
+    assert loaded.materialize("paging/by_link").success
+    assert {row["id"] for row in loaded.table("paging", "by_link", "_deleted_at IS NOT NULL")} == gone
+    current = loaded.query("SELECT id FROM paging.by_link__current")
+    assert {row["id"] for row in current} == {row["id"] for row in loaded.truth("paging", "by_link")}
+    sandbox.state = 0
+    assert loaded.materialize("paging/by_link").success
+    assert loaded.table("paging", "by_link", "_deleted_at IS NULL") == first
+
+
+def test_a_window_holds_what_the_api_holds_now(loaded: PostgresHouse) -> None:
+    day = dates()[4]
+    before = loaded.table("visitor_analytics", "visits")
+    loaded.change(
+        "INSERT INTO visitor_analytics.visits (id, account_id, date, _read_id) "
+        f"VALUES ('gone at the source', 'a', '{day}', 'old')"
+    )
+    assert loaded.materialize("visitor_analytics/visits", day=day.isoformat()).success
+    assert loaded.table("visitor_analytics", "visits") == before
+
+
+def test_checks_run_alone(loaded: PostgresHouse) -> None:
+    for name, found in loaded.check("paging/by_offset", *CHECKS).items():
+        assert found.passed, (name, found.description)
+    loaded.change("ALTER TABLE paging.by_offset ADD COLUMN nickname text")
+    try:
+        shown = loaded.check("paging/by_offset", "schema")["schema"]
+        assert (shown.passed, shown.description) == (False, "Column nickname is not declared.")
+    finally:
+        loaded.change("ALTER TABLE paging.by_offset DROP COLUMN nickname")
+
+
+TRIALS = 20
+"""Four writers merge into one table at once, so often."""
+
+
+def test_writers_on_several_machines_lose_no_row(
+    loaded: PostgresHouse, served: tuple[Sandbox, str], tmp_path: Path
+) -> None:
+    days = [day.isoformat() for day in dates()][:4]
+    expected = loaded.truth(CONNECTION, "visits", dates()[0], dates()[3])
+    assert len(expected) > len(days)
+    with crew(4) as work:
+        for trial in range(TRIALS):
+            loaded.change(f"DELETE FROM {CONNECTION}.visits")
+            turned = days[trial % 4 :] + days[: trial % 4]
+            works = [(served[1], str(tmp_path / f"machine {one}"), "postgres", [turned[one]]) for one in range(4)]
+            assert work(works) == []
+            assert loaded.table(CONNECTION, "visits") == expected, f"trial {trial}"
