@@ -79,6 +79,7 @@ def check_system(system: System) -> None:
     for resource in system.resources:
         _check_parent(system, resource)
         _check_placeholders(system, resource)
+        _check_references(system, resource)
 
 
 def _check_client(system: System) -> None:
@@ -153,3 +154,24 @@ def _check_placeholders(system: System, resource: Resource) -> None:
                 f"resource {resource.name}",
                 f"key columns.{column}.source",
             )
+
+
+def _check_references(system: System, resource: Resource) -> None:
+    others = {other.name: other for other in system.resources}
+    for column, spec in resource.columns.items():
+        place = (f"resource {resource.name}", f"key columns.{column}.references")
+        for path, reference in spec.references.items():
+            target, _, key = reference.partition(".")
+            if target not in others:
+                raise SpecError(unknown("resource", target, others), *place)
+            if key and key not in others[target].columns:
+                raise SpecError(unknown(f"column of {target}", key, others[target].columns), *place)
+            keys = others[target].primary_key
+            if not key and len(keys) > 1:
+                raise SpecError(
+                    f"{target} has the key {', '.join(keys)}; name one column of it: {target}.{keys[-1]}", *place
+                )
+            if path != "$" and spec.type != "json":
+                raise SpecError(
+                    f"only a json column has values inside it, such as {path}; name the resource alone", *place
+                )

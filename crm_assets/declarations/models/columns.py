@@ -45,11 +45,19 @@ class Column(Spec):
     """How a timestamp or date stands on the wire; ISO 8601 text is understood in every case."""
     examples: tuple[Any, ...] = ()
     """Values the API is known to use; the sandbox draws from them."""
+    references: dict[str, str] = Field(default_factory=dict)
+    """Resource whose key the value is: ``contacts``, or ``contacts.id`` where the key has several columns. For ``json``
+    also a mapping from paths inside the value. A list refers to a row with each member."""
 
     @model_validator(mode="before")
     @classmethod
     def _from_shorthand(cls, value: Any) -> Any:
         return {"type": value} if isinstance(value, str) else value
+
+    @field_validator("references", mode="before")
+    @classmethod
+    def _whole_value(cls, references: Any) -> Any:
+        return {"$": references} if isinstance(references, str) else references
 
     @field_validator("source")
     @classmethod

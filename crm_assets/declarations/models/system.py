@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from crm_assets.declarations.json_path import parse_path
 from crm_assets.declarations.models.auth import Auth
 from crm_assets.declarations.models.base import Spec, placeholders
 from crm_assets.declarations.models.columns import Columns
@@ -51,6 +52,17 @@ class Client(Spec):
     headers: Annotated[dict[str, str], AfterValidator(check_headers)] = Field(default_factory=dict)
     params: dict[str, Any] = Field(default_factory=dict)
     """Query parameters of every request."""
+
+
+class Reference(NamedTuple):
+    """A value in the rows of one resource that is a key of another's."""
+
+    column: str
+    path: tuple[str, ...]
+    """Where the value is inside a ``json`` column; empty for the column itself."""
+    resource: str
+    key: str
+    """The column of ``resource`` it is a value of."""
 
 
 class Parent(Spec):
@@ -132,6 +144,20 @@ class System(Spec):
             KeyError: There is none.
         """
         return {resource.name: resource for resource in self.resources}[name]
+
+    def references(self, resource: Resource) -> tuple[Reference, ...]:
+        """Return what a resource refers to, without the resources a connection leaves out."""
+        keys = {other.name: other.primary_key for other in self.resources}
+        declared = [
+            (name, parse_path(path), *target.partition("."))
+            for name, column in resource.columns.items()
+            for path, target in column.references.items()
+        ]
+        return tuple(
+            Reference(name, path, target, key or keys[target][0])
+            for name, path, target, _, key in declared
+            if target in keys
+        )
 
     @model_validator(mode="after")
     def _is_sound(self) -> System:
