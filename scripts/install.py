@@ -1,4 +1,4 @@
-"""Install the project and a lock file into a virtual environment; runs on a bare Python 3.10 to 3.13."""
+"""Install the project and a lock file into a virtual environment; runs on a bare Python 3.10 to 3.14."""
 
 import subprocess
 import sys
@@ -8,8 +8,8 @@ from pathlib import Path
 
 def main(folder: str, lock: str) -> None:
     """Make the environment in ``folder`` and install ``lock`` and this project into it."""
-    if not (3, 10) <= sys.version_info[:2] <= (3, 13):
-        sys.exit(f"Python 3.10 to 3.13 is needed; this is {sys.version.split()[0]}. Try: make PYTHON=python3.12 demo")
+    if not (3, 10) <= sys.version_info[:2] <= (3, 14):
+        sys.exit(f"Python 3.10 to 3.14 is needed; this is {sys.version.split()[0]}. Try: make PYTHON=python3.14 demo")
     target = Path(folder)
     print(f"Installing into {folder}; this takes a minute the first time.", flush=True)
     try:

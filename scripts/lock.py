@@ -1,4 +1,4 @@
-"""Write the lock files: every package with its hashes, for Python 3.10 to 3.13, without the name of any host."""
+"""Write the lock files: every package with its hashes, for Python 3.10 to 3.14, without the name of any host."""
 
 import subprocess
 import sys
@@ -9,14 +9,11 @@ _NEWEST = "dagster-dlt>=0.29.2\ndagster>=1.13.2\ndagster-webserver>=1.13.2\n"
 
 def main() -> None:
     """Compile ``requirements.lock`` and, with the newest Dagster in place of the pinned one, its sibling."""
-    compile_lock(["pyproject.toml", "--extra", "dev"], "requirements.lock", "")
-    own = Path("pyproject.toml").read_text(encoding="utf-8")
-    newest = "\n".join(line for line in own.splitlines() if "dagster-embedded-elt>=" not in line)
+    compile_lock(["pyproject.toml", "--extra", "dev", "--extra", "embedded-elt"], "requirements.lock", "")
     folder = Path("build/newest")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "pyproject.toml").write_text(newest, encoding="utf-8")
     (folder / "newest.in").write_text(_NEWEST, encoding="utf-8")
-    sources = [str(folder / "pyproject.toml"), str(folder / "newest.in"), "--extra", "dev"]
+    sources = ["pyproject.toml", str(folder / "newest.in"), "--extra", "dev"]
     compile_lock(sources, "requirements-newest.lock", "--upgrade")
 
 
