@@ -15,35 +15,36 @@ from pathlib import Path
 
 import click
 
-from crm_assets.declarations.connections import load_connections
+from crm_assets.commands.workspace import Workspace
+from crm_assets.declarations.connections import Connection
+from crm_assets.errors import CommandError
 from crm_assets.sandbox import sandbox_environment
-from crm_assets.warehouse.warehouse import Warehouse
 
 _START_SECONDS = 60
 
 
-def run_demo(*, ui: bool, port: int, rows: int) -> int:
+def run_demo(workspace: Workspace, *, ui: bool, port: int, rows: int) -> int:
     """Run the demo and return its exit code.
 
     Args:
+        workspace: Its connections are the accounts.
         ui: Serve the Dagster UI on 127.0.0.1 until Ctrl-C.
         port: Where.
         rows: Typical number of rows of a list.
     """
-    connections = load_connections()
-    os.environ["DAGSTER_HOME"] = str(_dagster_home(Warehouse().folder.resolve()))
+    connections, warehouse = workspace.connections, workspace.warehouse
+    os.environ["DAGSTER_HOME"] = str(_dagster_home(warehouse.folder.resolve()))
     with _sandbox(rows) as url:
         os.environ.update(sandbox_environment(connections, url))
         click.echo(f"A sandbox stands in for {len(connections)} accounts at {url}.")
         code = _sync()
-        click.echo(f"The warehouse is {Warehouse().database}: select * from {_first_table()};")
+        click.echo(f"The warehouse is {warehouse.database}: select * from {_first_table(connections[0])};")
         if ui:
             _serve_ui(port)
     return code
 
 
-def _first_table() -> str:
-    connection = load_connections()[0]
+def _first_table(connection: Connection) -> str:
     return f"{connection.name}.{connection.system.resources[0].name}"
 
 
@@ -111,7 +112,7 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], what: str) -> None:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.1)
-    raise click.ClickException(f"{what} did not start on port {port}; is the port taken?")
+    raise CommandError(f"{what} did not start on port {port}; is the port taken?")
 
 
 def _free_port() -> int:

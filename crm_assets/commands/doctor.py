@@ -7,7 +7,6 @@ refused everywhere is a wrong key; one that is refused for a single list lacks a
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -152,7 +151,7 @@ def _of_all(connection: Connection, statuses: set[int | None]) -> str:
     and_params = f", and params ({', '.join(f'{name}: {value}' for name, value in given.items())})" if given else ""
     variables = " and ".join(secret_variable(connection, name) for name in connection.system.client.auth.secrets)
     if statuses <= {None}:
-        start = "start the sandbox with `crm-assets sandbox`, or " if os.environ.get("CRM_ASSETS_SANDBOX") else ""
+        start = "start the sandbox with `crm-assets sandbox`, or " if connection.on_this_machine else ""
         return (
             f"Nothing answers at {connection.base_url}: {start}check base_url{and_params}, the network and any proxy."
         )

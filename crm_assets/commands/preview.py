@@ -18,6 +18,7 @@ from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.errors import unknown
 from crm_assets.declarations.models.columns import Column
 from crm_assets.declarations.models.system import Resource
+from crm_assets.errors import CommandError
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.first_page import PATIENCE, FirstPage, FirstPageReader, Row, Values, last_days, probing
 from crm_assets.extract.secrets import secrets_of
@@ -65,12 +66,12 @@ def preview(
         patience: Seconds to wait for an answer.
 
     Raises:
-        ValueError: There is no such resource.
+        CommandError: There is no such resource.
         ReadError: It cannot be read; the sentence says why.
     """
     resources = {resource.name: resource for resource in connection.system.resources}
     if name not in resources:
-        raise ValueError(unknown(f"resource of {connection.name}", name, resources))
+        raise CommandError(unknown(f"resource of {connection.name}", name, resources))
     problem = connection.unusable()
     if problem:
         raise ReadError(problem)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import dagster as dg
 
 from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.system import Resource
+from crm_assets.errors import CommandError
 from crm_assets.orchestration.assets import asset_key
 from crm_assets.orchestration.checks import check_specs
 
@@ -56,6 +59,21 @@ class Report:
     def states(self) -> Counter[State]:
         """How many checks are in which state."""
         return Counter(check.state for asset in self.assets for check in asset.checks)
+
+
+def last_instance(data_folder: Path) -> dg.DagsterInstance:
+    """Open the instance of ``DAGSTER_HOME``, or the demo's.
+
+    Raises:
+        CommandError: There is neither.
+    """
+    demo = data_folder.resolve() / "dagster"
+    if not os.environ.get("DAGSTER_HOME") and not demo.exists():
+        raise CommandError(
+            "There is no report yet: set DAGSTER_HOME to the instance that ran the checks, or run the demo."
+        )
+    os.environ.setdefault("DAGSTER_HOME", str(demo))
+    return dg.DagsterInstance.get()
 
 
 def report(connections: Iterable[Connection], instance: dg.DagsterInstance, at: datetime | None = None) -> Report:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from datetime import date
@@ -98,6 +97,11 @@ class Connection(Spec):
         """The rate never to be exceeded, if one is known."""
         return self.rate_limit or self.system.rate_limit
 
+    @property
+    def on_this_machine(self) -> bool:
+        """Whether the API is served by this machine, as the sandbox is."""
+        return urlsplit(self.base_url).hostname in _LOOPBACK
+
     def at(self, base_url: str) -> Connection:
         """Return the connection pointed at another address, such as the sandbox's."""
         return self.model_copy(update={"base_url_override": base_url})
@@ -120,7 +124,7 @@ class Connection(Spec):
                 f"Connection {self.name} still points at the example address {self.base_url}: "
                 f"set base_url for it in the connections file, or start the sandbox with `crm-assets sandbox`."
             )
-        if url.scheme != "https" and host not in _LOOPBACK and not self.allow_http:
+        if url.scheme != "https" and not self.on_this_machine and not self.allow_http:
             return (
                 f"Connection {self.name} would send its credentials unencrypted to {host}: "
                 f"use https://, or set allow_http: true for it in the connections file."
@@ -128,22 +132,21 @@ class Connection(Spec):
         return None
 
 
-def connections_path() -> Path:
-    """Return the connections file: ``CRM_ASSETS_CONNECTIONS``, or ``connections.yaml`` in the working folder."""
-    return Path(os.environ.get("CRM_ASSETS_CONNECTIONS") or "connections.yaml")
+def load_connections(
+    path: Path, *, sandbox_url: str | None = None, schedules_on: bool = False
+) -> tuple[Connection, ...]:
+    """Load and check all connections.
 
-
-def load_connections(path: Path | None = None) -> tuple[Connection, ...]:
-    """Load and check all connections; with ``CRM_ASSETS_SANDBOX`` set, each is pointed at ``<its value>/<name>``.
-
-    ``CRM_ASSETS_SCHEDULES=on`` turns on the schedules and sensors of all of them, as the demo does.
+    Args:
+        path: The connections file.
+        sandbox_url: Address of a sandbox; each connection is pointed at ``<sandbox_url>/<name>``.
+        schedules_on: Turn on the schedules and sensors of all of them.
 
     Raises:
         SpecError: The file or one of its connections is wrong, or two have one name.
     """
-    path = path or connections_path()
     if not path.is_file():
-        raise SpecError("there is no such file; write it, or let CRM_ASSETS_CONNECTIONS name yours", str(path))
+        raise SpecError("file not found; create it, or set CRM_ASSETS_CONNECTIONS", str(path))
     document = read_yaml(path)
     entries = document.get("connections")
     if not isinstance(entries, list) or document.keys() - {"connections", "systems"}:
@@ -155,10 +158,11 @@ def load_connections(path: Path | None = None) -> tuple[Connection, ...]:
     doubles = [name for name, times in Counter(connection.name for connection in connections).items() if times > 1]
     if doubles:
         raise SpecError(f"two connections are called {listed(doubles)}; give each account its own name", path.name)
-    sandbox = os.environ.get("CRM_ASSETS_SANDBOX", "").rstrip("/")
-    if os.environ.get("CRM_ASSETS_SCHEDULES") == "on":
+    if schedules_on:
         connections = tuple(connection.scheduled() for connection in connections)
-    return tuple(connection.at(f"{sandbox}/{connection.name}") if sandbox else connection for connection in connections)
+    if sandbox_url:
+        connections = tuple(connection.at(f"{sandbox_url}/{connection.name}") for connection in connections)
+    return connections
 
 
 def _own_systems(document: dict[str, Any], path: Path) -> Path | None:

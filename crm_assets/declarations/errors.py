@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from crm_assets.errors import CrmAssetsError
 
-class SpecError(ValueError):
-    """A declaration or a connection that cannot be used as it stands.
+
+class SpecError(CrmAssetsError, ValueError):
+    """A declaration or a connection that cannot be used; a ``ValueError``, so that pydantic validators may raise it.
 
     Args:
         problem: What is wrong and what to do, as a sentence.

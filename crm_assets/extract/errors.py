@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from crm_assets.errors import CrmAssetsError
 
-class ReadError(Exception):
+
+class ReadError(CrmAssetsError):
     """A resource cannot be read to its end; nothing of it is loaded.
 
     Args:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from crm_assets.errors import CrmAssetsError
 
-class RefusedError(Exception):
+
+class RefusedError(CrmAssetsError):
     """A request that is answered with an error.
 
     Args:

@@ -6,8 +6,10 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from crm_assets.errors import CrmAssetsError
 
-class WarehouseError(Exception):
+
+class WarehouseError(CrmAssetsError):
     """The warehouse cannot be opened or written; what it held is as it was."""
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -35,9 +34,9 @@ class Warehouse:
         patience: Seconds to wait for another writer or reader before giving up.
     """
 
-    folder: Path = field(default_factory=lambda: Path(os.environ.get("CRM_ASSETS_DATA") or "data"))
-    destination: str = field(default_factory=lambda: os.environ.get("CRM_ASSETS_DESTINATION") or "duckdb")
-    patience: float = field(default_factory=lambda: float(os.environ.get("CRM_ASSETS_PATIENCE") or 120))
+    folder: Path
+    destination: str = "duckdb"
+    patience: float = 120.0
 
     @property
     def database(self) -> Path:

@@ -15,6 +15,7 @@ from crm_assets.cli import main
 from crm_assets.commands.preview import MASK, Preview, preview, render
 from crm_assets.date_range import DateRange
 from crm_assets.declarations.connections import Connection
+from crm_assets.errors import CommandError
 from crm_assets.extract.errors import ReadError, SecretError
 from crm_assets.sandbox import Fault, Sandbox
 from crm_assets_tests.installation import HERE, TODAY
@@ -114,7 +115,7 @@ def test_records_that_cannot_be_loaded_are_told(show: Show, sandbox: Sandbox) ->
 def test_what_is_wrong_is_one_sentence(
     show: Show, sandbox: Sandbox, connections: dict[str, Connection], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    with pytest.raises(ValueError, match="no resource of nutshell 'contact'; did you mean 'contacts'"):
+    with pytest.raises(CommandError, match="no resource of nutshell 'contact'; did you mean 'contacts'"):
         show("nutshell.contact")
     sandbox.faults.push(Fault("status", status=403))
     with pytest.raises(ReadError, match=r"^nutshell\.contacts: the server answered 403"):

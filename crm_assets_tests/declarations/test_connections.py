@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from crm_assets.declarations import ColumnType, SpecError, load_connections
-from crm_assets.declarations.connections import connections_path
 from crm_assets.declarations.models.auth import ApiKeyAuth
 from crm_assets_tests.declarations.desk import Desk
 
@@ -116,34 +115,25 @@ def test_a_schedule_may_be_a_cron(desk: Desk) -> None:
     assert desk.connection(schedule="15 4 * * *").schedule.cron == "15 4 * * *"
 
 
-def test_the_sandbox_takes_every_connection(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sandbox_takes_every_connection(desk: Desk) -> None:
     desk.declare(client__base_url="https://api.example.com")
-    monkeypatch.setenv("CRM_ASSETS_SANDBOX", "http://127.0.0.1:8123/")
-    one, two = desk.connect({"name": "one", "system": "crm"}, {"name": "two", "system": "crm", "base_url": "https://x"})
+    desk.connect({"name": "one", "system": "crm"}, {"name": "two", "system": "crm", "base_url": "https://x"})
+    one, two = load_connections(desk.folder / "connections.yaml", sandbox_url="http://127.0.0.1:8123")
     assert (one.base_url, two.base_url) == ("http://127.0.0.1:8123/one", "http://127.0.0.1:8123/two")
     assert (one.unusable(), two.unusable()) == (None, None)
 
 
-def test_the_environment_turns_all_schedules_on(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_schedules_can_be_turned_on(desk: Desk) -> None:
     desk.declare(client__base_url="https://api.example.com")
     (one,) = desk.connect({"name": "one", "system": "crm"})
     assert not one.schedule.enabled
-    monkeypatch.setenv("CRM_ASSETS_SCHEDULES", "on")
-    (one,) = desk.connect({"name": "one", "system": "crm"})
+    (one,) = load_connections(desk.folder / "connections.yaml", schedules_on=True)
     assert one.schedule.enabled
 
 
-def test_the_file_is_named_by_the_environment_or_stands_in_the_folder(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    desk.connect({"name": "mine", "system": "crm"})
-    monkeypatch.delenv("CRM_ASSETS_CONNECTIONS", raising=False)
-    monkeypatch.chdir(desk.folder)
-    assert [connection.name for connection in load_connections()] == ["mine"]
-    monkeypatch.setenv("CRM_ASSETS_CONNECTIONS", str(desk.folder / "elsewhere.yaml"))
-    assert connections_path() == desk.folder / "elsewhere.yaml"
-    with pytest.raises(SpecError, match=r"elsewhere\.yaml: there is no such file; write it, or let CRM_ASSETS_CONN"):
-        load_connections()
+def test_a_missing_file_is_named_with_what_to_do(desk: Desk) -> None:
+    with pytest.raises(SpecError, match=r"elsewhere\.yaml: file not found; create it, or set CRM_ASSETS_CONNECTIONS"):
+        load_connections(desk.folder / "elsewhere.yaml")
 
 
 @pytest.mark.parametrize(

@@ -109,14 +109,6 @@ def test_a_run_gives_up_on_a_file_that_stays_open_and_loses_nothing(
     assert paging.table("paging", "by_page", "_deleted_at IS NULL") == paging.truth("paging", "by_page")
 
 
-def test_patience_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("CRM_ASSETS_PATIENCE", "7")
-    monkeypatch.setenv("CRM_ASSETS_DATA", str(tmp_path / "elsewhere"))
-    monkeypatch.setenv("CRM_ASSETS_DESTINATION", "postgres")
-    found = Warehouse()
-    assert (found.patience, found.folder, found.destination) == (7, tmp_path / "elsewhere", "postgres")
-
-
 def test_a_run_gives_up_on_a_writer_that_never_ends(tmp_path: Path) -> None:
     said: list[str] = []
     here = Warehouse(tmp_path / "data", patience=0.1)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
+from crm_assets.commands.workspace import Workspace
 from crm_assets.date_range import DateRange
-from crm_assets.declarations.connections import load_connections
+from crm_assets.declarations.connections import Connection
+from crm_assets.errors import CommandError
 from crm_assets.orchestration.materialize import FULL_TAG
 from crm_assets.warehouse.planning import due_range
 from crm_assets.warehouse.warehouse import Warehouse
@@ -46,7 +49,7 @@ def chosen(definitions: dg.Definitions, order: SyncRequest) -> dict[str, list[dg
     """Return the selected assets by connection.
 
     Raises:
-        ValueError: Nothing is selected, or the selection is no selection.
+        CommandError: The selection is empty or cannot be parsed.
     """
     graph = definitions.get_repository_def().asset_graph
     keys = graph.materializable_asset_keys
@@ -54,42 +57,39 @@ def chosen(definitions: dg.Definitions, order: SyncRequest) -> dict[str, list[dg
         try:
             keys &= dg.AssetSelection.from_string(order.selection).resolve(graph)
         except dg.DagsterError as error:
-            raise ValueError(f"{order.selection!r} is no asset selection: {error}") from error
+            raise CommandError(f"{order.selection!r} is not a valid asset selection: {error}") from error
     if not keys:
-        raise ValueError(f"Nothing is selected by {order.selection!r}; `dagster asset list` shows what there is.")
+        raise CommandError(f"Nothing is selected by {order.selection!r}; `dagster asset list` shows what there is.")
     by_connection: dict[str, list[dg.AssetKey]] = {}
     for key in sorted(keys):
         by_connection.setdefault(graph.get(key).group_name or "", []).append(key)
     return by_connection
 
 
-def units(
-    definitions: dg.Definitions, connection: str, keys: Sequence[dg.AssetKey], order: SyncRequest
-) -> list[PlannedRun]:
+def units(workspace: Workspace, connection: str, keys: Sequence[dg.AssetKey], order: SyncRequest) -> list[PlannedRun]:
     """Return the runs that read these assets of a connection: one without partitions, one for each kind of them."""
-    graph = definitions.get_repository_def().asset_graph
+    graph = workspace.definitions.get_repository_def().asset_graph
     groups: dict[Any, list[dg.AssetKey]] = {}
     for key in keys:
         groups.setdefault(graph.get(key).partitions_def, []).append(key)
     tags = {FULL_TAG: "true"} if order.full else {}
+    due = partial(_due, workspace.connection(connection), workspace.warehouse)
     return [
-        PlannedRun(connection, tuple(group), {**tags, **_range_tags(partitions, order.days or _due(connection, group))})
+        PlannedRun(connection, tuple(group), {**tags, **_range_tags(partitions, order.days or due(group))})
         for partitions, group in groups.items()
     ]
 
 
-def _due(name: str, keys: Sequence[dg.AssetKey]) -> DateRange | None:
+def _due(connection: Connection, warehouse: Warehouse, keys: Sequence[dg.AssetKey]) -> DateRange | None:
     """Return the days due of a connection's windowed assets, as one span."""
-    connection = next((one for one in load_connections() if one.name == name), None)
-    resources = [connection.system.resource(key.path[-1]) for key in keys if key.path[0] == name] if connection else []
-    windowed = [resource for resource in resources if resource.window]
-    if connection is None or not windowed:
+    windowed = [resource for key in keys if (resource := connection.system.resource(key.path[-1])).window]
+    if not windowed:
         return None
-    warehouse, today = Warehouse(), datetime.now(connection.zone).date()
+    today = datetime.now(connection.zone).date()
     if not warehouse.exists:
         spans = [due_range(None, connection, resource, today) for resource in windowed]
     else:
-        with warehouse.working_folder() as folder, warehouse.session(name, folder, print) as session:
+        with warehouse.working_folder() as folder, warehouse.session(connection.name, folder, print) as session:
             spans = [due_range(session, connection, resource, today) for resource in windowed]
     return DateRange(min(span.start for span in spans), max(span.end for span in spans))
 
@@ -104,7 +104,9 @@ def _range_tags(partitions: dg.PartitionsDefinition[str] | None, days: DateRange
         if first <= _day(partitions, key).end - timedelta(days=1) and _day(partitions, key).start <= last
     ]
     if not keys:
-        raise ValueError(f"No partition lies between {first} and {last}; start_date is later, or the days are to come.")
+        raise CommandError(
+            f"No partition lies between {first} and {last}: start_date is later, or the days are in the future."
+        )
     return {f"{_RANGE}start": keys[0], f"{_RANGE}end": keys[-1]}
 
 

@@ -17,44 +17,44 @@ from crm_assets.commands.sync.orphaned_runs import mark_orphaned, run_lock
 from crm_assets.commands.sync.results import AssetResult, interrupted, outcomes_of
 from crm_assets.commands.sync.run_requests import PlannedRun, SyncRequest, chosen, units
 from crm_assets.commands.sync.workers import SendMessage, WorkerExit, run_workers, sigterm_as_interrupt
+from crm_assets.commands.workspace import Workspace
+from crm_assets.errors import CrmAssetsError
 from crm_assets.extract import progress
-from crm_assets.warehouse.errors import WarehouseError
-from crm_assets.warehouse.warehouse import Warehouse
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-def run(definitions: dg.Definitions, order: SyncRequest, listener: Listener) -> list[AssetResult]:
+def run(workspace: Workspace, order: SyncRequest, listener: Listener) -> list[AssetResult]:
     """Do what is asked for, connections side by side, and return one outcome per asset.
 
     Raises:
-        ValueError: Nothing is selected.
+        CommandError: The selection is empty or cannot be parsed.
         KeyboardInterrupt: It was stopped, by Ctrl-C or SIGTERM; no process is left.
     """
-    by_connection = chosen(definitions, order)
+    by_connection = chosen(workspace.definitions, order)
     try:
         with sigterm_as_interrupt():
             if len(by_connection) > 1:
-                return list(_side_by_side(definitions, by_connection, order, listener))
-            return list(_alone(definitions, by_connection, order, listener))
+                return list(_side_by_side(workspace, by_connection, order, listener))
+            return list(_alone(workspace, by_connection, order, listener))
     except KeyboardInterrupt:
-        _tidy()
+        _tidy(workspace)
         raise
 
 
 def _alone(
-    definitions: dg.Definitions, by_connection: Mapping[str, list[dg.AssetKey]], order: SyncRequest, listener: Listener
+    workspace: Workspace, by_connection: Mapping[str, list[dg.AssetKey]], order: SyncRequest, listener: Listener
 ) -> Iterator[AssetResult]:
     progress.listen(listener.watch)
     for name, keys in by_connection.items():
-        for outcome in _work(definitions, name, keys, order):
+        for outcome in _work(workspace, name, keys, order):
             listener.done(outcome)
             yield outcome
 
 
-def _tidy() -> None:
+def _tidy(workspace: Workspace) -> None:
     """Clear up after workers that were killed."""
-    Warehouse().remove_stale_folders()
+    workspace.warehouse.remove_stale_folders()
     with _instance() as instance:
         mark_orphaned(instance)
 
@@ -74,13 +74,13 @@ class Listener:
 
 
 def _side_by_side(
-    definitions: dg.Definitions,
+    workspace: Workspace,
     by_connection: Mapping[str, list[dg.AssetKey]],
     order: SyncRequest,
     listener: Listener,
 ) -> Iterator[AssetResult]:
     _prepare()
-    jobs = {name: partial(_job, definitions, name, keys, order) for name, keys in by_connection.items()}
+    jobs = {name: partial(_job, workspace, name, keys, order) for name, keys in by_connection.items()}
     missing = dict(by_connection)
     with closing(run_workers(jobs)) as messages:
         for name, message in messages:
@@ -88,7 +88,7 @@ def _side_by_side(
                 if name not in missing:
                     continue
                 message = _failed(missing[name], str(message))
-                _tidy()
+                _tidy(workspace)
             if isinstance(message, list):
                 missing.pop(name, None)
                 for outcome in message:
@@ -104,27 +104,25 @@ def _prepare() -> None:
     _instance().dispose()
 
 
-def _job(
-    definitions: dg.Definitions, name: str, keys: list[dg.AssetKey], order: SyncRequest, send: SendMessage
-) -> None:
+def _job(workspace: Workspace, name: str, keys: list[dg.AssetKey], order: SyncRequest, send: SendMessage) -> None:
     def watch_of(connection: str) -> Any:
         return lambda resource, pages, rows: send((connection, resource, pages, rows))
 
     progress.listen(watch_of)
-    send(_work(definitions, name, keys, order))
+    send(_work(workspace, name, keys, order))
 
 
-def _work(definitions: dg.Definitions, name: str, keys: Sequence[dg.AssetKey], order: SyncRequest) -> list[AssetResult]:
-    job = definitions.resolve_implicit_global_asset_job_def()
+def _work(workspace: Workspace, name: str, keys: Sequence[dg.AssetKey], order: SyncRequest) -> list[AssetResult]:
+    job = workspace.definitions.resolve_implicit_global_asset_job_def()
     try:
-        with _instance() as instance, run_lock(Warehouse().runs) as tags:
+        with _instance() as instance, run_lock(workspace.warehouse.runs) as tags:
             mark_orphaned(instance)
             return [
                 outcome
-                for unit in units(definitions, name, keys, order)
+                for unit in units(workspace, name, keys, order)
                 for outcome in _run_unit(job, unit, instance, tags)
             ]
-    except (ValueError, WarehouseError) as error:
+    except CrmAssetsError as error:
         return _failed(keys, str(error))
 
 

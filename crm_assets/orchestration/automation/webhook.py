@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from itertools import groupby
 from urllib.parse import urlsplit
 
+from crm_assets.errors import CrmAssetsError
 from crm_assets.orchestration.automation.problems import Problem
 
 SECRET = "alerts.webhook_url"  # noqa: S105 - the name of the secret, not the secret
@@ -15,7 +16,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _LINES, _LENGTH = 10, 600
 
 
-class WebhookError(Exception):
+class WebhookError(CrmAssetsError):
     """A message was not delivered. The sentence says why; it never holds the address, which is a secret."""
 
 

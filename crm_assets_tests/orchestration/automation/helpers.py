@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -38,7 +39,7 @@ def windowed(connection: Connection, **given: Any) -> Connection:
 
 def definitions_of(connections: Sequence[Connection], warehouse: Warehouse | None = None) -> dg.Definitions:
     """Return assets and automation of connections."""
-    warehouse = warehouse or Warehouse()
+    warehouse = warehouse or Warehouse(Path("data"))
     assets = [asset for one in connections for asset in with_freshness(one, connection_assets(one, warehouse))]
     read = dg.Definitions(assets=assets, resources={"secrets": CrmSecrets(), "loader": StagedDltResource()})
     return dg.Definitions.merge(read, automation(connections, warehouse))

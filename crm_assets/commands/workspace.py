@@ -1,0 +1,61 @@
+"""What all commands work on: the settings, and what follows from them, made when it is first needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from crm_assets.declarations.connections import Connection, load_connections
+from crm_assets.declarations.errors import unknown
+from crm_assets.errors import CommandError
+from crm_assets.settings import Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from crm_assets.warehouse.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The installation a command was called in."""
+
+    settings: Settings
+
+    @cached_property
+    def connections(self) -> tuple[Connection, ...]:
+        """All connections, in the order of their file.
+
+        Raises:
+            SpecError: The file or one of its connections cannot be used.
+        """
+        settings = self.settings
+        return load_connections(
+            settings.connections_file, sandbox_url=settings.sandbox_url, schedules_on=settings.schedules_on
+        )
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """Where the tables are."""
+        from crm_assets.warehouse.warehouse import Warehouse
+
+        return Warehouse(self.settings.data_folder, self.settings.destination, self.settings.lock_timeout)
+
+    @cached_property
+    def definitions(self) -> dg.Definitions:
+        """The Dagster code location of these connections."""
+        from crm_assets.definitions import build_definitions
+
+        return build_definitions(self.connections, self.warehouse)
+
+    def connection(self, name: str) -> Connection:
+        """Return a connection by name.
+
+        Raises:
+            CommandError: There is no such connection.
+        """
+        by_name = {connection.name: connection for connection in self.connections}
+        if name not in by_name:
+            raise CommandError(unknown("connection", name, by_name))
+        return by_name[name]
