@@ -9,7 +9,7 @@ import pytest
 from crm_assets.commands.export_dlt import rest_api
 from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.paginator import SinglePage
-from crm_assets.orchestration.checks import DESCRIPTIONS
+from crm_assets.orchestration.checks import CHECKS
 from crm_assets.sandbox import Sandbox, sandbox_secrets
 from crm_assets.sandbox.paging import DEFAULT_SIZE
 from crm_assets_tests.conformance.conftest import Load
@@ -129,7 +129,7 @@ def test_all_checks_are_green(load: Load, connection: str, resource: str) -> Non
         for one in result.get_asset_check_evaluations()
         if one.asset_key.path == [connection, resource]
     }
-    assert found.keys() == DESCRIPTIONS.keys()
+    assert found.keys() == CHECKS.keys()
     assert all(found[name][0] for name in ("schema", "primary_key", "completeness")), found
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from crm_assets.orchestration.checks import OFFENDERS
+from crm_assets.orchestration.checks.report import OFFENDERS
 from crm_assets.sandbox import Fault, Sandbox
 from crm_assets_tests.conftest import Build, only
 from crm_assets_tests.installation import START, Installation
@@ -152,7 +152,7 @@ def test_the_primary_key_check_sees_keys_on_several_rows_and_shows_a_few(paging:
     assert rows > OFFENDERS
     paging.change("INSERT INTO paging.by_page SELECT * FROM paging.by_page")
     passed, severity, sentence = verdict(paging, "paging/by_page", "primary_key")
-    assert (passed, severity, sentence) == (False, ERROR, f"At least {OFFENDERS} keys stand on several rows.")
+    assert (passed, severity, sentence) == (False, ERROR, f"At least {OFFENDERS} keys are on several rows.")
     facts = metadata(paging, "paging/by_page", "primary_key")
     assert facts["rows"] == 2 * rows
     assert [record.data["times"] for record in facts["offenders"].records] == [2] * OFFENDERS

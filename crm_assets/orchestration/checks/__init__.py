@@ -1,0 +1,66 @@
+"""Asset checks: is the table what was declared, are its keys keys, and did the last read see everything?
+
+Adding a check is adding a module that returns a :class:`CheckReport`, and its line in ``CHECKS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import dagster as dg
+
+from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.system import Resource
+from crm_assets.orchestration.checks.completeness import completeness
+from crm_assets.orchestration.checks.freshness import freshness
+from crm_assets.orchestration.checks.primary_key import primary_key
+from crm_assets.orchestration.checks.report import CheckReport
+from crm_assets.orchestration.checks.schema import schema
+from crm_assets.warehouse.session import WarehouseSession
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check that every table has."""
+
+    description: str
+    evaluate: Callable[[WarehouseSession, Connection, Resource], CheckReport]
+    blocking: bool = False
+    """Whether what is downstream in the same run waits for it."""
+
+
+CHECKS = {
+    "schema": Check(
+        "The table has the declared columns, types and nullability, and nothing undeclared arrived.", schema
+    ),
+    "primary_key": Check(
+        "Every row has a primary key, no two rows have the same, and the last read saw none twice.",
+        primary_key,
+        blocking=True,
+    ),
+    "completeness": Check("The last read saw the end of its list, and every parent.", completeness, blocking=True),
+    "freshness": Check("The last complete read of current data is no older than the schedule allows.", freshness),
+}
+
+
+def check_specs(connection: Connection, resource: Resource) -> list[dg.AssetCheckSpec]:
+    """Return the specs of a resource's checks."""
+    asset = dg.AssetKey([connection.name, resource.name])
+    return [
+        dg.AssetCheckSpec(name, asset=asset, description=check.description, blocking=check.blocking)
+        for name, check in CHECKS.items()
+    ]
+
+
+def evaluate(session: WarehouseSession, connection: Connection, resource: Resource, name: str) -> dg.AssetCheckResult:
+    """Evaluate one check against the warehouse."""
+    report = CHECKS[name].evaluate(session, connection, resource)
+    return dg.AssetCheckResult(
+        asset_key=[connection.name, resource.name],
+        check_name=name,
+        passed=not report.problems and not report.warnings,
+        severity=dg.AssetCheckSeverity.ERROR if report.problems else dg.AssetCheckSeverity.WARN,
+        description=report.sentence(),
+        metadata=report.metadata,
+    )

@@ -1,0 +1,51 @@
+"""Did the last read see the end of its list, and every parent?"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.system import Resource
+from crm_assets.orchestration.checks.report import CheckReport, counted
+from crm_assets.warehouse import read_log
+from crm_assets.warehouse.session import WarehouseSession
+
+
+def completeness(session: WarehouseSession, _: Connection, resource: Resource) -> CheckReport:
+    """Look at the report of the last read."""
+    last = read_log.last_read(session, resource.name)
+    sql = read_log.last_read_sql(
+        session, resource.name, ["complete", "reason", "rows", "pages", "requests", "finished_at"]
+    )
+    report = CheckReport("", sql)
+    if last is None:
+        report.problems.append("it was never read; materialize the asset")
+        return report
+    report.summary = (
+        f"The last read ({last.mode}) saw the end: {last.reason}; {last.rows} rows from {last.pages} pages."
+    )
+    if not last.complete:
+        report.problems.append(f"the last read is short and was not loaded: {last.reason}")
+    if last.details["skipped"]:
+        skipped = counted(len(last.details["skipped"]), "list was", "lists were")
+        report.warnings.append(f"{skipped} skipped: {last.details['skipped'][0]}")
+    if last.strays:
+        report.warnings.append(
+            counted(last.strays, "row lies", "rows lie") + " outside the days asked for; set the connection's timezone"
+        )
+    if last.delete_refused:
+        report.warnings.append(
+            counted(last.delete_refused, "row", "rows")
+            + " vanished at the source, more than max_delete_fraction allows; none was marked"
+        )
+    report.metadata |= {
+        "rows": last.rows,
+        "pages": last.pages,
+        "requests": last.requests,
+        "skipped_lists": len(last.details["skipped"]),
+        "vanished_rows_not_marked": last.delete_refused,
+        "read_finished_at": dg.MetadataValue.timestamp(last.finished_at),
+        "run": last.run_id,
+    }
+    report.add_offenders([{"skipped": text} for text in last.details["skipped"]])
+    return report

@@ -1,0 +1,54 @@
+"""Are the keys keys, in the table and in the last read?"""
+
+from __future__ import annotations
+
+from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.system import Resource
+from crm_assets.extract.decode.duckdb_types import quoted
+from crm_assets.orchestration.checks.report import OFFENDERS, CheckReport, counted
+from crm_assets.warehouse import read_log
+from crm_assets.warehouse.session import WarehouseSession
+
+
+def primary_key(session: WarehouseSession, _: Connection, resource: Resource) -> CheckReport:
+    """Look for rows without a key and rows with the same key, in the table and in the last read."""
+    key = ", ".join(quoted(name) for name in resource.primary_key)
+    nulls = " OR ".join(f"{quoted(name)} IS NULL" for name in resource.primary_key)
+    sql = (
+        f"SELECT {key}, count(*) AS times FROM {session.table(resource.name)} WHERE NOT ({nulls})\n"
+        f"GROUP BY {key} HAVING count(*) > 1 ORDER BY times DESC LIMIT {OFFENDERS}"
+    )
+    report = CheckReport(f"Every row has its own {' + '.join(resource.primary_key)}.", sql)
+    if not session.columns(resource.name):
+        report.problems.append("the table does not exist yet; materialize the asset")
+        return report
+    ((rows, without),) = session.query(
+        f"SELECT count(*), count(CASE WHEN {nulls} THEN 1 END) FROM {session.table(resource.name)}"
+    )
+    doubles = session.query(sql)
+    last = read_log.last_read(session, resource.name)
+    rejected, seen_twice = (last.rejected, last.duplicates) if last else (0, 0)
+    if without:
+        report.problems.append(counted(without, "row has", "rows have") + " no key")
+    if doubles:
+        atleast = "at least " if len(doubles) == OFFENDERS else ""
+        report.problems.append(atleast + counted(len(doubles), "key is", "keys are") + " on several rows")
+    if rejected:
+        report.problems.append(
+            counted(rejected, "record", "records") + f" came without a key (kept in {resource.name}__rejected)"
+        )
+    if seen_twice:
+        seen = counted(seen_twice, "record", "records")
+        report.warnings.append(f"the last read saw {seen} twice (the newest was kept)")
+    report.metadata |= {
+        "rows": rows,
+        "null_keys": without,
+        "duplicate_keys": len(doubles),
+        "rejected_records": rejected,
+        "duplicates_in_read": seen_twice,
+    }
+    names = [*resource.primary_key, "times"]
+    report.add_offenders(
+        [dict(zip(names, row, strict=True)) for row in doubles] or (last.details["duplicate_keys"] if last else [])
+    )
+    return report

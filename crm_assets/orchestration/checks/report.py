@@ -1,0 +1,47 @@
+"""What a check reports: one sentence, the numbers, and a bounded table of offending rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Any
+
+import dagster as dg
+
+OFFENDERS = 20
+"""Most rows shown; enough to see a pattern, few enough for an event of Dagster's log."""
+
+
+class CheckReport:
+    """The result of a check: problems (data is wrong), warnings (data is unexpected), and the numbers.
+
+    Args:
+        summary: The sentence to show where there are neither problems nor warnings.
+        sql: A query that shows the reader what the check looked at.
+    """
+
+    def __init__(self, summary: str, sql: str) -> None:
+        self.summary = summary
+        self.problems: list[str] = []
+        self.warnings: list[str] = []
+        self.metadata: dict[str, Any] = {"sql": dg.MetadataValue.md(f"```sql\n{sql}\n```")}
+
+    def sentence(self) -> str:
+        """Return the check's one sentence."""
+        text = "; ".join([*self.problems, *self.warnings])
+        return f"{text[:1].upper()}{text[1:]}." if text else self.summary
+
+    def add_offenders(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Add a bounded table of offending rows."""
+        records = [dg.TableRecord({key: _cell(value) for key, value in row.items()}) for row in islice(rows, OFFENDERS)]
+        if records:
+            self.metadata["offenders"] = dg.MetadataValue.table(records)
+
+
+def _cell(value: Any) -> str | int | float | bool | None:
+    return value if isinstance(value, (str, int, float, bool)) or value is None else str(value)
+
+
+def counted(count: int, one: str, several: str) -> str:
+    """Return a number with its noun and verb, such as ``1 row has`` or ``2,000 rows have``."""
+    return f"{count:,} {one if count == 1 else several}"

@@ -1,0 +1,85 @@
+"""Is the table what was declared, and did anything arrive that does not fit?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.system import Resource
+from crm_assets.orchestration.checks.report import CheckReport
+from crm_assets.warehouse.dlt_schema import dlt_columns
+from crm_assets.warehouse.session import WarehouseSession
+
+
+def schema(session: WarehouseSession, _: Connection, resource: Resource) -> CheckReport:
+    """Compare the declared columns with the warehouse's own catalogue, and look at what did not fit."""
+    sql = (
+        f"SELECT column_name, data_type, is_nullable FROM information_schema.columns\n"
+        f"WHERE table_schema = '{session.dataset}' AND table_name = '{resource.name}'"
+    )
+    existing, declared = session.columns(resource.name), dlt_columns(resource)
+    report = CheckReport(f"All {len(declared)} columns are as declared.", sql)
+    report.metadata |= {"columns_declared": len(declared), "columns_found": len(existing)}
+    if not existing:
+        report.problems.append("the table does not exist yet; materialize the asset")
+        return report
+    differences = [*_differences(session, declared, existing)]
+    misfits, unknown = _kept(session, resource, "_misfits"), _kept(session, resource, "_extra")
+    report.problems += [row["difference"] for row in differences if row["severity"] == "ERROR"]
+    report.warnings += [row["difference"] for row in differences if row["severity"] == "WARN"]
+    if misfits:
+        report.warnings.append(f"values did not fit their type in {_counted(misfits)} (kept in _misfits)")
+    if unknown:
+        report.warnings.append(f"undeclared fields came along: {_counted(unknown)} (kept in _extra)")
+    report.metadata |= {
+        "missing": sum(row["kind"] == "missing" for row in differences),
+        "extra": sum(row["kind"] == "extra" for row in differences),
+        "type_differs": sum(row["kind"] == "type" for row in differences),
+        "nullability_differs": sum(row["kind"] == "nullability" for row in differences),
+        "rows_with_misfits": sum(misfits.values()),
+        "rows_with_unknown_fields": sum(unknown.values()),
+    }
+    kept = [{"column": c, "kind": "misfit", "difference": f"{n} values"} for c, n in misfits.items()]
+    kept += [{"column": c, "kind": "unknown field", "difference": f"{n} records"} for c, n in unknown.items()]
+    report.add_offenders([{k: row[k] for k in ("column", "kind", "difference")} for row in [*differences, *kept]])
+    return report
+
+
+def _differences(
+    session: WarehouseSession, declared: dict[str, dict[str, Any]], found: dict[str, tuple[str, bool]]
+) -> Iterable[dict[str, str]]:
+    for name, hints in declared.items():
+        if name not in found:
+            yield _difference(name, "missing", f"column {name} is missing")
+            continue
+        kind, nullable = found[name]
+        if session.type_of(kind) != hints["data_type"]:
+            yield _difference(name, "type", f"column {name} is {kind}, declared {hints['data_type']}")
+        if nullable != hints["nullable"]:
+            yield _difference(name, "nullability", f"column {name} is {'' if nullable else 'not '}nullable")
+    for name in found:
+        if name not in declared and not name.startswith("_dlt"):
+            yield _difference(name, "extra", f"column {name} is not declared", "WARN")
+
+
+def _difference(column: str, kind: str, text: str, severity: str = "ERROR") -> dict[str, str]:
+    return {"column": column, "kind": kind, "difference": text, "severity": severity}
+
+
+def _kept(session: WarehouseSession, resource: Resource, column: str) -> dict[str, int]:
+    """Count the keys of ``_extra`` or ``_misfits`` over a bounded number of the rows that have any."""
+    if column not in session.columns(resource.name):
+        return {}
+    rows = session.query(f"SELECT {column} FROM {session.table(resource.name)} WHERE {column} IS NOT NULL LIMIT 10000")
+    counts: dict[str, int] = {}
+    for (value,) in rows:
+        for key in json.loads(value) if isinstance(value, str) else value:
+            counts[key] = counts.get(key, 0) + 1
+    return dict(sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def _counted(counts: dict[str, int]) -> str:
+    names = [f"{name} ({count})" for name, count in list(counts.items())[:5]]
+    return ", ".join(names) + (f" and {len(counts) - 5} more" if len(counts) > 5 else "")
