@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from crm_assets.declarations.connections import Connection
-from crm_assets.sandbox import Sandbox, sandbox_environment, serve
+from crm_assets.sandbox import sandbox_environment, serve
+from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.installation import START, TODAY, Installation, all_connections, close_abandoned
 
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
@@ -43,9 +44,9 @@ def connections() -> dict[str, Connection]:
 
 
 @pytest.fixture(scope="session")
-def served(connections: dict[str, Connection]) -> Iterator[tuple[Sandbox, str]]:
+def served(connections: dict[str, Connection]) -> Iterator[tuple[FaultySandbox, str]]:
     """A sandbox of all of them and its address, their secrets in the environment."""
-    sandbox = Sandbox(connections.values(), rows=45, start=START, today=TODAY)
+    sandbox = FaultySandbox(connections.values(), rows=45, start=START, today=TODAY)
     with serve(sandbox) as base_url, pytest.MonkeyPatch.context() as environment:
         for name, value in sandbox_environment(connections.values(), base_url).items():
             if name != "CRM_ASSETS_SANDBOX":
@@ -54,17 +55,15 @@ def served(connections: dict[str, Connection]) -> Iterator[tuple[Sandbox, str]]:
 
 
 @pytest.fixture
-def sandbox(served: tuple[Sandbox, str]) -> Iterator[Sandbox]:
+def sandbox(served: tuple[FaultySandbox, str]) -> Iterator[FaultySandbox]:
     """The sandbox, put back in order after each test."""
     yield served[0]
-    served[0].faults.clear()
-    served[0].requests.clear()
-    served[0].state = 0
+    served[0].reset()
 
 
 @pytest.fixture(scope="session")
 def paging_folder(
-    served: tuple[Sandbox, str], connections: dict[str, Connection], tmp_path_factory: pytest.TempPathFactory
+    served: tuple[FaultySandbox, str], connections: dict[str, Connection], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A data folder into which the connection ``paging`` was read, for tests to copy."""
     sandbox = served[0]
@@ -82,7 +81,9 @@ def paging(house: Build, paging_folder: Path, tmp_path: Path) -> Installation:
 
 
 @pytest.fixture
-def house(sandbox: Sandbox, served: tuple[Sandbox, str], connections: dict[str, Connection], tmp_path: Path) -> Build:
+def house(
+    sandbox: FaultySandbox, served: tuple[FaultySandbox, str], connections: dict[str, Connection], tmp_path: Path
+) -> Build:
     """Return a function that builds an installation of some connections, given by name or as they are."""
 
     def build(*chosen: str | Connection, folder: Path | None = None, **given: Any) -> Installation:

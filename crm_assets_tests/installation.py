@@ -21,8 +21,8 @@ from crm_assets.declarations.models.system import Resource
 from crm_assets.orchestration.assets import connection_assets
 from crm_assets.orchestration.dlt_integration import StagedDltResource
 from crm_assets.orchestration.resources import CrmSecrets
-from crm_assets.sandbox import Sandbox
 from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.faults import FaultySandbox
 
 HERE = Path(__file__).parent
 START, TODAY = date(2024, 3, 1), date(2024, 3, 30)
@@ -81,7 +81,7 @@ class Installation:
         base_url: Another address for all connections than the sandbox's.
     """
 
-    sandbox: Sandbox
+    sandbox: FaultySandbox
     served_at: str
     folder: Path
     chosen: Iterable[Connection] = ()

@@ -8,8 +8,8 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from crm_assets.sandbox import Sandbox
 from crm_assets_tests.conftest import only
+from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.installation import Installation, all_connections, failure
 
 CONNECTION = "visitor_analytics"
@@ -22,7 +22,7 @@ def read_days(work: Work) -> list[str]:
     served_at, folder, destination, days = work
     (connection,) = (one for one in all_connections() if one.name == CONNECTION)
     chosen = only(connection, "accounts", "visits")
-    house = Installation(Sandbox([chosen]), served_at, Path(folder), [chosen], destination=destination)
+    house = Installation(FaultySandbox([chosen]), served_at, Path(folder), [chosen], destination=destination)
     results = [house.materialize(f"{CONNECTION}/visits", day=day) for day in days]
     return [failure(result) for result in results if not result.success]
 

@@ -1,8 +1,7 @@
 """A local API server with test data for every configured connection, driven by the declarations alone."""
 
 from crm_assets.sandbox.environment import sandbox_environment, sandbox_secrets
-from crm_assets.sandbox.faults import Fault, FaultKind
 from crm_assets.sandbox.server import run_forever, serve
-from crm_assets.sandbox.service import Sandbox
+from crm_assets.sandbox.service import PageRequest, Sandbox
 
-__all__ = ["Fault", "FaultKind", "Sandbox", "run_forever", "sandbox_environment", "sandbox_secrets", "serve"]
+__all__ = ["PageRequest", "Sandbox", "run_forever", "sandbox_environment", "sandbox_secrets", "serve"]

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from crm_assets.declarations import Resource
-from crm_assets.declarations.models.base import PLACEHOLDER
+from crm_assets.declarations.models.base import PLACEHOLDER, placeholders
 from crm_assets.declarations.models.incremental import Incremental, TimeFormat, Window
-from crm_assets.sandbox.answers import RefusedError
 from crm_assets.sandbox.draw import midnight
+from crm_assets.sandbox.errors import RefusedError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -43,7 +43,7 @@ def unfill(template: Any, value: Any, partial: bool = False) -> dict[str, Any]:
     if isinstance(template, str) and (whole := PLACEHOLDER.fullmatch(template)):
         return {whole[1]: value}
     if isinstance(template, str) and (found := re.fullmatch(_pattern(template), str(value), re.DOTALL)):
-        return dict(found.groupdict())
+        return dict(zip(placeholders(template), found.groups(), strict=True))
     # In a query a truth value is a word, and clients disagree on its capital letter.
     same = str(value).lower() == str(template).lower() if isinstance(template, bool) else str(value) == str(template)
     if not same:
@@ -61,7 +61,7 @@ def _unfill_mapping(template: dict[str, Any], value: Any, partial: bool) -> dict
 
 def _pattern(template: str) -> str:
     parts = PLACEHOLDER.split(template)
-    return "".join(re.escape(part) if i % 2 == 0 else f"(?P<{part}>.+?)" for i, part in enumerate(parts))
+    return "".join(re.escape(part) if i % 2 == 0 else "(.+?)" for i, part in enumerate(parts))
 
 
 class Bounds(NamedTuple):

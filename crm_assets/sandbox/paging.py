@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from crm_assets.declarations.json_path import dig, parse_path
 from crm_assets.declarations.models.paginator import CursorPage, JsonLink, Offset, PageNumber, Paginator, SinglePage
-from crm_assets.sandbox.answers import RefusedError
+from crm_assets.sandbox.errors import RefusedError
 from crm_assets.sandbox.selection import Selection
 
 DEFAULT_SIZE = 25
@@ -22,8 +22,8 @@ LINK_PARAM = "after"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a request says about its page."""
+class ListRequest:
+    """What a request says about the page it wants."""
 
     query: Mapping[str, Any]
     body: Any
@@ -48,7 +48,7 @@ class Asked:
         return int(text)
 
 
-def asked_page(paginator: Paginator, asked: Asked, selection: Selection, key: str | None) -> tuple[int, int]:
+def requested_page(paginator: Paginator, asked: ListRequest, selection: Selection, key: str | None) -> tuple[int, int]:
     """Return at which row the page a request asks for begins, and how many rows a page has.
 
     Args:
@@ -67,7 +67,12 @@ def asked_page(paginator: Paginator, asked: Asked, selection: Selection, key: st
 
 
 def envelope(
-    paginator: Paginator, asked: Asked, selection: Selection, key: str | None, start: int, size: int, shift: int = 0
+    paginator: Paginator,
+    asked: ListRequest,
+    selection: Sequence[dict[str, Any]],
+    key: str | None,
+    start: int,
+    size: int,
 ) -> dict[tuple[str, ...], Any]:
     """Return what the body says beside the list, by path.
 
@@ -78,9 +83,8 @@ def envelope(
         key: Column whose value a cursor is made of.
         start: Row the page begins at.
         size: Rows of a page.
-        shift: How many rows the list has lost since it was selected.
     """
-    total = len(selection) - shift
+    total = len(selection)
     if isinstance(paginator, JsonLink):
         return {paginator.next_url_path: _link(asked, start + size)} if start + size < total else {}
     if isinstance(paginator, CursorPage):
@@ -88,7 +92,7 @@ def envelope(
     return {**_counts(paginator, start, size, total), **_next(paginator, asked, start, size, total)}
 
 
-def _size(paginator: PageNumber | Offset | JsonLink | CursorPage, asked: Asked) -> int:
+def _size(paginator: PageNumber | Offset | JsonLink | CursorPage, asked: ListRequest) -> int:
     location = "query" if isinstance(paginator, JsonLink) else paginator.location
     if not paginator.limit_param or asked.value(paginator.limit_param, location) is None:
         return DEFAULT_SIZE
@@ -97,7 +101,7 @@ def _size(paginator: PageNumber | Offset | JsonLink | CursorPage, asked: Asked) 
 
 def _start(
     paginator: PageNumber | Offset | JsonLink | CursorPage,
-    asked: Asked,
+    asked: ListRequest,
     selection: Selection,
     size: int,
     key: str | None,
@@ -127,7 +131,7 @@ def _at_cursor(paginator: CursorPage, selection: Selection, given: str, key: str
     raise RefusedError(400, f"{paginator.cursor_param} is no cursor of this list.")
 
 
-def _cursor(paginator: CursorPage, selection: Selection, start: int, size: int, key: str | None) -> Any:
+def _cursor(paginator: CursorPage, selection: Sequence[dict[str, Any]], start: int, size: int, key: str | None) -> Any:
     last = min(start + size, len(selection))
     if paginator.overlap and key:
         return selection[last - 1][key] if last > start else None
@@ -145,7 +149,7 @@ def _counts(paginator: Paginator, start: int, size: int, total: int) -> dict[tup
     return {path: value for path, value in found.items() if path}
 
 
-def _next(paginator: Paginator, asked: Asked, start: int, size: int, total: int) -> dict[tuple[str, ...], Any]:
+def _next(paginator: Paginator, asked: ListRequest, start: int, size: int, total: int) -> dict[tuple[str, ...], Any]:
     """Return the link to the next page, where the declaration lets its absence end the list."""
     if not isinstance(paginator, (PageNumber, Offset)) or not paginator.next_link_path or start + size >= total:
         return {}
@@ -154,5 +158,5 @@ def _next(paginator: Paginator, asked: Asked, start: int, size: int, total: int)
     return {paginator.next_link_path: f"{asked.url}?{urlencode(following, doseq=True)}"}
 
 
-def _link(asked: Asked, after: int) -> str:
+def _link(asked: ListRequest, after: int) -> str:
     return f"{asked.url}?{urlencode({**asked.query, LINK_PARAM: after}, doseq=True)}"

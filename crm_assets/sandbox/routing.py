@@ -8,7 +8,7 @@ from typing import Any
 
 from crm_assets.declarations import Connection, Resource
 from crm_assets.declarations.models.base import deep_merge
-from crm_assets.sandbox.answers import RefusedError
+from crm_assets.sandbox.errors import RefusedError
 from crm_assets.sandbox.filters import MismatchError, unfill
 
 

@@ -1,11 +1,9 @@
-"""The sandbox: local APIs for all configured connections, made of their declarations and of nothing else."""
+"""The sandbox: local APIs for all configured connections, made from their declarations and from nothing else."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
@@ -15,22 +13,43 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from crm_assets.declarations import Connection, Resource
-from crm_assets.sandbox.answers import RefusedError
-from crm_assets.sandbox.auth import check_credentials
+from crm_assets.sandbox.credentials import check_credentials
 from crm_assets.sandbox.draw import midnight
-from crm_assets.sandbox.exchange import json_response, logged, segments_of
-from crm_assets.sandbox.faults import FaultPlan
+from crm_assets.sandbox.errors import RefusedError
 from crm_assets.sandbox.filters import UNBOUNDED, Bounds, requested_bounds
-from crm_assets.sandbox.log import Logged, RequestLog
-from crm_assets.sandbox.paging import Asked, asked_page
-from crm_assets.sandbox.reply import Reply
+from crm_assets.sandbox.http_io import json_body, json_response, path_segments, query_of
+from crm_assets.sandbox.paging import ListRequest, envelope, requested_page
 from crm_assets.sandbox.routing import Call, find_resource
-from crm_assets.sandbox.selection import Selection
-from crm_assets.sandbox.spoiling import before_answer, spoil_response
 from crm_assets.sandbox.store import Store
 from crm_assets.sandbox.tables import Maker
+from crm_assets.sandbox.wire import Recorder, enveloped, listed_at, split_companions
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+@dataclass(frozen=True)
+class PageRequest:
+    """A request for one page of one list, found to be in order."""
+
+    request: Request
+    connection: Connection
+    resource: Resource
+    parent: Any
+    """Value that binds the list to its parent, if it has one."""
+    rows: Sequence[dict[str, Any]]
+    """The whole list."""
+    key: str | None
+    """Column that counts the rows."""
+    asked: ListRequest
+    start: int
+    """Row the page begins at, from 0."""
+    size: int
+    """Rows of a page."""
+
+    @property
+    def number(self) -> int:
+        """Position of the page in its list, from 1, however the API counts."""
+        return self.start // max(self.size, 1) + 1
 
 
 class Sandbox:
@@ -43,8 +62,6 @@ class Sandbox:
         start: First day with data; the connection's own ``start_date`` when left out.
         today: Last day with data; the current day when left out.
         state: Days that have passed since, each with changed, new and deleted rows; may be set at any time.
-        latency: Seconds every answer takes.
-        rate_limit: Requests per second and connection; more are answered with 429.
     """
 
     def __init__(
@@ -56,23 +73,16 @@ class Sandbox:
         start: date | None = None,
         today: date | None = None,
         state: int = 0,
-        latency: float = 0.0,
-        rate_limit: float | None = None,
     ) -> None:
         self.connections = {connection.name: connection for connection in connections}
         self.today = today or datetime.now(timezone.utc).date()
         self.state = state
-        self.latency = latency
-        self.rate_limit = rate_limit
-        self.requests = RequestLog()
-        self.faults = FaultPlan()
         self._makers = {
-            name: Maker(connection, rows, seed, self._start(connection, start), self.today)
+            name: Maker(connection, rows, seed, start or connection.start_date, self.today)
             for name, connection in self.connections.items()
         }
         self._store = Store(self._makers, self.today)
-        self._recent: dict[str, deque[float]] = {name: deque() for name in self.connections}
-        self.app = Starlette(routes=[Route("/{path:path}", self._endpoint, methods=_METHODS)])
+        self.app = Starlette(routes=[Route("/{path:path}", self.handle, methods=_METHODS)])
 
     def rows(
         self, connection: str, resource: str, *, window: tuple[date, date] | None = None, parent: Any = None
@@ -98,43 +108,44 @@ class Sandbox:
             for row in self._store.select(connection, resource, self.state, one, bounds)
         ]
 
-    @staticmethod
-    def _start(connection: Connection, start: date | None) -> date:
-        return start or connection.start_date
-
-    async def _endpoint(self, request: Request) -> Response:
-        entry = await logged(request)
-        self.requests.append(entry)
-        if self.latency:
-            await asyncio.sleep(self.latency)
+    async def handle(self, request: Request) -> Response:
+        """Answer any request, with an error where it is not in order."""
         try:
-            response = await self._answer(request, entry)
+            return await self.respond(await self._page_request(request))
         except RefusedError as refusal:
-            response = json_response({"error": refusal.message}, refusal.status, refusal.headers)
-        entry.status = response.status_code
-        return response
+            return json_response({"error": refusal.message}, refusal.status, refusal.headers)
 
-    async def _answer(self, request: Request, entry: Logged) -> Response:
-        name, *segments = segments_of(request)
+    async def respond(self, page: PageRequest) -> Response:
+        """Answer with a page of a list.
+
+        Raises:
+            RefusedError: The answer is an error.
+        """
+        endpoint, window = page.resource.endpoint, page.resource.window
+        # An API with a greatest depth serves nothing beyond it, without a word.
+        last = min(page.start + page.size, window.max_rows if window and window.max_rows else page.start + page.size)
+        recorder = Recorder(page.resource, page.connection.zone)
+        records = [recorder.record(row) for row in page.rows[page.start : last]]
+        companions = split_companions(endpoint.include, records) if endpoint.include else []
+        body = listed_at(endpoint.data_selector, [recorder.wrapped(record) for record in records])
+        about = envelope(endpoint.paginator, page.asked, page.rows, page.key, page.start, page.size)
+        body = enveloped(body, about)
+        return json_response(enveloped(body, {endpoint.include.path: companions}) if endpoint.include else body)
+
+    async def _page_request(self, request: Request) -> PageRequest:
+        name, *segments = path_segments(request)
         if name not in self.connections:
             raise RefusedError(404, f"There is no connection {name}; there are: {', '.join(self.connections)}.")
-        connection, entry.connection = self.connections[name], name
+        connection = self.connections[name]
         check_credentials(connection, request.headers, request.query_params)
-        self._check_rate(name)
-        resource, bound = find_resource(connection, Call(request.method, segments, entry.query, entry.body))
-        entry.resource = resource.name
+        asked = ListRequest(query_of(request), await json_body(request), str(request.url.replace(query="")))
+        resource, bound = find_resource(connection, Call(request.method, segments, asked.query, asked.body))
         parent = self._parent(connection, resource, bound)
-        selection = self._selection(connection, resource, parent, entry)
-        asked = Asked(entry.query, entry.body, str(request.url.replace(query="")))
+        bounds = requested_bounds(resource, connection.zone, asked.query, asked.body)
+        rows = self._store.select(connection.name, resource.name, self.state, parent, bounds)
         key = self._makers[name].subjects.roles(resource.name).key
-        start, size = asked_page(resource.endpoint.paginator, asked, selection, key)
-        entry.page = start // max(size, 1) + 1
-        met = self.faults.take(name, resource.name, entry.page, parent)
-        entry.faults = tuple(fault.kind for fault in met.faults)
-        if early := await before_answer(met, request):
-            return early
-        reply = Reply(connection, resource, selection, asked, key, met)
-        return spoil_response(met, json_response(reply.body(0 if "page_ignored" in met else start, size)))
+        start, size = requested_page(resource.endpoint.paginator, asked, rows, key)
+        return PageRequest(request, connection, resource, parent, rows, key, asked, start, size)
 
     def _parent(self, connection: Connection, resource: Resource, bound: Mapping[str, Any]) -> Any:
         """Return the parent's value the request asks for, in the parent's own type."""
@@ -146,20 +157,6 @@ class Sandbox:
         if parent is None:
             raise RefusedError(404, f"There is no row {given} in {resource.parent.resource}.")
         return parent
-
-    def _selection(self, connection: Connection, resource: Resource, parent: Any, entry: Logged) -> Selection:
-        bounds = requested_bounds(resource, connection.zone, entry.query, entry.body)
-        return self._store.select(connection.name, resource.name, self.state, parent, bounds)
-
-    def _check_rate(self, connection: str) -> None:
-        if not self.rate_limit:
-            return
-        recent, now = self._recent[connection], time.monotonic()
-        while recent and recent[0] <= now - 1:
-            recent.popleft()
-        if len(recent) >= self.rate_limit:
-            raise RefusedError(429, "Too many requests.", {"Retry-After": "1"})
-        recent.append(now)
 
 
 def _placeholders(resource: Resource, parent: Any, window: tuple[date, date] | None) -> dict[str, Any]:

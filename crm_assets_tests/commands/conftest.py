@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from crm_assets.declarations.connections import load_connections
-from crm_assets.sandbox import Sandbox, sandbox_environment, serve
+from crm_assets.sandbox import sandbox_environment, serve
+from crm_assets_tests.faults import FaultySandbox
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,7 +25,7 @@ class Desk:
 
     environment: dict[str, str]
     data: Path
-    sandbox: Sandbox
+    sandbox: FaultySandbox
 
     def types(self, command: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run a command line as a shell would."""
@@ -45,7 +46,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     folder = tmp_path_factory.mktemp("desk")
     connections = folder / "connections.yaml"
     connections.write_text((ROOT / "connections.yaml").read_text() + _readme_connection())
-    sandbox = Sandbox(load_connections(connections), rows=12)
+    sandbox = FaultySandbox(load_connections(connections), rows=12)
     home = folder / "dagster"
     home.mkdir()
     with serve(sandbox) as url:

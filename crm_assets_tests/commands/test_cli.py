@@ -13,8 +13,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from crm_assets.sandbox import Fault
 from crm_assets_tests.commands.conftest import ROOT, Desk
+from crm_assets_tests.faults import Fault
 
 
 @pytest.fixture(autouse=True)

@@ -12,14 +12,17 @@ from syrupy.assertion import SnapshotAssertion
 
 from crm_assets.commands.doctor import Diagnosis, Finding, examine, render
 from crm_assets.declarations.connections import Connection
-from crm_assets.sandbox import Fault, Sandbox, sandbox_secrets
+from crm_assets.sandbox import sandbox_secrets
+from crm_assets_tests.faults import Fault, FaultySandbox
 
 Examine = Callable[..., Diagnosis]
 Connections = dict[str, Connection]
 
 
 @pytest.fixture
-def doctor(served: tuple[Sandbox, str], sandbox: Sandbox, connections: Connections, tmp_path: Path) -> Examine:
+def doctor(
+    served: tuple[FaultySandbox, str], sandbox: FaultySandbox, connections: Connections, tmp_path: Path
+) -> Examine:
     """Return a function that examines one connection, given by name or as it is."""
 
     def run(connection: str | Connection, *faults: Fault, patience: float = 20) -> Diagnosis:
@@ -44,7 +47,7 @@ def shown(*diagnoses: Diagnosis, width: int = 400) -> str:
 
 
 def test_every_resource_of_every_system_is_asked_once_and_for_little(
-    served: tuple[Sandbox, str], sandbox: Sandbox, connections: Connections, tmp_path: Path
+    served: tuple[FaultySandbox, str], sandbox: FaultySandbox, connections: Connections, tmp_path: Path
 ) -> None:
     chosen = [connection.at(f"{served[1]}/{name}") for name, connection in connections.items()]
     diagnoses = examine(chosen, tmp_path)
@@ -142,7 +145,7 @@ def test_a_server_that_does_not_answer_is_not_waited_for(doctor: Examine) -> Non
     ("value", "state"), [(None, "is not set"), ("", "is empty"), ("<key>", "is still a placeholder")]
 )
 def test_secrets_that_are_none_are_all_named_and_nothing_is_sent(
-    doctor: Examine, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, value: str | None, state: str
+    doctor: Examine, sandbox: FaultySandbox, monkeypatch: pytest.MonkeyPatch, value: str | None, state: str
 ) -> None:
     for name in ("USERNAME", "PASSWORD"):
         if value is None:
@@ -158,7 +161,9 @@ def test_secrets_that_are_none_are_all_named_and_nothing_is_sent(
     assert shown(diagnosis).count("problem") == 2
 
 
-def test_an_example_address_is_said_to_be_one(doctor: Examine, sandbox: Sandbox, connections: Connections) -> None:
+def test_an_example_address_is_said_to_be_one(
+    doctor: Examine, sandbox: FaultySandbox, connections: Connections
+) -> None:
     diagnosis = doctor(connections["sales_crm"])
     assert "still points at the example address" in diagnosis.problems[0]
     assert diagnosis.findings == ()
@@ -166,7 +171,7 @@ def test_an_example_address_is_said_to_be_one(doctor: Examine, sandbox: Sandbox,
 
 
 @pytest.mark.parametrize("fault", [Fault("status", status=403), Fault("empty_page")], ids=["unread", "empty"])
-def test_children_of_a_parent_without_rows_are_not_asked(doctor: Examine, sandbox: Sandbox, fault: Fault) -> None:
+def test_children_of_a_parent_without_rows_are_not_asked(doctor: Examine, sandbox: FaultySandbox, fault: Fault) -> None:
     fault.connection, fault.resource = "visitor_analytics", "accounts"
     diagnosis = doctor("visitor_analytics", fault)
     children = [found(diagnosis)[name] for name in ("leads", "visits")]

@@ -17,9 +17,9 @@ from crm_assets.date_range import DateRange
 from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.system import RateLimit
 from crm_assets.extract.http.rate_limiter import RateLimiter
-from crm_assets.sandbox import Sandbox
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.conftest import Build
+from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.installation import START, TODAY, Installation
 
 Connections = dict[str, Connection]
@@ -93,7 +93,7 @@ def requests_of(loaded: Installation, connection: str, resource: str) -> int:
     return int(row["requests"])
 
 
-def test_earlier_reads_tell_the_requests(loaded: Installation, sandbox: Sandbox) -> None:
+def test_earlier_reads_tell_the_requests(loaded: Installation, sandbox: FaultySandbox) -> None:
     sandbox.requests.clear()
     line = planned(loaded.connections["service_crm"], loaded.warehouse)["customers"]
     assert (line.requests, line.known) == (requests_of(loaded, "service_crm", "customers"), True)

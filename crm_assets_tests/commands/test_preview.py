@@ -17,7 +17,7 @@ from crm_assets.date_range import DateRange
 from crm_assets.declarations.connections import Connection
 from crm_assets.errors import CommandError
 from crm_assets.extract.errors import ReadError, SecretError
-from crm_assets.sandbox import Fault, Sandbox
+from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.installation import HERE, TODAY
 
 Show = Callable[..., Preview]
@@ -25,7 +25,9 @@ DAY = DateRange(TODAY, date(2024, 3, 31))
 
 
 @pytest.fixture
-def show(served: tuple[Sandbox, str], sandbox: Sandbox, connections: dict[str, Connection], tmp_path: Path) -> Show:
+def show(
+    served: tuple[FaultySandbox, str], sandbox: FaultySandbox, connections: dict[str, Connection], tmp_path: Path
+) -> Show:
     """Return a function that previews a resource, given as ``connection.resource``."""
 
     def run(name: str, **options: object) -> Preview:
@@ -42,7 +44,7 @@ def printed(shown: Preview, width: int) -> str:
     return file.getvalue()
 
 
-def test_rows_are_those_of_the_source_with_personal_data_masked(show: Show, sandbox: Sandbox) -> None:
+def test_rows_are_those_of_the_source_with_personal_data_masked(show: Show, sandbox: FaultySandbox) -> None:
     shown = show("nutshell.contacts", rows=4)
     truth = {row["id"]: row for row in sandbox.rows("nutshell", "contacts")}
     columns = shown.resource.columns
@@ -56,20 +58,22 @@ def test_rows_are_those_of_the_source_with_personal_data_masked(show: Show, sand
     assert f"{MASK} stands for personal data; --show-pii shows it." in shown.notes
 
 
-def test_personal_data_is_shown_where_it_is_asked_for(show: Show, sandbox: Sandbox) -> None:
+def test_personal_data_is_shown_where_it_is_asked_for(show: Show, sandbox: FaultySandbox) -> None:
     shown = show("nutshell.contacts", show_pii=True)
     truth = {row["id"]: row for row in sandbox.rows("nutshell", "contacts")}
     assert [row["first_name"] for row in shown.rows] == [truth[row["id"]]["first_name"] or "" for row in shown.rows]
     assert MASK not in printed(shown, 120)
 
 
-def test_undeclared_fields_are_named_but_not_shown(show: Show, sandbox: Sandbox) -> None:
+def test_undeclared_fields_are_named_but_not_shown(show: Show, sandbox: FaultySandbox) -> None:
     sandbox.faults.push(Fault("unknown_field", field="birthday", value="1 May"))
     assert {row["_extra"] for row in show("nutshell.contacts").rows} == {"birthday"}
     assert {row["_extra"] for row in show("nutshell.contacts", show_pii=True).rows} == {'{"birthday":"1 May"}'}
 
 
-def test_it_asks_for_no_more_than_it_shows_and_loads_nothing(show: Show, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_it_asks_for_no_more_than_it_shows_and_loads_nothing(
+    show: Show, sandbox: FaultySandbox, tmp_path: Path
+) -> None:
     shown = show("nutshell.contacts", rows=2)
     (asked,) = sandbox.requests
     assert asked.query["page[limit]"] == "2"
@@ -77,7 +81,7 @@ def test_it_asks_for_no_more_than_it_shows_and_loads_nothing(show: Show, sandbox
     assert [path.name for path in tmp_path.iterdir()] == ["budgets"]
 
 
-def test_a_window_is_asked_for_the_last_week_or_the_days_given(show: Show, sandbox: Sandbox) -> None:
+def test_a_window_is_asked_for_the_last_week_or_the_days_given(show: Show, sandbox: FaultySandbox) -> None:
     nothing = show("contact_crm.events")
     assert nothing.rows == ()
     assert nothing.notes[0].startswith("No rows (window ")
@@ -92,7 +96,7 @@ def test_days_mean_nothing_to_a_sweep(show: Show) -> None:
     assert show("contact_crm.users", span=DAY).rows == show("contact_crm.users").rows
 
 
-def test_of_children_the_first_parent_with_rows_is_shown(show: Show, sandbox: Sandbox) -> None:
+def test_of_children_the_first_parent_with_rows_is_shown(show: Show, sandbox: FaultySandbox) -> None:
     contacts = sorted(row["id"] for row in sandbox.rows("less_annoying_crm", "contacts"))
     sandbox.faults.push(Fault("empty_page", resource="contact_events", parent=contacts[0]))
     shown = show("less_annoying_crm.contact_events")
@@ -101,19 +105,23 @@ def test_of_children_the_first_parent_with_rows_is_shown(show: Show, sandbox: Sa
     assert f"contact_id {shown.rows[0]['contact_id']}" in shown.notes[0]
 
 
-def test_without_parents_there_is_nothing_to_ask(show: Show, sandbox: Sandbox) -> None:
+def test_without_parents_there_is_nothing_to_ask(show: Show, sandbox: FaultySandbox) -> None:
     sandbox.faults.push(Fault("empty_page", resource="accounts"))
     with pytest.raises(ReadError, match=r"^visitor_analytics\.visits: accounts has no rows to read it for$"):
         show("visitor_analytics.visits")
 
 
-def test_records_that_cannot_be_loaded_are_told(show: Show, sandbox: Sandbox) -> None:
+def test_records_that_cannot_be_loaded_are_told(show: Show, sandbox: FaultySandbox) -> None:
     sandbox.faults.push(Fault("null_id"))
     assert "Of this page 1 cannot be loaded: the primary key" in show("nutshell.contacts").notes[-1]
 
 
 def test_what_is_wrong_is_one_sentence(
-    show: Show, sandbox: Sandbox, connections: dict[str, Connection], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    show: Show,
+    sandbox: FaultySandbox,
+    connections: dict[str, Connection],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     with pytest.raises(CommandError, match="no resource of nutshell 'contact'; did you mean 'contacts'"):
         show("nutshell.contact")
@@ -139,7 +147,7 @@ def test_it_fits_the_terminal_and_has_a_line_per_column(show: Show, width: int) 
 
 
 def test_days_are_given_on_the_command_line(
-    served: tuple[Sandbox, str], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    served: tuple[FaultySandbox, str], sandbox: FaultySandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("CRM_ASSETS_CONNECTIONS", str(HERE / "connections.yaml"))
     monkeypatch.setenv("CRM_ASSETS_SANDBOX", served[1])

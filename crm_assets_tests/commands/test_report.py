@@ -10,8 +10,8 @@ import pytest
 
 from crm_assets.commands.report import Asset, Check, Report, report
 from crm_assets.commands.report_view import render
-from crm_assets.sandbox import Fault, Sandbox
 from crm_assets_tests.conftest import Build
+from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.installation import Installation
 
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=timezone.utc)
@@ -19,7 +19,7 @@ ODD = "<b>&|`"
 
 
 @pytest.fixture
-def read(house: Build, sandbox: Sandbox) -> Installation:
+def read(house: Build, sandbox: FaultySandbox) -> Installation:
     """Two lists of three read, one of them with an undeclared field, then short."""
     built = house("sales_engagement", "smartreach")
     sandbox.faults.push(Fault("unknown_field", connection="sales_engagement", resource="prospects", field=ODD, value=1))
@@ -53,7 +53,7 @@ def test_every_check_of_every_asset_is_in_it_as_it_was_evaluated_last(read: Inst
     assert set(states["smartreach.prospects"].values()) == {"not evaluated"}
 
 
-def test_a_check_tells_its_sentence_its_numbers_and_its_run(read: Installation, sandbox: Sandbox) -> None:
+def test_a_check_tells_its_sentence_its_numbers_and_its_run(read: Installation, sandbox: FaultySandbox) -> None:
     prospects = by_name(reported(read))["sales_engagement.prospects"]
     checks = {check.name: check for check in prospects.checks}
     rows = len(sandbox.rows("sales_engagement", "prospects"))

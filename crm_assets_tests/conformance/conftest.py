@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from crm_assets.declarations.connections import Connection
-from crm_assets.sandbox import Sandbox
+from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.installation import Installation, Result
 
 Load = Callable[[str], "Loaded"]
@@ -26,7 +26,7 @@ class Loaded:
 
 @pytest.fixture(scope="session")
 def load(
-    served: tuple[Sandbox, str], connections: dict[str, Connection], tmp_path_factory: pytest.TempPathFactory
+    served: tuple[FaultySandbox, str], connections: dict[str, Connection], tmp_path_factory: pytest.TempPathFactory
 ) -> Load:
     """Return a function that reads a connection when it is first asked for."""
     kept: dict[str, Loaded] = {}

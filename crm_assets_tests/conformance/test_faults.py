@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from crm_assets.extract import session
-from crm_assets.sandbox import Fault, FaultKind, Sandbox
+from crm_assets_tests.faults import Fault, FaultKind, FaultySandbox
 from crm_assets_tests.installation import Installation, Result, Row
 
 NUMBERED = ("by_page", "by_body", "by_offset")
@@ -49,7 +49,7 @@ HARMLESS = {"delay": {"seconds": 0.05}, "nulls_absent": {}}
 
 
 @pytest.fixture(autouse=True)
-def _a_day_has_passed(sandbox: Sandbox) -> None:
+def _a_day_has_passed(sandbox: FaultySandbox) -> None:
     sandbox.state = 1
 
 
@@ -92,7 +92,7 @@ def test_every_kind_of_fault_is_tested() -> None:
 
 @pytest.mark.parametrize("kind", SHORT)
 def test_a_short_read_is_red_and_leaves_everything_else_alone(
-    kind: Any, paging: Installation, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    kind: Any, paging: Installation, sandbox: FaultySandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "_TIMEOUT", aiohttp.ClientTimeout(total=0.5))
     sick, further, said = SHORT[kind]
@@ -115,7 +115,7 @@ def test_a_short_read_is_red_and_leaves_everything_else_alone(
 
 
 @pytest.mark.parametrize("kind", SEEN)
-def test_what_is_wrong_with_records_is_kept_and_shown(kind: Any, paging: Installation, sandbox: Sandbox) -> None:
+def test_what_is_wrong_with_records_is_kept_and_shown(kind: Any, paging: Installation, sandbox: FaultySandbox) -> None:
     sick = PAGED if kind in ("duplicates", "inserted") else EVERY
     page = {"page": 2} if kind in ("duplicates", "inserted") else {}
     if kind == "inserted":
@@ -136,7 +136,7 @@ def test_what_is_wrong_with_records_is_kept_and_shown(kind: Any, paging: Install
 
 
 @pytest.mark.parametrize("kind", HARMLESS)
-def test_what_is_only_unusual_is_green(kind: Any, paging: Installation, sandbox: Sandbox) -> None:
+def test_what_is_only_unusual_is_green(kind: Any, paging: Installation, sandbox: FaultySandbox) -> None:
     sandbox.faults.push(Fault(kind, "paging", **HARMLESS[kind]))
     result = run(paging)
     assert result.success

@@ -17,8 +17,9 @@ from crm_assets.declarations.models.system import Resource
 from crm_assets.extract.fetch import fetch
 from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.read_report import ReadTask
-from crm_assets.sandbox import Sandbox, sandbox_secrets
+from crm_assets.sandbox import sandbox_secrets
 from crm_assets_tests.conftest import only
+from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.installation import all_connections
 
 CONNECTIONS = all_connections()
@@ -45,8 +46,8 @@ def test_exceptions_are_lists_there_are() -> None:
 @pytest.mark.parametrize(("connection", "resource"), EACH)
 def test_dlt_delivers_the_same_rows(
     connections: dict[str, Connection],
-    served: tuple[Sandbox, str],
-    sandbox: Sandbox,
+    served: tuple[FaultySandbox, str],
+    sandbox: FaultySandbox,
     tmp_path: Path,
     connection: str,
     resource: str,

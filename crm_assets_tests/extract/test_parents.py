@@ -12,7 +12,8 @@ from crm_assets.declarations import Connection, load_connections
 from crm_assets.extract.fetch import ReadResult, fetch
 from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.read_report import ReadTask
-from crm_assets.sandbox import Sandbox, sandbox_secrets, serve
+from crm_assets.sandbox import sandbox_secrets, serve
+from crm_assets_tests.faults import FaultySandbox
 
 TOMORROW = datetime(2100, 1, 1, tzinfo=timezone.utc)
 """Nothing changed since."""
@@ -25,7 +26,7 @@ def connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Conn
     path = tmp_path / "connections.yaml"
     path.write_text("connections: [{name: crm, system: less_annoying_crm}]", encoding="utf-8")
     (connection,) = load_connections(path)
-    with serve(Sandbox([connection])) as url:
+    with serve(FaultySandbox([connection])) as url:
         yield connection.at(f"{url}/crm")
 
 

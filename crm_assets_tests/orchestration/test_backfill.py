@@ -21,9 +21,10 @@ import yaml
 from crm_assets.declarations.connections import Connection, load_connections
 from crm_assets.declarations.loader import available_systems
 from crm_assets.declarations.models.base import deep_merge
-from crm_assets.sandbox import Fault, Sandbox, sandbox_environment, serve
+from crm_assets.sandbox import sandbox_environment, serve
 from crm_assets.sandbox.tables import Table
 from crm_assets.sandbox.times import day_of
+from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.installation import Installation, Row, dates
 from crm_assets_tests.reliability.killed_runs import Command, until
 from crm_assets_tests.reliability.test_crash import left_behind
@@ -92,7 +93,7 @@ class Source:
         file: The connections file.
     """
 
-    def __init__(self, sandbox: Sandbox, url: str, file: Path) -> None:
+    def __init__(self, sandbox: FaultySandbox, url: str, file: Path) -> None:
         self.sandbox, self.url, self.file = sandbox, url, file
         (self.connection,) = sandbox.connections.values()
         store = sandbox._store
@@ -123,7 +124,7 @@ def served_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]
     """The account, its secrets in the environment."""
     file = declared(tmp_path_factory.mktemp("declared"))
     (connection,) = load_connections(file)
-    sandbox = Sandbox([connection], rows=150, start=DAYS[0], today=DAYS[-1])
+    sandbox = FaultySandbox([connection], rows=150, start=DAYS[0], today=DAYS[-1])
     with serve(sandbox) as url, pytest.MonkeyPatch.context() as environment:
         for name, value in sandbox_environment([connection], url).items():
             if name.startswith("SOURCES__"):

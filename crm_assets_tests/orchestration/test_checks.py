@@ -8,8 +8,8 @@ import dagster as dg
 import pytest
 
 from crm_assets.orchestration.checks.report import OFFENDERS
-from crm_assets.sandbox import Fault, Sandbox
 from crm_assets_tests.conftest import Build, only
+from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.installation import START, Installation
 
 NAMES = ("schema", "primary_key", "completeness", "freshness")
@@ -37,7 +37,7 @@ def sql_of(facts: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_check_runs_alone_and_reads_nothing(paging: Installation, sandbox: Sandbox, name: str) -> None:
+def test_every_check_runs_alone_and_reads_nothing(paging: Installation, sandbox: FaultySandbox, name: str) -> None:
     sandbox.requests.clear()
     found = paging.check("paging/by_page", name)
     assert list(found) == [name]
@@ -111,7 +111,7 @@ def test_a_column_that_must_not_be_null_is_seen_when_it_may(paging: Installation
     assert verdict(paging, "paging/by_page", "schema") == (False, ERROR, "Column name is not nullable.")
 
 
-def test_the_schema_check_counts_misfits_and_unknown_fields(paging: Installation, sandbox: Sandbox) -> None:
+def test_the_schema_check_counts_misfits_and_unknown_fields(paging: Installation, sandbox: FaultySandbox) -> None:
     sandbox.faults.push(
         Fault("wrong_type", "paging", "whole", field="amount", value="priceless"),
         Fault("unknown_field", "paging", "whole", field="mood", value="good"),
@@ -159,7 +159,7 @@ def test_the_primary_key_check_sees_keys_on_several_rows_and_shows_a_few(paging:
     assert len(paging.query(sql_of(facts))) == OFFENDERS
 
 
-def test_the_primary_key_check_sees_records_that_came_without_one(paging: Installation, sandbox: Sandbox) -> None:
+def test_the_primary_key_check_sees_records_that_came_without_one(paging: Installation, sandbox: FaultySandbox) -> None:
     sandbox.faults.push(Fault("null_id", "paging", "whole"))
     result = paging.materialize("paging/whole")
     assert not result.success, "a red check that blocks fails the run"
@@ -172,7 +172,7 @@ def test_the_primary_key_check_sees_records_that_came_without_one(paging: Instal
     assert '"id":null' in kept["record"]
 
 
-def test_rejected_records_are_forgotten_when_they_come_with_a_key(paging: Installation, sandbox: Sandbox) -> None:
+def test_rejected_records_are_forgotten_when_they_come_with_a_key(paging: Installation, sandbox: FaultySandbox) -> None:
     sandbox.faults.push(Fault("null_id", "paging", "whole", times=1))
     paging.materialize("paging/whole")
     assert paging.materialize("paging/whole").success
@@ -180,7 +180,7 @@ def test_rejected_records_are_forgotten_when_they_come_with_a_key(paging: Instal
     assert paging.query("SELECT * FROM paging.whole__rejected") == []
 
 
-def test_the_primary_key_check_warns_of_records_seen_twice(paging: Installation, sandbox: Sandbox) -> None:
+def test_the_primary_key_check_warns_of_records_seen_twice(paging: Installation, sandbox: FaultySandbox) -> None:
     sandbox.faults.push(Fault("duplicates", "paging", "by_offset", page=2))
     assert paging.materialize("paging/by_offset").success
     assert verdict(paging, "paging/by_offset", "primary_key") == (
@@ -193,7 +193,7 @@ def test_the_primary_key_check_warns_of_records_seen_twice(paging: Installation,
     assert paging.table("paging", "by_offset") == paging.truth("paging", "by_offset")
 
 
-def test_a_short_read_stays_red_until_a_whole_one(paging: Installation, sandbox: Sandbox) -> None:
+def test_a_short_read_stays_red_until_a_whole_one(paging: Installation, sandbox: FaultySandbox) -> None:
     sandbox.faults.push(Fault("truncated", "paging", "by_link", page=2))
     assert not paging.materialize("paging/by_link").success
     for _ in range(2):
@@ -206,7 +206,7 @@ def test_a_short_read_stays_red_until_a_whole_one(paging: Installation, sandbox:
     assert verdict(paging, "paging/by_link", "completeness")[0]
 
 
-def test_lists_that_were_skipped_are_told(house: Build, connections: dict[str, Any], sandbox: Sandbox) -> None:
+def test_lists_that_were_skipped_are_told(house: Build, connections: dict[str, Any], sandbox: FaultySandbox) -> None:
     here = house(only(connections["leadfeeder"], "accounts", "visits"))
     accounts = here.truth("leadfeeder", "accounts")
     assert len(accounts) > 1
@@ -220,7 +220,9 @@ def test_lists_that_were_skipped_are_told(house: Build, connections: dict[str, A
     assert len(facts["offenders"].records) == 1
 
 
-def test_rows_outside_the_days_asked_for_are_told(house: Build, connections: dict[str, Any], sandbox: Sandbox) -> None:
+def test_rows_outside_the_days_asked_for_are_told(
+    house: Build, connections: dict[str, Any], sandbox: FaultySandbox
+) -> None:
     elsewhere = only(connections["service_crm"], "appointments").model_copy(update={"timezone": "Pacific/Auckland"})
     here = house(elsewhere)
     assert here.materialize("service_crm/appointments", span=(DAY, LATER)).success
@@ -238,7 +240,7 @@ def test_rows_outside_the_days_asked_for_are_told(house: Build, connections: dic
     )
 
 
-def test_what_vanished_beyond_the_guard_is_told(paging: Installation, sandbox: Sandbox) -> None:
+def test_what_vanished_beyond_the_guard_is_told(paging: Installation, sandbox: FaultySandbox) -> None:
     paging.change(
         "INSERT INTO paging.whole SELECT 900000 + range, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'old', NULL "
         "FROM range(100)"

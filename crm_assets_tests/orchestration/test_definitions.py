@@ -209,7 +209,8 @@ def test_an_address_that_cannot_be_used_fails_the_run_with_one_sentence(house: B
 
 
 def test_no_secret_is_in_any_event(house: Build, sandbox: Any) -> None:
-    from crm_assets.sandbox import Fault, sandbox_secrets
+    from crm_assets.sandbox import sandbox_secrets
+    from crm_assets_tests.faults import Fault
 
     here = house("sales_crm")
     sandbox.faults.push(Fault("status", "sales_crm", "accounts", status=401))

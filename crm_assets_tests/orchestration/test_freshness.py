@@ -66,7 +66,7 @@ def test_the_check_warns_when_a_read_is_overdue(house: Build, connections: Conne
 
 
 def test_a_read_that_fell_short_does_not_count(house: Build, connections: Connections) -> None:
-    from crm_assets.sandbox import Fault
+    from crm_assets_tests.faults import Fault
 
     here = house(only(connections["sales_crm"], "accounts"))
     here.sandbox.faults.push(Fault("status", connection="sales_crm", resource="accounts", status=403))

@@ -11,7 +11,7 @@ import pytest
 
 from crm_assets.declarations.connections import Connection
 from crm_assets.orchestration.assets import connection_assets
-from crm_assets.sandbox import Sandbox
+from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.installation import Installation
 from crm_assets_tests.reliability.killed_runs import Job
 
@@ -19,7 +19,9 @@ MakeJob = Callable[..., Job]
 
 
 @pytest.fixture
-def job(sandbox: Sandbox, served: tuple[Sandbox, str], connections: dict[str, Connection], tmp_path: Path) -> MakeJob:
+def job(
+    sandbox: FaultySandbox, served: tuple[FaultySandbox, str], connections: dict[str, Connection], tmp_path: Path
+) -> MakeJob:
     """Return a function that makes the job of reading a connection, given by name or as it is."""
     secrets = {name: value for name, value in os.environ.items() if name.startswith("SOURCES__")}
 
@@ -32,7 +34,7 @@ def job(sandbox: Sandbox, served: tuple[Sandbox, str], connections: dict[str, Co
 
 def own_house(connection: Connection, folder: Path) -> Installation:
     """Return an installation of one connection that is served elsewhere than in the sandbox."""
-    house = Installation(Sandbox([]), "", folder / "data", ())
+    house = Installation(FaultySandbox([]), "", folder / "data", ())
     house.connections = {connection.name: connection}
     house.assets = [*connection_assets(connection, house.warehouse)]
     return house

@@ -18,7 +18,7 @@ from crm_assets.commands.startup import quiet_libraries
 from crm_assets.declarations.connections import Connection
 from crm_assets.extract.staging.staged_rows import StagedRows
 from crm_assets.orchestration import materialize as reading
-from crm_assets.sandbox import Sandbox
+from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.installation import START, TODAY, Installation
 
 STAGES = ("start", "fetch", "verify", "load", "finalize_load", "check")
@@ -169,7 +169,9 @@ def _work(job: Job, pipe: Pipe) -> None:
     quiet_libraries()
     _announce(pipe)
     pipe.send("start")
-    house = Installation(Sandbox([job.connection]), job.base_url, job.folder, [job.connection], patience=job.patience)
+    house = Installation(
+        FaultySandbox([job.connection]), job.base_url, job.folder, [job.connection], patience=job.patience
+    )
     if job.before:
         job.before()
     results = house.load(job.connection.name, job.days)

@@ -8,8 +8,8 @@ import duckdb
 import pytest
 
 from crm_assets.declarations.connections import Connection
-from crm_assets.sandbox import Sandbox
 from crm_assets_tests.conftest import Build, only
+from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.reliability import times
 from crm_assets_tests.reliability.conftest import MakeJob
 from crm_assets_tests.reliability.killed_runs import Victim
@@ -22,7 +22,7 @@ SPANS = [("01", "12"), ("08", "20"), ("20", "30"), ("15", "15"), ("01", "30")]
 
 @pytest.mark.parametrize("number", range(times(1, 10)))
 def test_eight_at_once(
-    number: int, sandbox: Sandbox, house: Build, job: MakeJob, connections: dict[str, Connection]
+    number: int, sandbox: FaultySandbox, house: Build, job: MakeJob, connections: dict[str, Connection]
 ) -> None:
     windows = only(connections["service_crm"], "appointments")
     mine = house("sales_engagement", "visitor_analytics", windows)

@@ -10,8 +10,8 @@ import pytest
 from filelock import FileLock
 
 from crm_assets.declarations.connections import Connection
-from crm_assets.sandbox import Sandbox
 from crm_assets_tests.conftest import Build, only
+from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.installation import Installation
 from crm_assets_tests.reliability import times
 from crm_assets_tests.reliability.conftest import MakeJob
@@ -53,7 +53,7 @@ def whole(before: set[str], after: set[str], found: set[str]) -> bool:
 def test_killed_at_random_moments(
     scene: str,
     number: int,
-    sandbox: Sandbox,
+    sandbox: FaultySandbox,
     house: Build,
     job: MakeJob,
     connections: dict[str, Connection],
@@ -82,7 +82,7 @@ def test_killed_at_random_moments(
 
 @pytest.fixture(scope="module")
 def undisturbed(
-    served: tuple[Sandbox, str], connections: dict[str, Connection], tmp_path_factory: pytest.TempPathFactory
+    served: tuple[FaultySandbox, str], connections: dict[str, Connection], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
     """Warehouses of undisturbed runs: ``<folder>/0`` of the first day, ``<folder>/1`` of that and the next."""
     folders = {}

@@ -21,9 +21,9 @@ from crm_assets.extract.fetch import ReadResult, fetch
 from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.read_report import ReadTask
 from crm_assets.extract.secrets import secrets_of
-from crm_assets.sandbox import Fault, Sandbox
 from crm_assets.sandbox.paging import DEFAULT_SIZE
 from crm_assets_tests.conftest import Build, only
+from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.installation import START, Installation, Row, all_connections, dates, tidy
 from crm_assets_tests.reliability import times
 from crm_assets_tests.reliability.test_crash import rows_of, whole
@@ -106,7 +106,7 @@ def rows(reading: ReadResult) -> list[Row]:
 @pytest.mark.usefixtures("impatience")
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("name", NAMES)
-def test_every_read_is_right_or_red(name: str, seed: int, sandbox: Sandbox, house: Build, spools: Path) -> None:
+def test_every_read_is_right_or_red(name: str, seed: int, sandbox: FaultySandbox, house: Build, spools: Path) -> None:
     chance = random.Random(f"{name} {seed}")
     mine = house(name)
     faults = {resource: [*storm(chance, name, declared)] for resource, declared in mine.resources(name).items()}
@@ -142,7 +142,7 @@ def compared(house: Installation, name: str, reading: ReadResult) -> list[Row]:
 
 @pytest.mark.usefixtures("impatience")
 @pytest.mark.parametrize("name", NAMES)
-def test_what_passes_within_the_retries_is_green(name: str, sandbox: Sandbox, house: Build, spools: Path) -> None:
+def test_what_passes_within_the_retries_is_green(name: str, sandbox: FaultySandbox, house: Build, spools: Path) -> None:
     mine = house(name)
     chance = random.Random(name)
     for resource, declared in mine.resources(name).items():
@@ -167,7 +167,9 @@ def test_what_passes_within_the_retries_is_green(name: str, sandbox: Sandbox, ho
 
 @pytest.mark.parametrize("seed", range(times(1, 20)))
 @pytest.mark.parametrize("name", NAMES)
-def test_it_is_tried_as_often_as_declared(name: str, seed: int, sandbox: Sandbox, house: Build, spools: Path) -> None:
+def test_it_is_tried_as_often_as_declared(
+    name: str, seed: int, sandbox: FaultySandbox, house: Build, spools: Path
+) -> None:
     mine, chance = house(name), random.Random(f"{name} {seed}")
     without_parent = {one: declared for one, declared in mine.resources(name).items() if not declared.parent}
     statuses = {
@@ -200,7 +202,7 @@ def test_the_rules_are_the_seeds(name: str, house: Build) -> None:
 @pytest.mark.parametrize("name", ["sales_crm", "visitor_analytics"])
 @pytest.mark.parametrize("seed", range(times(1, 20)))
 def test_tables_are_old_or_new_after_a_storm(
-    name: str, seed: int, sandbox: Sandbox, house: Build, connections: dict[str, Connection], tmp_path: Path
+    name: str, seed: int, sandbox: FaultySandbox, house: Build, connections: dict[str, Connection], tmp_path: Path
 ) -> None:
     windowless = {one.name: one for one in connections[name].system.resources if not one.window}
     connection = only(connections[name], *windowless)
@@ -229,7 +231,7 @@ def test_tables_are_old_or_new_after_a_storm(
 
 
 def test_a_row_that_hid_while_paging_comes_back_with_the_next_read(
-    sandbox: Sandbox, house: Build, connections: dict[str, Connection]
+    sandbox: FaultySandbox, house: Build, connections: dict[str, Connection]
 ) -> None:
     mine = house(only(connections["sales_crm"], "accounts"))
     assert all(result.success for result in mine.load("sales_crm"))

@@ -13,8 +13,8 @@ from crm_assets.extract.fetch import fetch
 from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.read_report import ReadTask
 from crm_assets.extract.secrets import secrets_of
-from crm_assets.sandbox import Fault, Sandbox
 from crm_assets_tests.conftest import Build, only
+from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.installation import tidy
 from crm_assets_tests.reliability.conftest import MakeJob
 from crm_assets_tests.reliability.killed_runs import Victim
@@ -30,7 +30,7 @@ def fullest(moments: list[float], seconds: float) -> int:
 
 
 def test_the_published_figure_holds_over_processes_and_restarts(
-    sandbox: Sandbox, job: MakeJob, connections: dict[str, Connection]
+    sandbox: FaultySandbox, job: MakeJob, connections: dict[str, Connection]
 ) -> None:
     limit = RateLimit.model_validate({"requests": RATE, "per": "second"})
     connection = only(connections[NAME], *RESOURCES).model_copy(update={"rate_limit": limit})
@@ -44,7 +44,11 @@ def test_the_published_figure_holds_over_processes_and_restarts(
 
 
 def test_a_storm_of_refusals_slows_down(
-    sandbox: Sandbox, house: Build, connections: dict[str, Connection], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sandbox: FaultySandbox,
+    house: Build,
+    connections: dict[str, Connection],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The API refuses more than so many requests in a second, and has never told anybody."""
     monkeypatch.setattr(sandbox, "rate_limit", RATE / 2)
@@ -69,7 +73,7 @@ def test_a_storm_of_refusals_slows_down(
 
 
 def test_a_server_that_sends_everybody_away_for_long_is_an_error(
-    sandbox: Sandbox, house: Build, connections: dict[str, Connection], tmp_path: Path
+    sandbox: FaultySandbox, house: Build, connections: dict[str, Connection], tmp_path: Path
 ) -> None:
     mine = house(only(connections[NAME], "customers"))
     connection = mine.connections[NAME]

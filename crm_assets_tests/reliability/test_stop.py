@@ -12,8 +12,8 @@ import dagster as dg
 import duckdb
 import pytest
 
-from crm_assets.sandbox import Fault, Sandbox
 from crm_assets.warehouse.warehouse import Warehouse
+from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.reliability.killed_runs import Command, until
 
 CONNECTIONS = """
@@ -28,7 +28,7 @@ Start = Callable[..., Command]
 
 
 @pytest.fixture
-def start(sandbox: Sandbox, served: tuple[Sandbox, str], tmp_path: Path) -> Iterator[Start]:
+def start(sandbox: FaultySandbox, served: tuple[FaultySandbox, str], tmp_path: Path) -> Iterator[Start]:
     """Return a function that starts ``crm-assets sync`` in a process group of its own."""
     (tmp_path / "connections.yaml").write_text(CONNECTIONS)
     (tmp_path / "home").mkdir()
@@ -64,7 +64,7 @@ def of_session(session: int) -> Iterator[int]:
 
 
 @contextmanager
-def held(sandbox: Sandbox) -> Iterator[None]:
+def held(sandbox: FaultySandbox) -> Iterator[None]:
     """Keep one connection waiting for its second answer until it is at work for sure."""
     sandbox.faults.push(Fault("delay", HELD, "campaigns", seconds=20))
     yield
@@ -99,7 +99,7 @@ def nothing_is_left(tmp_path: Path, session: int) -> None:
 @pytest.mark.parametrize("selection", [(), (f"key:{HELD}/*",)], ids=["side by side", "alone"])
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_sync_stops_all_its_processes(
-    sign: signal.Signals, selection: tuple[str, ...], start: Start, sandbox: Sandbox, tmp_path: Path
+    sign: signal.Signals, selection: tuple[str, ...], start: Start, sandbox: FaultySandbox, tmp_path: Path
 ) -> None:
     with held(sandbox):
         command = start(*selection)
@@ -112,7 +112,7 @@ def test_a_stopped_sync_stops_all_its_processes(
     assert statuses(tmp_path)[HELD] == dg.DagsterRunStatus.FAILURE
 
 
-def test_workers_do_not_outlive_their_parent(start: Start, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_workers_do_not_outlive_their_parent(start: Start, sandbox: FaultySandbox, tmp_path: Path) -> None:
     with held(sandbox):
         command = start()
     command.process.kill()
@@ -121,7 +121,9 @@ def test_workers_do_not_outlive_their_parent(start: Start, sandbox: Sandbox, tmp
     nothing_is_left(tmp_path, command.process.pid)
 
 
-def test_a_worker_that_is_killed_is_told_and_its_run_marked(start: Start, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_worker_that_is_killed_is_told_and_its_run_marked(
+    start: Start, sandbox: FaultySandbox, tmp_path: Path
+) -> None:
     with held(sandbox):
         command = start()
     until(lambda: statuses(tmp_path).get("sales_crm") == dg.DagsterRunStatus.SUCCESS)

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from crm_assets.declarations import Connection, load_connections
-from crm_assets.sandbox import Sandbox, serve
+from crm_assets.sandbox import serve
+from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.sandbox.reader import Reader
 
 TODAY = date(2026, 3, 31)
@@ -246,7 +247,7 @@ def load_own(folder: Path) -> tuple[Connection, ...]:
 class World:
     """A served sandbox and readers of its lists."""
 
-    def __init__(self, sandbox: Sandbox, base_url: str) -> None:
+    def __init__(self, sandbox: FaultySandbox, base_url: str) -> None:
         self.sandbox, self.base_url = sandbox, base_url
 
     def connection(self, name: str) -> Connection:
@@ -259,7 +260,7 @@ class World:
 
 @pytest.fixture(scope="session")
 def _served(connections: tuple[Connection, ...]) -> Iterator[World]:
-    sandbox = Sandbox(connections, start=START, today=TODAY)
+    sandbox = FaultySandbox(connections, start=START, today=TODAY)
     with serve(sandbox) as base_url:
         yield World(sandbox, base_url)
 
@@ -268,7 +269,4 @@ def _served(connections: tuple[Connection, ...]) -> Iterator[World]:
 def world(_served: World) -> Iterator[World]:
     """The shared sandbox, put back in order after each test."""
     yield _served
-    _served.sandbox.faults.clear()
-    _served.sandbox.requests.clear()
-    _served.sandbox.state = 0
-    _served.sandbox.latency, _served.sandbox.rate_limit = 0.0, None
+    _served.sandbox.reset()

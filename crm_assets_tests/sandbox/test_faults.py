@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from crm_assets.sandbox import Fault
+from crm_assets_tests.faults import Fault
 from crm_assets_tests.sandbox.conftest import World
 from crm_assets_tests.sandbox.reader import credentials, send
 

@@ -133,7 +133,7 @@ def test_a_cursor_gives_what_changed_since(world: World, resource: str, epoch: b
     truth = world.sandbox.rows("desk", resource)
     since = sorted(row["updated_at"] for row in truth)[-20].replace(microsecond=0)
     given = int(since.timestamp()) if epoch else since.isoformat()
-    read = world.reader("desk", resource, True, incremental_start=given).rows()
+    read = world.reader("desk", resource, True, **{"incremental.start_value": given}).rows()
     assert read == [row for row in truth if row["updated_at"] >= since]
     assert 20 <= len(read) < len(truth)
     assert world.reader("desk", resource).rows() == truth

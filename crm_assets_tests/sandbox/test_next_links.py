@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from crm_assets.declarations import load_connections
-from crm_assets.sandbox import Sandbox, serve
+from crm_assets.sandbox import serve
+from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.sandbox.conftest import TODAY, World
 
 SYSTEM = """
@@ -38,7 +39,7 @@ def linked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     (folder / "systems" / "linked.yaml").write_text(SYSTEM)
     connections = {"systems": "systems", "connections": [{"name": "linked", "system": "linked"}]}
     (folder / "connections.yaml").write_text(yaml.safe_dump(connections))
-    sandbox = Sandbox(load_connections(folder / "connections.yaml"), today=TODAY)
+    sandbox = FaultySandbox(load_connections(folder / "connections.yaml"), today=TODAY)
     with serve(sandbox) as base_url:
         yield World(sandbox, base_url)
 

@@ -157,7 +157,7 @@ def test_a_day_changes_adds_and_deletes_rows(world: World) -> None:
 def test_requests_see_the_state_at_once_and_a_cursor_finds_what_is_new(world: World) -> None:
     before = world.sandbox.rows("desk", "changes")
     world.sandbox.state = 2
-    reader = world.reader("desk", "changes", True, incremental_start="2026-03-31T00:00:00")
+    reader = world.reader("desk", "changes", True, **{"incremental.start_value": "2026-03-31T00:00:00"})
     read = reader.rows()
     assert read
     zone = world.connection("desk").zone

@@ -67,7 +67,8 @@ def test_run_forever_stops_without_a_traceback(tmp_path: Path, number: signal.Si
     code = """
 import sys
 from pathlib import Path
-from crm_assets.sandbox import Sandbox, run_forever
+from crm_assets.sandbox import run_forever
+from crm_assets.sandbox import Sandbox
 from crm_assets_tests.sandbox.conftest import load_own
 run_forever(Sandbox(load_own(Path(sys.argv[1]))), int(sys.argv[2]))
 print("stopped")

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from crm_assets.declarations import Connection, available_systems, load_connections, load_system
-from crm_assets.sandbox import Sandbox, serve
+from crm_assets.sandbox import serve
+from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.sandbox.conftest import TODAY, World
 
 LISTS = [(name, resource.name) for name in available_systems() for resource in load_system(name).resources]
@@ -30,7 +31,7 @@ def _examples(system: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def packaged(connections: tuple[Connection, ...]) -> Iterator[World]:
-    sandbox = Sandbox(connections, today=TODAY)
+    sandbox = FaultySandbox(connections, today=TODAY)
     with serve(sandbox) as base_url:
         yield World(sandbox, base_url)
 

@@ -19,7 +19,8 @@ import pytest
 import yaml
 
 from crm_assets.declarations.connections import Connection, load_connections
-from crm_assets.sandbox import Fault, Sandbox, sandbox_environment, serve
+from crm_assets.sandbox import sandbox_environment, serve
+from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.ui.browser import Page, look_at, program
 
 BIN = Path(sys.executable).parent
@@ -52,7 +53,7 @@ def connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Conn
     home.mkdir()
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\nnux: {enabled: false}\n")
     connections = load_connections(path)
-    sandbox = Sandbox(connections, rows=40)
+    sandbox = FaultySandbox(connections, rows=40)
     sandbox.faults.push(Fault("unknown_field", resource=RESOURCE, field=FIELD, value=43))
     with serve(sandbox) as base_url:
         own = sandbox_environment(connections, base_url) | {

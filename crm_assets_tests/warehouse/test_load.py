@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from crm_assets.declarations.connections import Connection
-from crm_assets.sandbox import Fault, Sandbox, serve
+from crm_assets.sandbox import serve
 from crm_assets_tests.conftest import Build, only
+from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.installation import START, TODAY, Installation, Row, dates
 
 ALL_DAYS = (START.isoformat(), TODAY.isoformat())
@@ -45,7 +46,7 @@ def test_leads_of_a_day_are_those_of_a_query_for_that_day_alone(house: Build) ->
         assert of_day == here.truth("visitor_analytics", "leads", day, day)
 
 
-def test_a_day_read_again_holds_what_the_api_holds_now(house: Build, sandbox: Sandbox) -> None:
+def test_a_day_read_again_holds_what_the_api_holds_now(house: Build, sandbox: FaultySandbox) -> None:
     here = house("service_crm")
     zone = here.connections["service_crm"].timezone
     assert here.materialize("service_crm/appointments", span=ALL_DAYS).success
@@ -110,7 +111,7 @@ def with_depth(connection: Connection, resource: str, depth: int) -> Connection:
 
 def test_a_query_too_deep_for_the_api_is_split(connections: dict[str, Connection], tmp_path: Path) -> None:
     shallow = with_depth(connections["visitor_analytics"], "visits", 8)
-    sandbox = Sandbox([shallow], rows=60, start=START, today=TODAY)
+    sandbox = FaultySandbox([shallow], rows=60, start=START, today=TODAY)
     with serve(sandbox) as address:
         here = Installation(sandbox, address, tmp_path / "data", [shallow])
         assert here.materialize("visitor_analytics/visits", span=ALL_DAYS).success
@@ -123,7 +124,7 @@ def test_a_query_too_deep_for_the_api_is_split(connections: dict[str, Connection
 
 def test_a_day_too_deep_for_the_api_is_an_error(connections: dict[str, Connection], tmp_path: Path) -> None:
     shallow = with_depth(connections["visitor_analytics"], "visits", 1)
-    sandbox = Sandbox([shallow], rows=60, start=START, today=TODAY)
+    sandbox = FaultySandbox([shallow], rows=60, start=START, today=TODAY)
     with serve(sandbox) as address:
         here = Installation(sandbox, address, tmp_path / "data", [shallow])
         result = here.materialize("visitor_analytics/visits", span=ALL_DAYS)
@@ -158,7 +159,7 @@ def next_start(house: Installation) -> str:
     return start.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def test_a_cursor_starts_from_what_is_loaded(tickets: Installation, sandbox: Sandbox) -> None:
+def test_a_cursor_starts_from_what_is_loaded(tickets: Installation, sandbox: FaultySandbox) -> None:
     assert last_read(tickets, "service_crm", "tickets")["mode"] == "full_refresh"
     before, first = tickets.table("service_crm", "tickets"), next_start(tickets)
     sandbox.state = 1
@@ -177,7 +178,7 @@ def test_a_cursor_starts_from_what_is_loaded(tickets: Installation, sandbox: San
 
 def test_requests_are_proportional_to_changes(house: Build, connections: dict[str, Connection], tmp_path: Path) -> None:
     one = only(connections["service_crm"], "tickets")
-    many = Sandbox([one], rows=600, start=START, today=TODAY)
+    many = FaultySandbox([one], rows=600, start=START, today=TODAY)
     with serve(many) as address:
         here = Installation(many, address, tmp_path / "data", [one])
         assert here.materialize("service_crm/tickets").success
@@ -190,7 +191,7 @@ def test_requests_are_proportional_to_changes(house: Build, connections: dict[st
         assert len(sent(here)) <= 4
 
 
-def test_a_failed_run_moves_no_cursor(tickets: Installation, sandbox: Sandbox) -> None:
+def test_a_failed_run_moves_no_cursor(tickets: Installation, sandbox: FaultySandbox) -> None:
     before, start = tickets.snapshot("service_crm"), next_start(tickets)
     sandbox.state = 1
     sandbox.faults.push(Fault("truncated", "service_crm", "tickets"))
@@ -202,7 +203,7 @@ def test_a_failed_run_moves_no_cursor(tickets: Installation, sandbox: Sandbox) -
     assert set(sent(tickets)) == {start}
 
 
-def test_a_run_tagged_full_sweeps_and_sees_deletes(tickets: Installation, sandbox: Sandbox) -> None:
+def test_a_run_tagged_full_sweeps_and_sees_deletes(tickets: Installation, sandbox: FaultySandbox) -> None:
     before = tickets.table("service_crm", "tickets")
     sandbox.state = 1
     gone = keys_of(before) - keys_of(tickets.truth("service_crm", "tickets"))
@@ -233,7 +234,7 @@ def test_a_cursor_sweeps_again_when_its_last_sweep_is_old(house: Build, connecti
 
 
 def test_what_a_proven_sweep_no_longer_finds_is_marked_and_cleared_when_it_is_back(
-    paging: Installation, sandbox: Sandbox
+    paging: Installation, sandbox: FaultySandbox
 ) -> None:
     before = paging.table("paging", "by_page")
     sandbox.state = 1
@@ -258,14 +259,14 @@ def test_what_a_proven_sweep_no_longer_finds_is_marked_and_cleared_when_it_is_ba
     assert live(paging, "paging", "by_page") == before
 
 
-def test_a_short_sweep_marks_nothing(paging: Installation, sandbox: Sandbox) -> None:
+def test_a_short_sweep_marks_nothing(paging: Installation, sandbox: FaultySandbox) -> None:
     sandbox.state = 1
     sandbox.faults.push(Fault("reset", "paging", "by_page", page=3))
     assert not paging.materialize("paging/by_page").success
     assert paging.query("SELECT count(_deleted_at) AS marked FROM paging.by_page") == [{"marked": 0}]
 
 
-def test_a_sweep_with_rejects_marks_nothing(paging: Installation, sandbox: Sandbox) -> None:
+def test_a_sweep_with_rejects_marks_nothing(paging: Installation, sandbox: FaultySandbox) -> None:
     sandbox.state = 1
     sandbox.faults.push(Fault("null_id", "paging", "whole"))
     paging.materialize("paging/whole")
@@ -274,7 +275,7 @@ def test_a_sweep_with_rejects_marks_nothing(paging: Installation, sandbox: Sandb
 
 @pytest.mark.parametrize(("guard", "marks"), [(0.3, False), (0.9, True)])
 def test_the_guard_bounds_what_one_sweep_may_mark(
-    house: Build, connections: dict[str, Connection], sandbox: Sandbox, guard: float, marks: bool
+    house: Build, connections: dict[str, Connection], sandbox: FaultySandbox, guard: float, marks: bool
 ) -> None:
     here = house(only(connections["paging"], "whole").model_copy(update={"max_delete_fraction": guard}))
     assert here.materialize("paging/whole").success

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from crm_assets.declarations.connections import Connection
-from crm_assets.sandbox import Fault, Sandbox
+from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.installation import dates, failure
 from crm_assets_tests.postgres import PostgresHouse, server
 from crm_assets_tests.writers import CONNECTION, crew
@@ -35,7 +35,7 @@ def _postgres() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def loaded(
-    served: tuple[Sandbox, str], connections: dict[str, Connection], tmp_path_factory: pytest.TempPathFactory
+    served: tuple[FaultySandbox, str], connections: dict[str, Connection], tmp_path_factory: pytest.TempPathFactory
 ) -> PostgresHouse:
     chosen = [connections[name] for name in ("sales_crm", "visitor_analytics", "paging")]
     here = PostgresHouse(*served, tmp_path_factory.mktemp("postgres") / "data", chosen, destination="postgres")
@@ -80,7 +80,7 @@ TRICKY = {
 """Texts that a text format between us and the server may change."""
 
 
-def test_texts_arrive_as_they_are(loaded: PostgresHouse, sandbox: Sandbox) -> None:
+def test_texts_arrive_as_they_are(loaded: PostgresHouse, sandbox: FaultySandbox) -> None:
     for name, text in TRICKY.items():
         sandbox.faults.push(Fault("wrong_type", "paging", name, field="name", value=text))
     (result,) = loaded.load("paging")
@@ -91,7 +91,7 @@ def test_texts_arrive_as_they_are(loaded: PostgresHouse, sandbox: Sandbox) -> No
     assert all(result.success for result in loaded.load("paging"))
 
 
-def test_what_does_not_fit_is_kept_as_json(loaded: PostgresHouse, sandbox: Sandbox) -> None:
+def test_what_does_not_fit_is_kept_as_json(loaded: PostgresHouse, sandbox: FaultySandbox) -> None:
     odd = {"quote": '"', "lines": "a\nb", "list": [1, None, "x,y"]}
     sandbox.faults.push(
         Fault("wrong_type", "paging", "whole", field="amount", value='12" wide,\nor so'),
@@ -111,7 +111,7 @@ def test_what_does_not_fit_is_kept_as_json(loaded: PostgresHouse, sandbox: Sandb
     assert loaded.query("SELECT reason FROM paging.by_page__rejected") == []
 
 
-def test_deletes_are_marked_and_cleared(loaded: PostgresHouse, sandbox: Sandbox) -> None:
+def test_deletes_are_marked_and_cleared(loaded: PostgresHouse, sandbox: FaultySandbox) -> None:
     first = loaded.truth("paging", "by_link")
     sandbox.state = 1
     gone = {row["id"] for row in first} - {row["id"] for row in loaded.truth("paging", "by_link")}
@@ -152,7 +152,7 @@ TRIALS = 20
 
 
 def test_writers_on_several_machines_lose_no_row(
-    loaded: PostgresHouse, served: tuple[Sandbox, str], tmp_path: Path
+    loaded: PostgresHouse, served: tuple[FaultySandbox, str], tmp_path: Path
 ) -> None:
     days = [day.isoformat() for day in dates()][:4]
     expected = loaded.truth(CONNECTION, "visits", dates()[0], dates()[3])

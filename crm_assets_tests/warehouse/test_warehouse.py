@@ -15,10 +15,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from crm_assets.sandbox import Sandbox
 from crm_assets.warehouse.errors import WarehouseError
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.conftest import Build
+from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.installation import Installation, Result, dates, failure
 from crm_assets_tests.writers import CONNECTION, read_at_once
 
@@ -55,7 +55,7 @@ def messages(house: Installation, result: Result) -> str:
 
 
 def test_writers_in_several_processes_wait_for_each_other(
-    house: Build, served: tuple[Sandbox, str], tmp_path: Path
+    house: Build, served: tuple[FaultySandbox, str], tmp_path: Path
 ) -> None:
     here = house(CONNECTION)
     days = [day.isoformat() for day in dates()][:6]
@@ -68,7 +68,7 @@ def test_writers_in_several_processes_wait_for_each_other(
 
 
 def test_a_run_waits_until_another_program_closes_the_file(
-    paging: Installation, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    paging: Installation, sandbox: FaultySandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sandbox.state = 1
     with program(HOLD, str(paging.warehouse.database), "60") as (process, _):
@@ -89,7 +89,7 @@ def test_a_run_waits_until_another_program_closes_the_file(
 
 
 def test_a_run_gives_up_on_a_file_that_stays_open_and_loses_nothing(
-    house: Build, paging: Installation, sandbox: Sandbox
+    house: Build, paging: Installation, sandbox: FaultySandbox
 ) -> None:
     before = paging.snapshot("paging")
     impatient = house("paging", folder=paging.folder, patience=0.5)

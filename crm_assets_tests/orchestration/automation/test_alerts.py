@@ -17,8 +17,8 @@ from dagster._time import get_current_datetime
 from crm_assets.declarations.connections import Connection
 from crm_assets.orchestration.automation.problems import Problem
 from crm_assets.orchestration.automation.webhook import WebhookError, message_of, post
-from crm_assets.sandbox import Fault
 from crm_assets_tests.conftest import Build, only
+from crm_assets_tests.faults import Fault
 from crm_assets_tests.installation import Installation
 from crm_assets_tests.orchestration.automation.helpers import definitions_of, look
 

@@ -11,8 +11,9 @@ import pytest
 from filelock import FileLock
 
 from crm_assets.declarations.connections import Connection
-from crm_assets.sandbox import Fault, Sandbox, serve
+from crm_assets.sandbox import serve
 from crm_assets_tests.conftest import Build, only
+from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.installation import START, TODAY, Installation
 from crm_assets_tests.orchestration.automation.helpers import definitions_of, look, scheduled
 
@@ -79,7 +80,7 @@ def test_the_question_is_small(house: Build, connections: Connections) -> None:
 
 
 def test_a_long_list_without_news_is_left_to_the_schedule(
-    served: tuple[Sandbox, str], connections: Connections, tmp_path: Path
+    served: tuple[FaultySandbox, str], connections: Connections, tmp_path: Path
 ) -> None:
     """Where a filter knows days only, what was read before comes again: here more pages of it than are worth asking."""
     connection = only(connections["less_annoying_crm"], "contacts")
@@ -88,7 +89,7 @@ def test_a_long_list_without_news_is_left_to_the_schedule(
     recent = contacts.incremental.model_copy(update={"lookback": timedelta(days=60)})
     wide = contacts.model_copy(update={"incremental": recent})
     connection = connection.model_copy(update={"system": connection.system.model_copy(update={"resources": (wide,)})})
-    sandbox = Sandbox([connection], rows=400, start=START, today=TODAY)
+    sandbox = FaultySandbox([connection], rows=400, start=START, today=TODAY)
     with serve(sandbox) as base_url:
         here = Installation(sandbox, base_url, tmp_path / "data", [connection])
         read(here, "less_annoying_crm")

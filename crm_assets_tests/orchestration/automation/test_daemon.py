@@ -19,7 +19,8 @@ import yaml
 from crm_assets.declarations.connections import load_connections
 from crm_assets.orchestration.automation.jobs import CONNECTION_TAG
 from crm_assets.orchestration.automation.schedules import RANGE_END, RANGE_START
-from crm_assets.sandbox import Sandbox, sandbox_environment, serve
+from crm_assets.sandbox import sandbox_environment, serve
+from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.installation import Installation
 
 DEADLINE = 150
@@ -65,7 +66,7 @@ def test_a_schedule_and_a_change_sensor_launch_runs(tmp_path: Path, monkeypatch:
     home.mkdir()
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     connections = load_connections(path)
-    sandbox = Sandbox(connections, rows=40)
+    sandbox = FaultySandbox(connections, rows=40)
     with serve(sandbox) as base_url:
         environment = {
             **sandbox_environment(connections, base_url),

@@ -10,29 +10,25 @@ from urllib.parse import parse_qsl, unquote
 from starlette.requests import Request
 from starlette.responses import Response
 
-from crm_assets.sandbox.log import Logged
 
-
-def segments_of(request: Request) -> list[str]:
-    """Return the segments of the path, decoded one by one: a value may hold an encoded slash."""
+def path_segments(request: Request) -> list[str]:
+    """Return the segments of the path, decoded one by one: a value may contain an encoded slash."""
     raw: bytes = request.scope["raw_path"]
     return [unquote(segment) for segment in raw.decode("ascii").strip("/").split("/")]
 
 
-async def logged(request: Request) -> Logged:
-    """Read a request into an entry of the log."""
-    raw = await request.body()
+def query_of(request: Request) -> dict[str, Any]:
+    """Return the query parameters; one given more than once is a list."""
     query: dict[str, Any] = {}
     for name, value in parse_qsl(request.url.query, keep_blank_values=True):
-        query[name] = value if name not in query else [*_listed(query[name]), value]
-    return Logged(request.method, request.url.path, query, dict(request.headers), _decoded(raw))
+        before = query.get(name, [])
+        query[name] = value if name not in query else [*(before if isinstance(before, list) else [before]), value]
+    return query
 
 
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _decoded(raw: bytes) -> Any:
+async def json_body(request: Request) -> Any:
+    """Return the decoded JSON body, else the text, else ``None``."""
+    raw = await request.body()
     try:
         return json.loads(raw) if raw else None
     except ValueError:

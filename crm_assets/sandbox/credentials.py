@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from crm_assets.declarations import Connection
 from crm_assets.declarations.models.auth import ApiKeyAuth, BasicAuth
 from crm_assets.declarations.models.base import fill
-from crm_assets.sandbox.answers import RefusedError
 from crm_assets.sandbox.environment import sandbox_secrets
+from crm_assets.sandbox.errors import RefusedError
 
 
 def check_credentials(connection: Connection, headers: Mapping[str, str], query: Mapping[str, str]) -> None:
@@ -27,7 +27,7 @@ def check_credentials(connection: Connection, headers: Mapping[str, str], query:
     given = query.get(name) if place == "query" else headers.get(name)
     if given is None:
         raise RefusedError(
-            401, f"The {place} parameter {name} is missing." if place == "query" else f"SendMessage the header {name}."
+            401, f"The {place} parameter {name} is missing." if place == "query" else f"Send the header {name}."
         )
     if given != expected:
         raise RefusedError(401, f"The credential in {name} is not valid.")

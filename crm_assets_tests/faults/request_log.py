@@ -1,4 +1,4 @@
-"""The log of requests: what tests count and compare."""
+"""The log of requests, for tests to count and compare."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 
 
 @dataclass
-class Logged:
-    """One request as it came, and what was answered."""
+class LoggedRequest:
+    """One request as it came, and how it was answered."""
 
     method: str
     path: str
@@ -29,7 +29,7 @@ class Logged:
     """Place of the page in its list, from 1, however the API counts."""
     status: int | None = None
     faults: tuple[str, ...] = ()
-    """Kinds of the faults this request met."""
+    """Kinds of the faults that applied to it."""
     at: float = field(default_factory=time.monotonic)
     """Seconds on a clock that only runs forward."""
 
@@ -42,10 +42,10 @@ class RequestLog:
     """
 
     def __init__(self, size: int = 10_000) -> None:
-        self._entries: deque[Logged] = deque(maxlen=size)
+        self._entries: deque[LoggedRequest] = deque(maxlen=size)
         self._lock = threading.Lock()
 
-    def append(self, entry: Logged) -> None:
+    def append(self, entry: LoggedRequest) -> None:
         """Add a request."""
         with self._lock:
             self._entries.append(entry)
@@ -55,13 +55,13 @@ class RequestLog:
         with self._lock:
             self._entries.clear()
 
-    def of(self, connection: str | None = None, resource: str | None = None) -> list[Logged]:
+    def of(self, connection: str | None = None, resource: str | None = None) -> list[LoggedRequest]:
         """Return the requests of a connection and of a resource; ``None`` stands for any."""
         return [
             entry for entry in self if connection in (None, entry.connection) and resource in (None, entry.resource)
         ]
 
-    def __iter__(self) -> Iterator[Logged]:
+    def __iter__(self) -> Iterator[LoggedRequest]:
         with self._lock:
             return iter(list(self._entries))
 

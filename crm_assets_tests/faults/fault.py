@@ -97,14 +97,14 @@ class Fault:
     value: Any = None
     """What such a field, or a ``scalar`` body, holds."""
     met: int = dataclasses.field(default=0, init=False)
-    """How many requests it has spoilt so far."""
+    """How many requests met it so far."""
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(FaultKind):
             raise ValueError(f"unknown kind of fault {self.kind!r}; known: {', '.join(get_args(FaultKind))}")
 
     def matches(self, connection: str, resource: str, page: int, parent: Any) -> bool:
-        """Tell whether it spoils the answer to a request for this page."""
+        """Return whether it applies to a request for this page."""
         if self.times is not None and self.met >= self.times:
             return False
         at_page = page >= (self.page or 2) if self.kind in _FROM_PAGE_ON else self.page in (None, page)
@@ -113,29 +113,29 @@ class Fault:
 
 
 class FaultPlan:
-    """The faults in force; may be changed while the sandbox serves."""
+    """The faults to come; may be changed while the sandbox serves."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
 
     def push(self, *faults: Fault) -> None:
-        """Put faults in force."""
+        """Add faults."""
         with self._lock:
             self._faults.extend(faults)
 
     def clear(self) -> None:
-        """Put everything right again."""
+        """Remove all faults."""
         with self._lock:
             self._faults.clear()
 
-    def take(self, connection: str, resource: str, page: int, parent: Any = None) -> Met:
-        """Return the faults a request meets, and count the meeting."""
+    def take(self, connection: str, resource: str, page: int, parent: Any = None) -> ActiveFaults:
+        """Return the faults that apply to a request, and count it."""
         with self._lock:
             found = [fault for fault in self._faults if fault.matches(connection, resource, page, parent)]
             for fault in found:
                 fault.met += 1
-        return Met(tuple(found))
+        return ActiveFaults(tuple(found))
 
     def __iter__(self) -> Iterator[Fault]:
         with self._lock:
@@ -146,8 +146,8 @@ class FaultPlan:
 
 
 @dataclass(frozen=True)
-class Met:
-    """The faults one request meets."""
+class ActiveFaults:
+    """The faults that apply to one request."""
 
     faults: tuple[Fault, ...] = ()
 

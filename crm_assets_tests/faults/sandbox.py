@@ -1,0 +1,94 @@
+"""The sandbox with faults, latency, a rate limit and a log of its requests."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Iterable
+from datetime import date
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from crm_assets.declarations import Connection
+from crm_assets.sandbox import PageRequest, Sandbox
+from crm_assets.sandbox.errors import RefusedError
+from crm_assets.sandbox.http_io import json_body, query_of
+from crm_assets_tests.faults.fault import FaultPlan
+from crm_assets_tests.faults.records import with_moved_rows
+from crm_assets_tests.faults.request_log import LoggedRequest, RequestLog
+from crm_assets_tests.faults.response import before_answer, with_faults
+
+
+class FaultySandbox(Sandbox):
+    """A sandbox that can be made to fail.
+
+    Args:
+        connections: Whose APIs to imitate.
+        rows: Typical number of rows of a resource.
+        seed: Seed of the data.
+        start: First day with data.
+        today: Last day with data.
+        state: Days that have passed since.
+        latency: Seconds every answer takes.
+        rate_limit: Requests per second and connection; more are answered with 429.
+    """
+
+    def __init__(
+        self,
+        connections: Iterable[Connection],
+        *,
+        rows: int = 120,
+        seed: int = 7,
+        start: date | None = None,
+        today: date | None = None,
+        state: int = 0,
+        latency: float = 0.0,
+        rate_limit: float | None = None,
+    ) -> None:
+        super().__init__(connections, rows=rows, seed=seed, start=start, today=today, state=state)
+        self.latency, self.rate_limit = latency, rate_limit
+        self.requests = RequestLog()
+        self.faults = FaultPlan()
+        self._recent: dict[str, deque[float]] = {name: deque() for name in self.connections}
+
+    def reset(self) -> None:
+        """Remove all faults, forget all requests and go back to the first day."""
+        self.faults.clear()
+        self.requests.clear()
+        self.state, self.latency, self.rate_limit = 0, 0.0, None
+
+    async def handle(self, request: Request) -> Response:
+        """Log the request and answer it, after the latency."""
+        name = request.url.path.strip("/").partition("/")[0]
+        entry = LoggedRequest(
+            request.method, request.url.path, query_of(request), dict(request.headers), await json_body(request)
+        )
+        entry.connection = name if name in self.connections else None
+        request.state.entry = entry
+        self.requests.append(entry)
+        await asyncio.sleep(self.latency)
+        response = await super().handle(request)
+        entry.status = response.status_code
+        return response
+
+    async def respond(self, page: PageRequest) -> Response:
+        """Answer with the faults that apply to the page."""
+        entry, name = page.request.state.entry, page.connection.name
+        entry.resource, entry.page = page.resource.name, page.number
+        self._check_rate(name)
+        faults = self.faults.take(name, page.resource.name, page.number, page.parent)
+        entry.faults = tuple(fault.kind for fault in faults.faults)
+        early = await before_answer(faults, page.request)
+        return early or with_faults(faults, page, await super().respond(with_moved_rows(faults, page)))
+
+    def _check_rate(self, connection: str) -> None:
+        if not self.rate_limit:
+            return
+        recent, now = self._recent[connection], time.monotonic()
+        while recent and recent[0] <= now - 1:
+            recent.popleft()
+        if len(recent) >= self.rate_limit:
+            raise RefusedError(429, "Too many requests.", {"Retry-After": "1"})
+        recent.append(now)
