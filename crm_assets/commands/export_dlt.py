@@ -8,18 +8,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import assert_never
+
 from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.json_path import WILDCARD, path_text
 from crm_assets.declarations.models.auth import ApiKeyAuth, BasicAuth
 from crm_assets.declarations.models.base import PLACEHOLDER, deep_merge, fill
-from crm_assets.declarations.models.paginator import CursorPage, JsonLink, Offset, PageNumber, Paginator, SinglePage
+from crm_assets.declarations.models.paginator import (
+    Auto,
+    CursorPage,
+    HeaderCursor,
+    HeaderLink,
+    JsonLink,
+    Offset,
+    PageNumber,
+    Paginator,
+    SinglePage,
+)
 from crm_assets.declarations.models.system import Parent, Resource
+from crm_assets.warehouse.dlt_schema import dlt_columns
 
 if TYPE_CHECKING:
     from dlt.extract import DltSource
-
-
-from crm_assets.warehouse.dlt_schema import dlt_columns
 
 
 def rest_api(connection: Connection, secrets: dict[str, str]) -> DltSource:
@@ -66,8 +76,8 @@ def _resource(connection: Connection, resource: Resource) -> dict[str, Any]:
     params: dict[str, Any] = {**connection.system.client.params, **endpoint.params}
     body: Any = endpoint.json_body
     paginator = endpoint.paginator
-    if not isinstance(paginator, SinglePage) and paginator.limit_param and paginator.limit:
-        if not isinstance(paginator, JsonLink) and paginator.location == "json":
+    if not isinstance(paginator, (Auto, SinglePage, Offset)) and paginator.limit_param and paginator.limit:
+        if paginator.location == "json":
             body = deep_merge(body or {}, _nested(paginator.limit_param, paginator.limit))
         else:
             params[paginator.limit_param] = paginator.limit
@@ -81,7 +91,7 @@ def _resource(connection: Connection, resource: Resource) -> dict[str, Any]:
             "path": bound.fill(endpoint.path) if bound else endpoint.path,
             "method": endpoint.method,
             "params": bound.fill(params) if bound else params,
-            "data_selector": _selector(endpoint.data_selector),
+            **({} if endpoint.data_selector is None else {"data_selector": _selector(endpoint.data_selector)}),
             "paginator": _paginator(paginator),
             **({"json": bound.fill(body) if bound else body} if body is not None else {}),
         },
@@ -120,30 +130,55 @@ def _nested(path: str, value: Any) -> Any:
 
 
 def _paginator(paginator: Paginator) -> dict[str, Any]:
-    if isinstance(paginator, PageNumber):
-        place = "page_body_path" if paginator.location == "json" else "page_param"
-        return {
-            "type": "page_number",
-            "base_page": paginator.start_from_page,
-            place: paginator.page_param,
-            "total_path": None,
-            **({"has_more_path": path_text(paginator.has_more_path)} if paginator.has_more_path else {}),
-        }
-    if isinstance(paginator, Offset):
-        return {
-            "type": "offset",
-            "limit": paginator.limit,
-            "offset": paginator.start_offset,
-            "offset_param": paginator.offset_param,
-            "limit_param": paginator.limit_param,
-            "total_path": None,
-        }
-    if isinstance(paginator, JsonLink):
-        return {"type": "json_link", "next_url_path": path_text(paginator.next_url_path)}
-    if isinstance(paginator, CursorPage):
-        return {
-            "type": "cursor",
-            "cursor_path": path_text(paginator.cursor_path),
-            "cursor_param": paginator.cursor_param,
-        }
-    return {"type": "single_page"}
+    match paginator:
+        case PageNumber():
+            return {
+                "type": "page_number",
+                "base_page": paginator.start_from_page,
+                "page_body_path" if paginator.location == "json" else "page_param": paginator.page_param,
+                **_counted(paginator, paginator.total_pages_path, "maximum_page"),
+            }
+        case Offset():
+            place = "body_path" if paginator.location == "json" else "param"
+            return {
+                "type": "offset",
+                "limit": paginator.limit,
+                "offset": paginator.start_offset,
+                f"offset_{place}": paginator.offset_param,
+                f"limit_{place}": paginator.limit_param,
+                **_counted(paginator, paginator.total_records_path, "maximum_offset"),
+            }
+        case JsonLink():
+            return {"type": "json_link", "next_url_path": path_text(paginator.next_url_path)}
+        case HeaderLink():
+            return {"type": "header_link", "links_next_key": paginator.links_next_key}
+        case CursorPage():
+            return {
+                "type": "cursor",
+                "cursor_path": path_text(paginator.cursor_path),
+                "cursor_body_path" if paginator.location == "json" else "cursor_param": paginator.cursor_param,
+                **({"has_more_path": path_text(paginator.has_more_path)} if paginator.has_more_path else {}),
+                **({"stop_after_empty_page": True} if paginator.end == "empty_page" else {}),
+            }
+        case HeaderCursor():
+            return {
+                "type": "header_cursor",
+                "cursor_key": paginator.cursor_key,
+                "cursor_param": paginator.cursor_param,
+            }
+        case SinglePage() | Auto():
+            return {"type": paginator.type}
+        case _:
+            assert_never(paginator)
+
+
+def _counted(paginator: PageNumber | Offset, total: tuple[str, ...] | None, maximum: str) -> dict[str, Any]:
+    told = paginator.end in ("total_pages", "total_records") and total
+    keys: dict[str, Any] = {"total_path": path_text(total) if told and total else None}
+    if paginator.has_more_path:
+        keys["has_more_path"] = path_text(paginator.has_more_path)
+    if paginator.max_pages and isinstance(paginator, PageNumber):
+        keys[maximum] = paginator.start_from_page + paginator.max_pages
+    elif paginator.max_pages and isinstance(paginator, Offset):
+        keys[maximum] = paginator.start_offset + paginator.max_pages * (paginator.limit or 1)
+    return keys

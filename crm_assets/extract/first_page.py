@@ -23,7 +23,7 @@ import pyarrow as pa
 from crm_assets.date_range import DateRange
 from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.endpoint import ErrorHandler
-from crm_assets.declarations.models.paginator import JsonLink, Offset, PageNumber, Paginator, SinglePage
+from crm_assets.declarations.models.paginator import Auto, Offset, PageNumber, Paginator, SinglePage
 from crm_assets.declarations.models.system import Resource
 from crm_assets.extract.decode.decoder import Decoder
 from crm_assets.extract.errors import ReadError
@@ -31,7 +31,7 @@ from crm_assets.extract.http.client import Answer, ApiClient, Traffic
 from crm_assets.extract.http.credentials import Credentials
 from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.http.request import Request, list_request
-from crm_assets.extract.paging.response_body import ResponseBody, open_body, unreadable
+from crm_assets.extract.paging.response_body import ResponseBody, open_body, unreadable, with_selector
 
 PATIENCE = 30.0
 """Seconds to wait for a page, turns of the rate budget included."""
@@ -149,7 +149,7 @@ class FirstPageReader:
                 f"no answer came within {self._patience:g} s: the server is slow, or the rate budget is used up"
             ) from None
         try:
-            return open_body(answer.body, answer.content_type, endpoint)
+            return open_body(answer.body, answer.content_type, with_selector(endpoint, answer.body)[0])
         except ReadError as error:
             raise UnexpectedResponseError(error.problem, status=200) from error
 
@@ -200,15 +200,14 @@ async def probing(
 
 def first_page(paginator: Paginator, request: Request, records: int) -> Request:
     """Return the request of a list's first page, of no more than ``records`` where its size is declared."""
-    if isinstance(paginator, SinglePage):
+    if isinstance(paginator, (SinglePage, Auto)):
         return request
     if isinstance(paginator, PageNumber):
         request = request.given(paginator.location, paginator.page_param, paginator.start_from_page)
     if isinstance(paginator, Offset):
         request = request.given(paginator.location, paginator.offset_param, paginator.start_offset)
     if paginator.limit_param and paginator.limit:
-        place = "query" if isinstance(paginator, JsonLink) else paginator.location
-        request = request.given(place, paginator.limit_param, min(paginator.limit, records))
+        request = request.given(paginator.location, paginator.limit_param, min(paginator.limit, records))
     return request
 
 

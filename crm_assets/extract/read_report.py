@@ -39,6 +39,10 @@ class ReadReport:
     complete: bool = False
     reason: str = ""
     """Why the read is short, or how its end was seen."""
+    found: list[str] = field(default_factory=list)
+    """What the declaration leaves open and the answers showed, such as where the records are."""
+    assumed: str = ""
+    """What was taken for the end though nothing proves it; then nothing is marked as deleted."""
     rows: int = 0
     """Rows to load, without duplicates and rejects."""
     pages: int = 0

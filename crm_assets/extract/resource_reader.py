@@ -13,13 +13,15 @@ import msgspec
 
 from crm_assets.date_range import DateRange
 from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.json_path import path_text
+from crm_assets.declarations.models.endpoint import Endpoint
 from crm_assets.extract.decode.decoder import Records
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.client import ApiClient, Traffic
 from crm_assets.extract.http.request import Request, list_request
 from crm_assets.extract.paging.page import Page, PagingState
 from crm_assets.extract.paging.paginate import walk
-from crm_assets.extract.paging.response_body import open_body, unreadable
+from crm_assets.extract.paging.response_body import open_body, unreadable, with_selector
 from crm_assets.extract.read_report import ReadReport, ReadTask
 from crm_assets.extract.staging.decode_queue import Batches, DecodingThread, UndecodableError
 from crm_assets.extract.staging.staged_rows import ALL_ROWS, RowFilter, StagedRows
@@ -132,7 +134,7 @@ class Reader:
     async def _list(self, listing: _Listing, listings: deque[_Listing]) -> None:
         walked, held, depth = PagingState(), [], self._depth(listing)
         request = list_request(self._connection, self._task.resource, listing.values, listing.span, self._task.since)
-        values = {**listing.values, **(_span_values(listing.span) if listing.span else {})}
+        values = {**self._connection.params, **listing.values, **(_span_values(listing.span) if listing.span else {})}
         pages = walk(self._endpoint.paginator, request, self._fetcher(values), walked, self._connection.concurrency)
         async with aclosing(pages):  # type: ignore[type-var]  # an AsyncIterator is typed without aclose
             async for page in pages:
@@ -161,14 +163,23 @@ class Reader:
         async def fetch(request: Request, name: str) -> Page:
             try:
                 answer = await self._session.send(request, self._endpoint.error_handler, self.traffic)
-                envelope = open_body(answer.body, answer.content_type, self._endpoint)
-                return Page(envelope, self._inspect(envelope.records, envelope.companions, values))
+                endpoint = self._selecting(answer.body)
+                envelope = open_body(answer.body, answer.content_type, endpoint)
+                return Page(envelope, self._inspect(envelope.records, envelope.companions, values), answer.headers)
             except ReadError as error:
                 raise error.at(name) from error.__cause__
             except (msgspec.DecodeError, RecursionError) as error:
                 raise unreadable(error).at(name) from error
 
         return fetch
+
+    def _selecting(self, body: bytes) -> Endpoint:
+        """Return the endpoint with the place of its records; one found by looking holds for all further pages."""
+        endpoint, settled = with_selector(self._endpoint, body)
+        if settled and self._endpoint.data_selector is None:
+            self._endpoint = endpoint
+            self.proof.found.append(f"records at {path_text(endpoint.data_selector or ())!r}")
+        return endpoint
 
     async def _take(self, records: Records, keep: RowFilter, walked: PagingState) -> None:
         self._rows += records.count
@@ -180,6 +191,8 @@ class Reader:
         self.proof.pages += walked.pages
         self.proof.repeats += walked.repeats
         self._ended_by = walked.ended_by
+        self.proof.found += [text for text in (walked.found,) if text and text not in self.proof.found]
+        self.proof.assumed = self.proof.assumed or walked.assumed
         if walked.reported_total is not None:
             self.proof.reported_total = (self.proof.reported_total or 0) + walked.reported_total
 

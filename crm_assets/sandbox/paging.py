@@ -11,7 +11,17 @@ from typing import Any
 from urllib.parse import urlencode
 
 from crm_assets.declarations.json_path import dig, parse_path
-from crm_assets.declarations.models.paginator import CursorPage, JsonLink, Offset, PageNumber, Paginator, SinglePage
+from crm_assets.declarations.models.paginator import (
+    Auto,
+    CursorPage,
+    HeaderCursor,
+    HeaderLink,
+    JsonLink,
+    Offset,
+    PageNumber,
+    Paginator,
+    SinglePage,
+)
 from crm_assets.sandbox.errors import RefusedError
 from crm_assets.sandbox.selection import Selection
 
@@ -60,7 +70,7 @@ def requested_page(paginator: Paginator, asked: ListRequest, selection: Selectio
     Raises:
         RefusedError: A page number, offset, cursor or size is missing or wrong (400).
     """
-    if isinstance(paginator, SinglePage):
+    if isinstance(paginator, (Auto, SinglePage, HeaderLink, HeaderCursor)):
         return 0, len(selection)
     size = _size(paginator, asked)
     return _start(paginator, asked, selection, size, key), size
@@ -93,10 +103,9 @@ def envelope(
 
 
 def _size(paginator: PageNumber | Offset | JsonLink | CursorPage, asked: ListRequest) -> int:
-    location = "query" if isinstance(paginator, JsonLink) else paginator.location
-    if not paginator.limit_param or asked.value(paginator.limit_param, location) is None:
+    if not paginator.limit_param or asked.value(paginator.limit_param, paginator.location) is None:
         return DEFAULT_SIZE
-    return asked.count(paginator.limit_param, location, 1)
+    return asked.count(paginator.limit_param, paginator.location, 1)
 
 
 def _start(

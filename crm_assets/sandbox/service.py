@@ -127,7 +127,7 @@ class Sandbox:
         recorder = Recorder(page.resource, page.connection.zone)
         records = [recorder.record(row) for row in page.rows[page.start : last]]
         companions = split_companions(endpoint.include, records) if endpoint.include else []
-        body = listed_at(endpoint.data_selector, [recorder.wrapped(record) for record in records])
+        body = listed_at(endpoint.data_selector or (), [recorder.wrapped(record) for record in records])
         about = envelope(endpoint.paginator, page.asked, page.rows, page.key, page.start, page.size)
         body = enveloped(body, about)
         return json_response(enveloped(body, {endpoint.include.path: companions}) if endpoint.include else body)

@@ -130,7 +130,7 @@ def _deletes(
     rejects = _forget_rejects(session, reading)
     if proof.mode == "window":
         proof.strays = _strays(session, connection, reading)
-    if proof.skipped or proof.rejected or proof.mode == "incremental":
+    if proof.skipped or proof.rejected or proof.assumed or proof.mode == "incremental":
         return rejects, 0, 0
     if proof.mode == "window":
         statement = f"FROM {session.table(task.resource.name)} WHERE _read_id <> %s AND {_in_spans(task, connection)}"

@@ -43,7 +43,17 @@ _COLUMNS = {
     "finished_at": "TIMESTAMP WITH TIME ZONE",
     "details": "VARCHAR",
 }
-_DETAILS = ("duplicate_keys", "misfits", "unknown", "skipped", "parents", "reported_total", "concurrency")
+_DETAILS = (
+    "found",
+    "assumed",
+    "duplicate_keys",
+    "misfits",
+    "unknown",
+    "skipped",
+    "parents",
+    "reported_total",
+    "concurrency",
+)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,15 @@ from crm_assets.declarations.models.auth import ApiKeyAuth, BasicAuth, BearerAut
 from crm_assets.declarations.models.columns import Column, ColumnType
 from crm_assets.declarations.models.endpoint import Endpoint, ErrorHandler, Include
 from crm_assets.declarations.models.incremental import Incremental, Window
-from crm_assets.declarations.models.paginator import CursorPage, JsonLink, Offset, PageNumber, SinglePage
+from crm_assets.declarations.models.paginator import (
+    CursorPage,
+    HeaderCursor,
+    HeaderLink,
+    JsonLink,
+    Offset,
+    PageNumber,
+    SinglePage,
+)
 from crm_assets.declarations.models.system import Client, Param, Parent, RateLimit, Resource, System
 from crm_assets.declarations.yaml_reader import read_yaml
 from crm_assets.extract.secrets import secret_variable
@@ -159,7 +167,8 @@ def test_every_example_of_the_dialect_is_one(kind: str, text: str, tmp_path: Pat
 
 
 MODELS = (
-    ApiKeyAuth, BasicAuth, BearerAuth, Client, Column, Connection, CursorPage, Endpoint, ErrorHandler, Include,
+    ApiKeyAuth, BasicAuth, BearerAuth, Client, Column, Connection, CursorPage, Endpoint, ErrorHandler, HeaderCursor,
+    HeaderLink, Include,
     Incremental, JsonLink, Offset, PageNumber, Param, Parent, RateLimit, Resource, Schedule, SinglePage, System, Window,
 )  # fmt: skip
 

@@ -292,7 +292,7 @@ def test_two_connections_of_one_name(desk: Desk) -> None:
 
 
 def test_a_bad_system_is_found_through_its_connection(desk: Desk) -> None:
-    desk.declare(resources__0__endpoint__paginator=...)
-    place = r"^connections\.yaml, connection mine, crm\.yaml, system crm, resource accounts, key endpoint\.paginator: "
+    desk.declare(resources__0__endpoint__method="PUSH")
+    place = r"^connections\.yaml, connection mine, crm\.yaml, system crm, resource accounts, key endpoint\.method: "
     with pytest.raises(SpecError, match=place):
         desk.connection()

@@ -15,7 +15,7 @@ ENDPOINT = "resources__0__endpoint__"
 PAGINATOR = f"{ENDPOINT}paginator"
 WINDOW = {"field": "created_at", "params": {"from": "{window_start}", "to": "{window_end}"}}
 CURSOR = {"field": "created_at", "params": {"since": "{incremental.start_value}"}}
-PAGES = "cursor, json_link, offset, page_number, single_page"
+PAGES = "auto, cursor, header_cursor, header_link, json_link, offset, page_number, single_page"
 
 CASES: list[tuple[dict[str, Any], str]] = [
     # keys
@@ -79,21 +79,17 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"rate_limit": {"requests": 5, "per": "week"}}, "key rate_limit.per: got 'week'; allowed: 'second', 'minute', "),
     # paging that has no end
     (
-        {PAGINATOR: ...},
-        f"resource accounts, key endpoint.paginator: is missing; allowed: {PAGES}",
-    ),
-    (
         {f"{PAGINATOR}__end": ...},
         (
             "resource accounts, key endpoint.paginator.end: is missing; "
-            "allowed: empty_page, has_more, no_next_link, short_page, total_pages"
+            "allowed: empty_page, has_more, no_next_link, short_page, total_pages, total_records"
         ),
     ),
     (
         {f"{PAGINATOR}__end": "never"},
         (
             "resource accounts, key endpoint.paginator.end: got 'never'; "
-            "allowed: 'empty_page', 'short_page', 'total_pages', 'has_more' or 'no_next_link'"
+            "allowed: 'empty_page', 'short_page', 'total_pages', 'total_records', 'has_more' or 'no_next_link'"
         ),
     ),
     (

@@ -163,11 +163,10 @@ def test_lines_may_end_as_on_windows() -> None:
     assert import_config(text.replace("\n", "\r\n"), "crm") == import_config(text, "crm")
 
 
-def test_an_empty_selector_nobody_explains_is_a_question_and_does_not_load() -> None:
+def test_an_empty_selector_nobody_explains_is_a_question_left_to_the_first_answer() -> None:
     found = import_config(PLAIN.replace('"data_selector": "deals", ', ""), "crm")
     told(found, "open", "data_selector")
-    with pytest.raises(SpecError, match=r"resource deals, key endpoint\.data_selector: is missing"):
-        parse_system(found.document)
+    assert parse_system(found.document).resource("deals").endpoint.data_selector is None
 
 
 def test_a_placeholder_nobody_fills_is_a_question_and_does_not_load() -> None:

@@ -335,7 +335,7 @@ def test_a_list_whose_cursors_go_in_a_circle_is_left() -> None:
         after = request.params.get("after")
         return body(ord(after or "a"), next=following[after])
 
-    assert "names a cursor that was already resolve_url" in refused(CURSOR, serve)
+    assert "names a cursor that was already followed" in refused(CURSOR, serve)
 
 
 def test_a_server_that_ignores_the_cursor_is_noticed() -> None:

@@ -6,11 +6,23 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 
+from typing_extensions import assert_never
+
 from crm_assets.declarations.json_path import path_text
 from crm_assets.declarations.models.auth import ApiKeyAuth, Auth, BasicAuth
 from crm_assets.declarations.models.endpoint import Endpoint, ErrorHandler
 from crm_assets.declarations.models.incremental import Incremental, Window
-from crm_assets.declarations.models.paginator import CursorPage, JsonLink, Offset, PageNumber, Paginator, SinglePage
+from crm_assets.declarations.models.paginator import (
+    Auto,
+    CursorPage,
+    HeaderCursor,
+    HeaderLink,
+    JsonLink,
+    Offset,
+    PageNumber,
+    Paginator,
+    SinglePage,
+)
 from crm_assets.declarations.models.system import Resource
 
 
@@ -66,22 +78,32 @@ def mode_words(resource: Resource) -> str:
 
 def paging_words(paginator: Paginator) -> str:
     """Return how a list is walked."""
-    if isinstance(paginator, SinglePage):
-        return "one answer"
-    size = f", {paginator.limit} a page (`{paginator.limit_param}`)" if paginator.limit else ""
-    if isinstance(paginator, PageNumber):
-        return f"`{paginator.page_param}` from {paginator.start_from_page}{size}"
-    if isinstance(paginator, Offset):
-        return f"`{paginator.offset_param}` from {paginator.start_offset}{size}"
-    if isinstance(paginator, JsonLink):
-        return f"link at {_path(paginator.next_url_path)}{size}"
-    return f"`{paginator.cursor_param}` from {_path(paginator.cursor_path)}{size}"
+    match paginator:
+        case Auto():
+            return "as its first answer shows"
+        case SinglePage():
+            return "one answer"
+        case PageNumber():
+            words = f"`{paginator.page_param}` from {paginator.start_from_page}"
+        case Offset():
+            words = f"`{paginator.offset_param}` from {paginator.start_offset}"
+        case JsonLink():
+            words = f"link at {_path(paginator.next_url_path)}"
+        case HeaderLink():
+            words = f"`{paginator.links_next_key}` in the `Link` header"
+        case CursorPage():
+            words = f"`{paginator.cursor_param}` from {_path(paginator.cursor_path)}"
+        case HeaderCursor():
+            words = f"`{paginator.cursor_param}` from the header `{paginator.cursor_key}`"
+        case _:
+            assert_never(paginator)
+    return words + (f", {paginator.limit} a page (`{paginator.limit_param}`)" if paginator.limit else "")
 
 
 def end_words(paginator: Paginator) -> str:
     """Return how the end of a list is known, and what the read must agree with."""
     words = _end(paginator)
-    total = None if isinstance(paginator, (JsonLink, CursorPage)) else paginator.total_records_path
+    total = paginator.total_records_path if isinstance(paginator, (SinglePage, PageNumber, Offset)) else None
     return f"{words}; as many records as {_path(total)}" if total else words
 
 
@@ -114,16 +136,35 @@ def filter_words(resource: Resource) -> str:
 
 
 def _end(paginator: Paginator) -> str:
-    if isinstance(paginator, SinglePage):
-        return "that answer"
-    if isinstance(paginator, JsonLink):
-        return "no such link"
-    if isinstance(paginator, CursorPage):
-        return "no new record" if paginator.overlap else "no cursor"
+    match paginator:
+        case Auto():
+            return "as its first answer shows, else assumed"
+        case SinglePage():
+            return "that answer"
+        case PageNumber() | Offset():
+            return _counted_end(paginator)
+        case JsonLink() | HeaderLink():
+            words = "no such link"
+        case CursorPage() | HeaderCursor():
+            words = "no new record" if getattr(paginator, "overlap", False) else "no cursor"
+        case _:
+            assert_never(paginator)
+    further = {
+        "no_next": "",
+        "has_more": f" or {_path(paginator.has_more_path)} false",
+        "empty_page": " or an empty page",
+        "short_page": f" or a page of fewer than {paginator.limit}",
+        "repeat": " or one followed before",
+    }
+    return words + further[paginator.end]
+
+
+def _counted_end(paginator: PageNumber | Offset) -> str:
     words = {
         "empty_page": "an empty page",
         "short_page": f"a page of fewer than {paginator.limit}",
         "total_pages": f"the last of {_path(paginator.total_pages_path)}",
+        "total_records": f"the last of {_path(paginator.total_records_path)} records",
         "has_more": f"{_path(paginator.has_more_path)} false",
         "no_next_link": f"no {_path(paginator.next_link_path)}",
     }[paginator.end]

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from crm_assets.declarations.json_path import JsonPath
 from crm_assets.declarations.models.base import Spec
-from crm_assets.declarations.models.paginator import PaginatorField, counter
+from crm_assets.declarations.models.paginator import Auto, PaginatorField, counter
 
 
 class ErrorHandler(Spec):
@@ -64,11 +64,12 @@ class Endpoint(Spec):
     params: dict[str, Any] = Field(default_factory=dict)
     json_body: dict[str, Any] | None = Field(default=None, alias="json")
     """JSON body of each request. Placeholders are filled as in ``path`` and ``params``."""
-    data_selector: JsonPath
-    """Path of the record list in the body; ``*`` walks arrays and id-keyed objects."""
+    data_selector: JsonPath | None = None
+    """Path of the record list in the body; ``*`` walks arrays and id-keyed objects. Without it the list is found by
+    looking at the first answer."""
     unwrap: str | None = None
     """Key that may wrap each record (``{"appointment": {…}}``); records without it are taken as they are."""
-    paginator: PaginatorField
+    paginator: PaginatorField = Auto(type="auto")
     error_handler: ErrorHandler = ErrorHandler()
     error_path: JsonPath | None = None
     """A path that, present in a 200 answer, makes it an error (``ErrorCode``); its text is reported."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from crm_assets.declarations.json_path import JsonPath
 from crm_assets.declarations.models.base import Spec
 
-End: TypeAlias = Literal["empty_page", "short_page", "total_pages", "has_more", "no_next_link"]
+End: TypeAlias = Literal["empty_page", "short_page", "total_pages", "total_records", "has_more", "no_next_link"]
+Stop: TypeAlias = Literal["no_next", "has_more", "empty_page", "short_page", "repeat"]
 Location: TypeAlias = Literal["query", "json"]
 
 
@@ -21,6 +22,17 @@ class SinglePage(Spec):
     """Where the body tells the number of records; the read must agree with it, so that a cap on the answer shows."""
 
 
+class Auto(Spec):
+    """How the list is paged is not declared: the first answer of each read is looked at.
+
+    A ``Link`` header, a link in the body, a number of pages or a cursor there is followed to the end it names, and the
+    read says what it found. Where there is none of them the answer is taken for the whole list, and the completeness
+    check warns that its end is assumed.
+    """
+
+    type: Literal["auto"]
+
+
 class _Sized(Spec):
     """What all paged lists share: how many records are asked for at once."""
 
@@ -28,6 +40,8 @@ class _Sized(Spec):
     """Parameter of the page size: a query parameter, or a path in the JSON body (``location: json``)."""
     limit: int | None = Field(default=None, ge=1)
     """Records asked for per page."""
+    max_pages: int | None = Field(default=None, ge=1)
+    """Read no further than this page; a list cut short by it is loaded, and the completeness check warns."""
 
     @model_validator(mode="after")
     def _limit_has_a_place(self) -> _Sized:
@@ -42,8 +56,8 @@ class _Counted(_Sized):
     location: Location = "query"
     end: End
     """The rule that ends the list. ``empty_page``: a page without records. ``short_page``: fewer than ``limit``.
-    ``total_pages`` / ``has_more``: what the body says at the path below; its absence is an error.
-    ``no_next_link``: nothing stands at ``next_link_path``; the link itself is not resolve_url."""
+    ``total_pages``, ``total_records``, ``has_more``: what the body says at the path below; its absence is an error.
+    ``no_next_link``: there is nothing at ``next_link_path``; the link itself is not followed."""
     total_pages_path: JsonPath | None = None
     """Where the body tells the number of pages. Beside another ``end`` it is used wherever it is present."""
     total_records_path: JsonPath | None = None
@@ -60,6 +74,8 @@ class _Counted(_Sized):
     def _end_can_be_seen(self) -> _Counted:
         if self.end == "total_pages" and not self.total_pages_path:
             raise ValueError("end: total_pages needs total_pages_path")
+        if self.end == "total_records" and not self.total_records_path:
+            raise ValueError("end: total_records needs total_records_path")
         if self.end == "has_more" and not self.has_more_path:
             raise ValueError("end: has_more needs has_more_path")
         if self.end == "no_next_link" and not self.next_link_path:
@@ -92,15 +108,46 @@ class Offset(_Counted):
         return self
 
 
-class JsonLink(_Sized):
-    """The body links to the next page; a missing or null link ends the list."""
+class _Followed(_Sized):
+    """What lists share whose answers name the next page: a rule for the end beside "no next page is named"."""
+
+    end: Stop = "no_next"
+    """What ends the list beside an answer that names no next page. ``has_more``: a false value at ``has_more_path``.
+    ``empty_page``: a page without records. ``short_page``: fewer than ``limit``. ``repeat``: a link or cursor that was
+    followed before; otherwise that is an error."""
+    has_more_path: JsonPath | None = None
+    """Where the body tells whether another page follows."""
+
+    @model_validator(mode="after")
+    def _stop_can_be_seen(self) -> _Followed:
+        if self.end == "has_more" and not self.has_more_path:
+            raise ValueError("end: has_more needs has_more_path")
+        if self.end == "short_page" and not self.limit:
+            raise ValueError("end: short_page needs limit")
+        return self
+
+
+class JsonLink(_Followed):
+    """The body links to the next page."""
+
+    location: ClassVar[Location] = "query"
 
     type: Literal["json_link"]
     next_url_path: JsonPath
 
 
-class CursorPage(_Sized):
-    """The body tells a cursor for the next page; a missing cursor ends the list."""
+class HeaderLink(_Followed):
+    """The ``Link`` header links to the next page."""
+
+    location: ClassVar[Location] = "query"
+
+    type: Literal["header_link"]
+    links_next_key: str = Field(default="next", min_length=1)
+    """Relation of the link, as in ``rel="next"``."""
+
+
+class CursorPage(_Followed):
+    """The body tells a cursor for the next page."""
 
     type: Literal["cursor"]
     cursor_path: JsonPath
@@ -108,6 +155,16 @@ class CursorPage(_Sized):
     location: Location = "query"
     overlap: bool = False
     """The next page repeats the record the cursor names; a page with no new record ends the list."""
+
+
+class HeaderCursor(_Followed):
+    """A header of the answer tells a cursor for the next page."""
+
+    type: Literal["header_cursor"]
+    cursor_key: str = Field(default="next", min_length=1)
+    """Name of the header."""
+    cursor_param: str = Field(default="cursor", min_length=1)
+    location: Location = "query"
 
 
 def counter(paginator: Paginator) -> tuple[str | None, Location | None]:
@@ -120,7 +177,7 @@ def counter(paginator: Paginator) -> tuple[str | None, Location | None]:
         name = paginator.page_param
     elif isinstance(paginator, Offset):
         name = paginator.offset_param
-    elif isinstance(paginator, CursorPage):
+    elif isinstance(paginator, (CursorPage, HeaderCursor)):
         name = paginator.cursor_param
     else:
         return None, None
@@ -133,5 +190,8 @@ def _from_name(value: Any) -> Any:
     return {"type": value} if isinstance(value, str) else value
 
 
-Paginator: TypeAlias = Annotated[SinglePage | PageNumber | Offset | JsonLink | CursorPage, Field(discriminator="type")]
+Paginator: TypeAlias = Annotated[
+    Auto | SinglePage | PageNumber | Offset | JsonLink | HeaderLink | CursorPage | HeaderCursor,
+    Field(discriminator="type"),
+]
 PaginatorField: TypeAlias = Annotated[Paginator, BeforeValidator(_from_name)]

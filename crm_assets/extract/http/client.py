@@ -51,6 +51,8 @@ class Answer:
 
     body: bytes
     content_type: str
+    headers: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Headers of the answer; names in any case."""
 
 
 class ApiClient:
@@ -121,7 +123,7 @@ class ApiClient:
         traffic.statuses[status] = traffic.statuses.get(status, 0) + 1
         self._heed(headers)
         if status == HTTPStatus.OK:
-            return None, Answer(body, headers.get("Content-Type", ""))
+            return None, Answer(body, headers.get("Content-Type", ""), headers)
         problem = self._refusal(status, headers, body)
         if status not in handler.retry_on_status_codes:
             return None, problem

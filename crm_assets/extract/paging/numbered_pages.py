@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from crm_assets.declarations.json_path import path_text
 from crm_assets.declarations.models.paginator import Offset, PageNumber
@@ -33,7 +33,7 @@ class Numbered:
         self._last: int | None = None
         self._fullest = 0
 
-    async def pages(self) -> AsyncIterator[Page]:
+    async def pages(self) -> AsyncGenerator[Page, None]:
         """Yield the pages with records, in order, to the declared end."""
         width, index, short = 1, 0, False
         try:
@@ -60,7 +60,9 @@ class Numbered:
             await _abandon(self._pending)
 
     def _launch(self, width: int) -> None:
-        while len(self._pending) < width and (self._last is None or self._next <= self._last):
+        most = self._paginator.max_pages
+        bounds = [self._last] if most is None else [self._last, most - 1]
+        while len(self._pending) < width and all(bound is None or self._next <= bound for bound in bounds):
             self._pending.append(asyncio.ensure_future(self._fetch(self._numbered(self._next), self._name(self._next))))
             self._next += 1
 
@@ -85,12 +87,16 @@ class Numbered:
             self._total, self._last = total, max(total - 1, 0)
             if index >= self._last:
                 return f"{name} of {total} pages"
+            if not count and total == self._walked.records:
+                return f"{name} is empty, and {total} records were read, as many as it reports"
             if not count:
                 raise ReadError(f"{name} of {total} is empty, though pages follow it")
             return ""
         if paginator.end == "total_pages":
             path = paginator.total_pages_path or ()
             raise ReadError(f"{name} does not tell {path_text(path)!r}, which ends the list")
+        if paginator.end == "total_records":
+            return self._counted_end(page, name)
         if paginator.end == "has_more":
             return self._told_end(page, name)
         if paginator.end == "no_next_link":
@@ -100,6 +106,15 @@ class Numbered:
         if paginator.end == "short_page" and count < (paginator.limit or 0):
             return f"{name} is short"
         return ""
+
+    def _counted_end(self, page: Page, name: str) -> str:
+        path = self._paginator.total_records_path or ()
+        total, seen = whole(page.envelope.fact(path)), self._walked.records
+        if total is None:
+            raise ReadError(f"{name} does not tell {path_text(path)!r}, which ends the list")
+        if seen < total and not page.records.count:
+            raise ReadError(f"{name} is empty, though {seen} of {total} records were read")
+        return f"{name} completes the {total} records" if seen >= total else ""
 
     def _told_end(self, page: Page, name: str) -> str:
         path = self._paginator.has_more_path or ()
@@ -127,6 +142,8 @@ class Numbered:
         if not self._doubtful(page, short):
             return
         self._launch(1)
+        if not self._pending:
+            return
         try:
             after = await self._pending.popleft()
         except ReadError as error:
@@ -146,7 +163,7 @@ class Numbered:
     def _doubtful(self, page: Page, short: bool) -> bool:
         """An empty page after a full one may be a hiccup; a full page without a link may have lost it."""
         count, paginator = page.records.count, self._paginator
-        if self._last is not None or paginator.end == "has_more":
+        if self._last is not None or paginator.end in ("has_more", "total_records"):
             return False
         if paginator.end == "no_next_link":
             return count >= (paginator.limit or 1) if count else self._fullest > 0

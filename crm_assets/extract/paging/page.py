@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from crm_assets.extract.decode.decoder import Records
@@ -17,6 +17,8 @@ class Page:
 
     envelope: ResponseBody
     records: Records
+    headers: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Headers of the answer; names in any case."""
 
 
 FetchPage = Callable[[Request, str], Awaitable[Page]]
@@ -29,6 +31,12 @@ class PagingState:
 
     pages: int = 0
     ended_by: str = ""
+    assumed: str = ""
+    """What was taken for the end though nothing proves it."""
+    found: str = ""
+    """What was not declared and found by looking."""
+    records: int = 0
+    """Records on the pages so far."""
     reported_total: int | None = None
     repeats: int = 0
     """Records that pages repeat because the paging says so."""
@@ -43,6 +51,7 @@ class PagingState:
             ReadError: The page equals one before.
         """
         self.pages += 1
+        self.records += page.records.count
         fingerprint = page.records.fingerprint
         if page.records.count and hash(fingerprint) in self._seen:
             which = "the page before" if fingerprint == self.last else "an earlier page"

@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 
-from crm_assets.declarations.json_path import WILDCARD, path_text
+from crm_assets.declarations.json_path import WILDCARD, dig, path_text
 from crm_assets.declarations.models.endpoint import Endpoint
 from crm_assets.extract.errors import ReadError
+from crm_assets.extract.paging.paging_facts import records_path
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
@@ -75,11 +76,27 @@ def open_body(body: bytes, content_type: str, endpoint: Endpoint) -> ResponseBod
         top = _Top(_mended(body))
         envelope = ResponseBody(b"", None, top)
         _refuse_reported_error(envelope, endpoint)
-        records = _unwrapped(top.select(endpoint.data_selector), endpoint.unwrap)
+        records = _unwrapped(top.select(endpoint.data_selector or ()), endpoint.unwrap)
         companions = _companions(top, endpoint)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error) from error
     return ResponseBody(records, companions, top)
+
+
+def with_selector(endpoint: Endpoint, body: bytes) -> tuple[Endpoint, bool]:
+    """Return the endpoint with the place of its records, and whether that is settled: declared, or a list is there.
+
+    Raises:
+        ReadError: The place is not declared, and the body is not JSON.
+    """
+    if endpoint.data_selector is not None:
+        return endpoint, True
+    try:
+        found = _ANY.decode(_mended(body))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise unreadable(error) from error
+    path = records_path(found)
+    return endpoint.model_copy(update={"data_selector": path}), bool(dig(found, path)) and path != ()
 
 
 def unreadable(error: Exception) -> ReadError:

@@ -29,7 +29,7 @@ from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.http.request import Request, list_request
 from crm_assets.extract.paging.page import Page, PagingState
 from crm_assets.extract.paging.paginate import walk
-from crm_assets.extract.paging.response_body import open_body, unreadable
+from crm_assets.extract.paging.response_body import open_body, unreadable, with_selector
 from crm_assets.warehouse.planning import incremental_start
 from crm_assets.warehouse.session import WarehouseSession
 
@@ -131,8 +131,8 @@ class _Question:
         once = endpoint.error_handler.model_copy(update={"max_retries": 0})
         try:
             answer = await self._session.send(request, once, Traffic())
-            envelope = open_body(answer.body, answer.content_type, endpoint)
-            return Page(envelope, self._decoder.inspect(envelope.records, envelope.companions, {}))
+            envelope = open_body(answer.body, answer.content_type, with_selector(endpoint, answer.body)[0])
+            return Page(envelope, self._decoder.inspect(envelope.records, envelope.companions, {}), answer.headers)
         except ReadError as error:
             raise error.at(name) from error.__cause__
         except (msgspec.DecodeError, RecursionError) as error:

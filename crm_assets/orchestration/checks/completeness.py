@@ -26,6 +26,8 @@ def completeness(session: WarehouseSession, _: Connection, resource: Resource) -
     )
     if not last.complete:
         report.problems.append(f"the last read is short and was not loaded: {last.reason}")
+    if last.details.get("assumed"):
+        report.warnings.append(last.details["assumed"])
     if last.details["skipped"]:
         skipped = counted(len(last.details["skipped"]), "list was", "lists were")
         report.warnings.append(f"{skipped} skipped: {last.details['skipped'][0]}")

@@ -1,0 +1,77 @@
+"""What an answer says of itself where nothing is declared: where its records are, and how it goes on.
+
+The words looked for are those that dlt's own detection knows, so that a configuration that leaves them to dlt finds the
+same here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+Path = tuple[str, ...]
+_RECORDS = frozenset(
+    {"data", "items", "results", "entries", "records", "rows", "entities", "payload", "content", "objects", "values"}
+)
+_NEXT = re.compile(r"next")
+_ADDRESS = re.compile(r"href|url")
+_PAGES = re.compile(r"total_pages|pages|totalpages|page_count|pagecount|last_page|lastpage")
+_PAGE = re.compile(r"page|current_page|currentpage|page_number|pagenumber")
+_TOTAL = re.compile(r"total|count|total_count|totalcount|total_records|totalrecords|total_results|totalresults")
+_DEEPEST = 3
+"""Members looked into: a count deeper than this belongs to a record, not to the list."""
+
+
+def records_path(body: object) -> Path:
+    """Return where the records of an answer are: at a list with a usual name, else at the first list."""
+    if not isinstance(body, dict):
+        return ()
+    lists = [path for path, value in _members(body) if isinstance(value, list)]
+    named = (path for path in lists if path[-1] in _RECORDS)
+    return next(named, lists[0] if lists else ())
+
+
+def next_page(body: object) -> tuple[Path, str | int] | None:
+    """Return where an answer names its next page, and what stands there, or ``None``."""
+    for path, value in _members(body):
+        if not _NEXT.match(path[-1].lower()):
+            continue
+        if isinstance(value, dict):
+            inner = ((key, each) for key, each in value.items() if _ADDRESS.match(key.lower()))
+            key, value = next(inner, ("", None))
+            path = (*path, key)
+        if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "":
+            return path, value
+    return None
+
+
+def count_of_pages(body: object) -> tuple[Path, int] | None:
+    """Return where an answer tells the number of pages, and the number, or ``None``."""
+    return _number(body, _PAGES.fullmatch)
+
+
+def number_of_page(body: object) -> tuple[Path, int] | None:
+    """Return where an answer tells which page it is, and the number, or ``None``."""
+    return _number(body, _PAGE.fullmatch)
+
+
+def count_of_records(body: object) -> tuple[Path, int] | None:
+    """Return where an answer tells the number of records of the whole list, and the number, or ``None``."""
+    return _number(body, _TOTAL.fullmatch)
+
+
+def _number(body: object, wanted: Callable[[str], object]) -> tuple[Path, int] | None:
+    for path, value in _members(body):
+        text = str(value)
+        if wanted(path[-1].lower()) and not isinstance(value, bool) and text.isdigit():
+            return path, int(text)
+    return None
+
+
+def _members(body: object, above: Path = ()) -> Iterator[tuple[Path, object]]:
+    """Yield the members of nested objects, each object before what is in it; lists are not looked into."""
+    if not isinstance(body, dict) or len(above) >= _DEEPEST:
+        return
+    for key, value in body.items():
+        yield (*above, key), value
+        yield from _members(value, (*above, key))
