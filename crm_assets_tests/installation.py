@@ -143,7 +143,7 @@ class Installation:
             partition_key=day,
             tags=tags,
             instance=self.instance,
-            resources={"secrets": CrmSecrets(), "loader": StagedDltResource()},
+            resources={"crm_secrets": CrmSecrets(), "crm_loader": StagedDltResource()},
             raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )

@@ -15,8 +15,8 @@ import dagster as dg
 from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.system import Resource
 from crm_assets.errors import CommandError
-from crm_assets.orchestration.assets import asset_key
 from crm_assets.orchestration.checks import check_specs
+from crm_assets.orchestration.keys import asset_key
 
 State: TypeAlias = Literal["passed", "warned", "failed", "not evaluated"]
 

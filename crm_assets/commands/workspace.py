@@ -45,9 +45,9 @@ class Workspace:
     @cached_property
     def definitions(self) -> dg.Definitions:
         """The Dagster code location of these connections."""
-        from crm_assets.definitions import build_definitions
+        from crm_assets.orchestration.build import connection_definitions
 
-        return build_definitions(self.connections, self.warehouse)
+        return connection_definitions(self.connections, self.warehouse)
 
     def connection(self, name: str) -> Connection:
         """Return a connection by name.

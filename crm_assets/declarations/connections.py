@@ -76,6 +76,10 @@ class Connection(Spec):
     concurrency: int = Field(default=8, ge=1, le=64)
     """Requests in flight at once."""
     owners: tuple[str, ...] = ()
+    key_prefix: tuple[str, ...] = ()
+    """What the keys of its assets begin with, before its name."""
+    group: str | None = None
+    """Asset group of its tables; its name when left out."""
     schedule: Annotated[Schedule, BeforeValidator(_schedule)] = Schedule()
     max_delete_fraction: float | None = Field(default=None, ge=0, le=1)
     """Overrides every resource's ``max_delete_fraction``."""

@@ -10,6 +10,7 @@ from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.system import Resource
 from crm_assets.orchestration.checks import check_specs
 from crm_assets.orchestration.dlt_integration import CrmTranslator, StagedDltResource, asset_specs
+from crm_assets.orchestration.keys import asset_key, endpoint_key, group_name, partitions_kind, qualified_name
 from crm_assets.orchestration.materialize import ConnectionRun
 from crm_assets.orchestration.metadata import definition_metadata
 from crm_assets.orchestration.partitions import partitions_of
@@ -22,8 +23,8 @@ def connection_assets(connection: Connection, warehouse: Warehouse) -> Iterator[
     """Yield the assets of a connection: one step for full and incremental reads, one for each kind of partition."""
     described = asset_specs(declared_source(connection), _specs(connection, warehouse))
     specs = {spec.key.path[-1]: spec for spec in described}
-    by_partitions = sorted(connection.system.resources, key=_partitions_name)
-    for suffix, resources in groupby(by_partitions, key=_partitions_name):
+    by_partitions = sorted(connection.system.resources, key=partitions_kind)
+    for suffix, resources in groupby(by_partitions, key=partitions_kind):
         yield _step(connection, warehouse, list(resources), specs, suffix)
 
 
@@ -33,27 +34,12 @@ def endpoint_specs(connection: Connection) -> list[dg.AssetSpec]:
         dg.AssetSpec(
             endpoint_key(connection, resource),
             description=f"`{resource.endpoint.method} {resource.endpoint.path}` of {connection.system.title}",
-            group_name=connection.name,
+            group_name=group_name(connection),
             kinds={"rest"},
             metadata={"dagster/uri": f"{connection.base_url.rstrip('/')}/{resource.endpoint.path.lstrip('/')}"},
         )
         for resource in connection.system.resources
     ]
-
-
-def endpoint_key(connection: Connection, resource: Resource) -> dg.AssetKey:
-    """Return the key of a remote list."""
-    return dg.AssetKey(["api", connection.name, resource.name])
-
-
-def asset_key(connection: Connection, resource: str) -> dg.AssetKey:
-    """Return the key of a resource's table."""
-    return dg.AssetKey([connection.name, resource])
-
-
-def _partitions_name(resource: Resource) -> str:
-    window = resource.window
-    return f"{window.grain}{window.days_ahead or ''}" if window else ""
 
 
 def _specs(connection: Connection, warehouse: Warehouse) -> Callable[[str], dg.AssetSpec]:
@@ -64,7 +50,7 @@ def _specs(connection: Connection, warehouse: Warehouse) -> Callable[[str], dg.A
             asset_key(connection, name),
             deps=[endpoint_key(connection, resource), *parents],
             description=_description(connection, resource),
-            group_name=connection.name,
+            group_name=group_name(connection),
             kinds={"dlt", warehouse.destination},
             owners=list(connection.owners),
             tags={"crm/system": connection.system.name, "crm/mode": resource.mode},
@@ -96,22 +82,24 @@ def _step(
     translator = CrmTranslator(lambda name: specs[name])
 
     @dg.multi_asset(
-        name=f"{connection.name}_{suffix}" if suffix else connection.name,
+        name=f"{qualified_name(connection)}_{suffix}" if suffix else qualified_name(connection),
         specs=[specs[resource.name] for resource in resources],
         check_specs=[check for resource in resources for check in check_specs(connection, resource)],
         can_subset=True,
         pool=connection.name,
         backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
     )
-    def read(context: dg.AssetExecutionContext, secrets: CrmSecrets, loader: StagedDltResource) -> Iterator[Any]:
+    def read(
+        context: dg.AssetExecutionContext, crm_secrets: CrmSecrets, crm_loader: StagedDltResource
+    ) -> Iterator[Any]:
         step = ConnectionRun(
             context=context,
             connection=connection,
             resources=list(resources),
             partitions=partitions,
             warehouse=warehouse,
-            secrets=secrets,
-            loader=loader,
+            secrets=crm_secrets,
+            loader=crm_loader,
             translator=translator,
         )
         yield from step.run()

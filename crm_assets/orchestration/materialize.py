@@ -19,6 +19,7 @@ from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.read_report import ReadTask
 from crm_assets.orchestration.checks import evaluate
 from crm_assets.orchestration.dlt_integration import CrmTranslator, StagedDltResource
+from crm_assets.orchestration.keys import FULL_TAG, asset_key
 from crm_assets.orchestration.metadata import read_metadata, rows_by_day
 from crm_assets.orchestration.partitions import ranges_of
 from crm_assets.orchestration.resources import CrmSecrets
@@ -30,9 +31,6 @@ from crm_assets.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from crm_assets.extract.fetch import ReadResult
-
-FULL_TAG = "crm/full"
-"""Run tag that turns incremental reads into full refreshes."""
 
 
 @dataclass
@@ -74,7 +72,7 @@ class ConnectionRun:
             raise self._failure(failed, len(readings))
 
     def _key(self, resource: Resource) -> dg.AssetKey:
-        return dg.AssetKey([self.connection.name, resource.name])
+        return asset_key(self.connection, resource.name)
 
     def _fetch(self, wanted: list[Resource], folder: Path) -> list[ReadResult]:
         from crm_assets.extract.fetch import fetch

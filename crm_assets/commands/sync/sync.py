@@ -20,6 +20,7 @@ from crm_assets.commands.sync.workers import SendMessage, WorkerExit, run_worker
 from crm_assets.commands.workspace import Workspace
 from crm_assets.errors import CrmAssetsError
 from crm_assets.extract import progress
+from crm_assets.orchestration.keys import CONNECTION_TAG
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -136,7 +137,7 @@ def _run_unit(
     result = job.execute_in_process(
         instance=instance,
         asset_selection=list(unit.assets),
-        tags={**unit.tags, **tags, "crm/connection": unit.connection},
+        tags={**unit.tags, **tags, CONNECTION_TAG: unit.connection},
         raise_on_error=False,
         run_config=_QUIET,
     )

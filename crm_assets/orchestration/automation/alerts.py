@@ -14,7 +14,7 @@ from crm_assets.orchestration.automation.problems import Problem, overdue, probl
 from crm_assets.orchestration.automation.webhook import SECRET, WebhookError, message_of, post
 from crm_assets.orchestration.resources import CrmSecrets
 
-NAME = "alerts"
+NAME = "crm_alerts"
 _SECONDS = 60
 _RUNS = 500
 """Finished runs looked at in one tick; more wait for the next."""
@@ -54,8 +54,8 @@ def alert_sensor(connections: Sequence[Connection]) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING if enabled else dg.DefaultSensorStatus.STOPPED,
         description=f"Posts failed runs, failed checks and overdue tables to the webhook {SECRET}, each problem once.",
     )
-    def alerts(context: dg.SensorEvaluationContext, secrets: CrmSecrets) -> dg.SensorResult | dg.SkipReason:
-        url = secrets.optional(SECRET)
+    def alerts(context: dg.SensorEvaluationContext, crm_secrets: CrmSecrets) -> dg.SensorResult | dg.SkipReason:
+        url = crm_secrets.optional(SECRET)
         if not url:
             variable = SECRET.upper().replace(".", "__")
             return dg.SkipReason(f"Nobody is told: set {variable}, or webhook_url under [alerts] in .dlt/secrets.toml.")

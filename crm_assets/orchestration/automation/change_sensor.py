@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from crm_assets.extract.errors import SecretError
-from crm_assets.orchestration.assets import asset_key
 from crm_assets.orchestration.automation.jobs import ConnectionJob
+from crm_assets.orchestration.keys import asset_key
 from crm_assets.orchestration.resources import CrmSecrets
 from crm_assets.warehouse.errors import WarehouseError
 from crm_assets.warehouse.warehouse import Warehouse
@@ -49,9 +49,9 @@ def change_sensor(job: ConnectionJob, warehouse: Warehouse) -> dg.SensorDefiniti
         default_status=dg.DefaultSensorStatus.RUNNING if schedule.enabled else dg.DefaultSensorStatus.STOPPED,
         description=f"Asks {', '.join(one.name for one in job.incrementals)} for changes and reads what has any.",
     )
-    def changes(context: dg.SensorEvaluationContext, secrets: CrmSecrets) -> dg.SensorResult | dg.SkipReason:
+    def changes(context: dg.SensorEvaluationContext, crm_secrets: CrmSecrets) -> dg.SensorResult | dg.SkipReason:
         try:
-            return _evaluate(context, job, hasty, secrets)
+            return _evaluate(context, job, hasty, crm_secrets)
         except (WarehouseError, SecretError) as error:
             return dg.SkipReason(f"{job.connection.name} was not asked for changes. {error}")
 

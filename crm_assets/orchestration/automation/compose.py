@@ -13,8 +13,6 @@ from crm_assets.orchestration.automation.jobs import jobs_of
 from crm_assets.orchestration.automation.schedules import schedule_of
 from crm_assets.warehouse.warehouse import Warehouse
 
-DOWNSTREAM = "downstream"
-
 
 def automation(connections: Sequence[Connection], warehouse: Warehouse) -> dg.Definitions:
     """Return jobs, schedules and sensors of all connections; nothing is requested and no secret is looked up.
@@ -24,7 +22,7 @@ def automation(connections: Sequence[Connection], warehouse: Warehouse) -> dg.De
         warehouse: What the change sensors compare with.
 
     Raises:
-        SpecError: A cron is none.
+        SpecError: A cron expression is invalid.
     """
     jobs = [job for connection in connections for job in jobs_of(connection)]
     return dg.Definitions(
@@ -33,16 +31,5 @@ def automation(connections: Sequence[Connection], warehouse: Warehouse) -> dg.De
         sensors=[
             *(change_sensor(job, warehouse) for job in jobs if job.incrementals),
             alert_sensor(connections),
-            _downstream_sensor(connections),
         ],
-    )
-
-
-def _downstream_sensor(connections: Sequence[Connection]) -> dg.AutomationConditionSensorDefinition:
-    enabled = any(connection.schedule.enabled for connection in connections)
-    return dg.AutomationConditionSensorDefinition(
-        DOWNSTREAM,
-        target=dg.AssetSelection.all(),
-        default_status=dg.DefaultSensorStatus.RUNNING if enabled else dg.DefaultSensorStatus.STOPPED,
-        description="Materializes what has an automation condition, such as models built on the connections' tables.",
     )

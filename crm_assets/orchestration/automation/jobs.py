@@ -10,10 +10,8 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.system import Resource
-from crm_assets.orchestration.assets import asset_key
+from crm_assets.orchestration.keys import CONNECTION_TAG, asset_key, partitions_kind, qualified_name
 from crm_assets.orchestration.partitions import partitions_of
-
-CONNECTION_TAG = "crm/connection"
 
 
 @dataclass(frozen=True)
@@ -39,18 +37,13 @@ def jobs_of(connection: Connection) -> list[ConnectionJob]:
     windows differ in grain or days ahead, each kind has a job that is named after it, ``<connection>_windows_daily90``.
     """
     unwindowed = [resource for resource in connection.system.resources if not resource.window]
-    kinds = groupby(sorted(connection.system.resources, key=_kind), key=_kind)
+    kinds = groupby(sorted(connection.system.resources, key=partitions_kind), key=partitions_kind)
     windowed = {kind: list(resources) for kind, resources in kinds if kind}
-    jobs = [_job(connection, f"{connection.name}_lists", unwindowed)] if unwindowed else []
+    jobs = [_job(connection, f"{qualified_name(connection)}_lists", unwindowed)] if unwindowed else []
     for kind, resources in windowed.items():
-        name = f"{connection.name}_windows"
+        name = f"{qualified_name(connection)}_windows"
         jobs.append(_job(connection, name if len(windowed) == 1 else f"{name}_{kind}", resources))
     return jobs
-
-
-def _kind(resource: Resource) -> str:
-    window = resource.window
-    return f"{window.grain}{window.days_ahead or ''}" if window else ""
 
 
 def _job(connection: Connection, name: str, resources: list[Resource]) -> ConnectionJob:

@@ -13,9 +13,8 @@ from datetime import datetime, timezone
 import dagster as dg
 
 from crm_assets.declarations.connections import Connection
-from crm_assets.orchestration.assets import asset_key
-from crm_assets.orchestration.automation.jobs import CONNECTION_TAG
 from crm_assets.orchestration.freshness import tolerance_of
+from crm_assets.orchestration.keys import CONNECTION_TAG, asset_key
 
 _EVENTS = {
     dg.DagsterEventType.STEP_FAILURE,

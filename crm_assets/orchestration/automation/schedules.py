@@ -15,8 +15,8 @@ import dagster as dg
 
 from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.system import Resource
-from crm_assets.orchestration.assets import asset_key
 from crm_assets.orchestration.automation.jobs import ConnectionJob
+from crm_assets.orchestration.keys import asset_key
 from crm_assets.orchestration.schedule_times import cron_of
 
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"

@@ -17,6 +17,7 @@ from crm_assets.orchestration.checks.freshness import freshness
 from crm_assets.orchestration.checks.primary_key import primary_key
 from crm_assets.orchestration.checks.report import CheckReport
 from crm_assets.orchestration.checks.schema import schema
+from crm_assets.orchestration.keys import asset_key
 from crm_assets.warehouse.session import WarehouseSession
 
 
@@ -46,7 +47,7 @@ CHECKS = {
 
 def check_specs(connection: Connection, resource: Resource) -> list[dg.AssetCheckSpec]:
     """Return the specs of a resource's checks."""
-    asset = dg.AssetKey([connection.name, resource.name])
+    asset = asset_key(connection, resource.name)
     return [
         dg.AssetCheckSpec(name, asset=asset, description=check.description, blocking=check.blocking)
         for name, check in CHECKS.items()
@@ -57,7 +58,7 @@ def evaluate(session: WarehouseSession, connection: Connection, resource: Resour
     """Evaluate one check against the warehouse."""
     report = CHECKS[name].evaluate(session, connection, resource)
     return dg.AssetCheckResult(
-        asset_key=[connection.name, resource.name],
+        asset_key=asset_key(connection, resource.name),
         check_name=name,
         passed=not report.problems and not report.warnings,
         severity=dg.AssetCheckSeverity.ERROR if report.problems else dg.AssetCheckSeverity.WARN,

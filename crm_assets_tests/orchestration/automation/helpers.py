@@ -41,7 +41,7 @@ def definitions_of(connections: Sequence[Connection], warehouse: Warehouse | Non
     """Return assets and automation of connections."""
     warehouse = warehouse or Warehouse(Path("data"))
     assets = [asset for one in connections for asset in with_freshness(one, connection_assets(one, warehouse))]
-    read = dg.Definitions(assets=assets, resources={"secrets": CrmSecrets(), "loader": StagedDltResource()})
+    read = dg.Definitions(assets=assets, resources={"crm_secrets": CrmSecrets(), "crm_loader": StagedDltResource()})
     return dg.Definitions.merge(read, automation(connections, warehouse))
 
 
@@ -57,6 +57,6 @@ def look(
 ) -> SensorExecutionData:
     """Evaluate a sensor."""
     with dg.build_sensor_context(
-        instance=instance, cursor=cursor, sensor_name=name, resources={"secrets": CrmSecrets()}
+        instance=instance, cursor=cursor, sensor_name=name, resources={"crm_secrets": CrmSecrets()}
     ) as context:
         return definitions.resolve_sensor_def(name).evaluate_tick(context)

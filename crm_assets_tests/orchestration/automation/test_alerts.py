@@ -75,7 +75,7 @@ class Watched:
         self.said = ""
 
     def look(self) -> None:
-        data = look(self.definitions, "alerts", self.house.instance, self.cursor)
+        data = look(self.definitions, "crm_alerts", self.house.instance, self.cursor)
         self.cursor, self.said = data.cursor or self.cursor, data.skip_message or ""
 
     def fail(self, connection: str, resource: str) -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.errors import SpecError
-from crm_assets.orchestration.automation.jobs import CONNECTION_TAG
 from crm_assets.orchestration.automation.schedules import RANGE_END, RANGE_START
+from crm_assets.orchestration.keys import CONNECTION_TAG
 from crm_assets.orchestration.schedule_times import cron_of
 from crm_assets_tests.conftest import only
 from crm_assets_tests.orchestration.automation.helpers import definitions_of, scheduled, tick, windowed
@@ -144,19 +144,5 @@ def test_only_what_is_enabled_runs_by_itself(connections: Connections) -> None:
     schedules = {one.name for one in repository.schedule_defs if one.default_status.value == "RUNNING"}
     sensors = {one.name: one for one in repository.sensor_defs if one.default_status.value == "RUNNING"}
     assert schedules == {"service_crm_lists_schedule", "service_crm_windows_schedule"}
-    assert set(sensors) == {"service_crm_changes", "alerts", "downstream"}
+    assert set(sensors) == {"service_crm_changes", "crm_alerts"}
     assert sensors["service_crm_changes"].minimum_interval_seconds == 45
-
-
-def test_what_is_downstream_has_one_sensor(connections: Connections) -> None:
-    @dg.asset(deps=[["service_crm", "tickets"]], automation_condition=dg.AutomationCondition.eager())
-    def model() -> None:
-        """Built on a table."""
-
-    read = definitions_of([connections["service_crm"]])
-    repository = dg.Definitions.merge(read, dg.Definitions(assets=[model])).get_repository_def()
-    sensors = {one.name for one in repository.sensor_defs if isinstance(one, dg.AutomationConditionSensorDefinition)}
-    assert sensors == {"downstream"}
-    selected = repository.get_sensor_def("downstream").asset_selection
-    assert selected
-    assert model.key in selected.resolve(repository.asset_graph)

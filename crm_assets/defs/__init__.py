@@ -1,0 +1,1 @@
+"""What this project defines: its CRM tables."""

@@ -1,0 +1,37 @@
+"""Asset keys, names and run tags: what Dagster calls the things of a connection."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.system import Resource
+
+CONNECTION_TAG = "crm/connection"
+FULL_TAG = "crm/full"
+"""Run tag that turns incremental reads into full refreshes."""
+
+
+def asset_key(connection: Connection, resource: str) -> dg.AssetKey:
+    """Return the key of a resource's table."""
+    return dg.AssetKey([*connection.key_prefix, connection.name, resource])
+
+
+def endpoint_key(connection: Connection, resource: Resource) -> dg.AssetKey:
+    """Return the key of a remote list."""
+    return dg.AssetKey([*connection.key_prefix, "api", connection.name, resource.name])
+
+
+def group_name(connection: Connection) -> str:
+    """Return the group of a connection's assets."""
+    return connection.group or connection.name
+
+
+def qualified_name(connection: Connection) -> str:
+    """Return a name for a connection's steps and jobs that is unique in a code location."""
+    return "__".join([*connection.key_prefix, connection.name])
+
+
+def partitions_kind(resource: Resource) -> str:
+    """Return what resources of one step and one job share: grain and days ahead; empty without a window."""
+    return f"{resource.window.grain}{resource.window.days_ahead or ''}" if resource.window else ""
