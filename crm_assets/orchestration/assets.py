@@ -10,7 +10,7 @@ from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.system import Resource
 from crm_assets.orchestration.checks import check_specs
 from crm_assets.orchestration.dlt_integration import CrmTranslator, StagedDltResource, asset_specs
-from crm_assets.orchestration.keys import asset_key, endpoint_key, group_name, partitions_kind, qualified_name
+from crm_assets.orchestration.keys import api_key, asset_key, group_name, partitions_kind, qualified_name
 from crm_assets.orchestration.materialize import ConnectionRun
 from crm_assets.orchestration.metadata import definition_metadata
 from crm_assets.orchestration.partitions import partitions_of
@@ -28,18 +28,15 @@ def connection_assets(connection: Connection, warehouse: Warehouse) -> Iterator[
         yield _step(connection, warehouse, list(resources), specs, suffix)
 
 
-def endpoint_specs(connection: Connection) -> list[dg.AssetSpec]:
-    """Return the remote lists as external assets, upstream of the tables."""
-    return [
-        dg.AssetSpec(
-            endpoint_key(connection, resource),
-            description=f"`{resource.endpoint.method} {resource.endpoint.path}` of {connection.system.title}",
-            group_name=group_name(connection),
-            kinds={"rest"},
-            metadata={"dagster/uri": f"{connection.base_url.rstrip('/')}/{resource.endpoint.path.lstrip('/')}"},
-        )
-        for resource in connection.system.resources
-    ]
+def api_spec(connection: Connection) -> dg.AssetSpec:
+    """Return the API as an external asset, upstream of all tables that are read from it."""
+    return dg.AssetSpec(
+        api_key(connection),
+        description=f"{connection.system.title}: {connection.system.description}",
+        group_name=group_name(connection),
+        kinds={"rest"},
+        metadata={"dagster/uri": connection.base_url, "lists": len(connection.system.resources)},
+    )
 
 
 def _specs(connection: Connection, warehouse: Warehouse) -> Callable[[str], dg.AssetSpec]:
@@ -48,7 +45,7 @@ def _specs(connection: Connection, warehouse: Warehouse) -> Callable[[str], dg.A
         parents = [asset_key(connection, resource.parent.resource)] if resource.parent else []
         return dg.AssetSpec(
             asset_key(connection, name),
-            deps=[endpoint_key(connection, resource), *parents],
+            deps=[api_key(connection), *parents],
             description=_description(connection, resource),
             group_name=group_name(connection),
             kinds={"dlt", warehouse.destination},

@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 from crm_assets.declarations.connections import Connection, load_connections
-from crm_assets.orchestration.assets import connection_assets, endpoint_specs
+from crm_assets.orchestration.assets import api_spec, connection_assets
 from crm_assets.orchestration.automation.compose import automation as automation_of
 from crm_assets.orchestration.dlt_integration import StagedDltResource
 from crm_assets.orchestration.freshness import with_freshness
@@ -71,6 +71,6 @@ def connection_definitions(
     assets: list[dg.AssetsDefinition | dg.AssetSpec] = []
     for connection in connections:
         assets += with_freshness(connection, connection_assets(connection, warehouse))
-        assets += endpoint_specs(connection)
+        assets.append(api_spec(connection))
     tables = dg.Definitions(assets=assets, resources={"crm_secrets": CrmSecrets(), "crm_loader": StagedDltResource()})
     return dg.Definitions.merge(tables, automation_of(connections, warehouse)) if automation else tables

@@ -17,9 +17,9 @@ def asset_key(connection: Connection, resource: str) -> dg.AssetKey:
     return dg.AssetKey([*connection.key_prefix, connection.name, resource])
 
 
-def endpoint_key(connection: Connection, resource: Resource) -> dg.AssetKey:
-    """Return the key of a remote list."""
-    return dg.AssetKey([*connection.key_prefix, "api", connection.name, resource.name])
+def api_key(connection: Connection) -> dg.AssetKey:
+    """Return the key of the API that a connection reads."""
+    return dg.AssetKey([*connection.key_prefix, "api", connection.name])
 
 
 def group_name(connection: Connection) -> str:

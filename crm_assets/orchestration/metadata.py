@@ -13,6 +13,7 @@ from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.columns import Column, ColumnType
 from crm_assets.declarations.models.system import Resource
 from crm_assets.extract.decode.duckdb_types import literal, quoted
+from crm_assets.orchestration.lineage import column_lineage, joins
 from crm_assets.warehouse.session import WarehouseSession
 
 if TYPE_CHECKING:
@@ -55,11 +56,19 @@ def definition_metadata(session_catalog: str, connection: Connection, resource: 
     return {
         "dagster/table_name": f"{session_catalog}.{connection.name}.{resource.name}",
         "dagster/column_schema": declared_columns(resource),
+        "dagster/column_lineage": column_lineage(connection, resource),
+        "references": ", ".join(sorted({one.resource for one in connection.system.references(resource)})) or "none",
+        "how_to_query": dg.MetadataValue.md(_query(connection, resource)),
         "primary_key": ", ".join(resource.primary_key),
         "mode": resource.mode,
         "verified": resource.verified,
         "dagster/code_references": _declared_in(connection.system.path),
     }
+
+
+def _query(connection: Connection, resource: Resource) -> str:
+    table = f"{connection.name}.{resource.name}__current"
+    return f"```sql\nselect * from {table} limit 10;\n```\n{joins(connection, resource)}".rstrip()
 
 
 def _declared_in(path: str) -> dg.CodeReferencesMetadataValue:

@@ -117,6 +117,7 @@ def _page(system: System, systems: list[System]) -> Iterator[str]:
         yield from (f"- {note}" for note in system.notes)
     yield from ("", "## Resources", "")
     yield from _overview(system)
+    yield from _diagram(system)
     for resource in system.resources:
         yield from ("", f"## {resource.name}", "")
         yield from _resource(resource)
@@ -193,6 +194,21 @@ def _overview(system: System) -> Iterator[str]:
         for resource in system.resources
     ]
     yield from table(("resource", "read by", "key", "pages", "ends with", "one list per row of", "rests on"), rows)
+
+
+def _diagram(system: System) -> Iterator[str]:
+    """Yield the entity diagram: an arrow from each resource to those its columns name rows of."""
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for resource in system.resources:
+        for reference in system.references(resource):
+            name = ".".join([reference.column, *reference.path])
+            arrows.setdefault((reference.resource, resource.name), []).append(name)
+    if not arrows:
+        return
+    yield from ("", "## How they hang together", "", "```mermaid", "erDiagram")
+    for (target, source), names in arrows.items():
+        yield f'    {target} ||--o{{ {source} : "{", ".join(dict.fromkeys(names))}"'
+    yield "```"
 
 
 def _resource(resource: Resource) -> Iterator[str]:

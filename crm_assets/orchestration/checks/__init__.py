@@ -15,6 +15,7 @@ from crm_assets.declarations.models.system import Resource
 from crm_assets.orchestration.checks.completeness import completeness
 from crm_assets.orchestration.checks.freshness import freshness
 from crm_assets.orchestration.checks.primary_key import primary_key
+from crm_assets.orchestration.checks.references import checkable, references
 from crm_assets.orchestration.checks.report import CheckReport
 from crm_assets.orchestration.checks.schema import schema
 from crm_assets.orchestration.keys import asset_key
@@ -23,12 +24,14 @@ from crm_assets.warehouse.session import WarehouseSession
 
 @dataclass(frozen=True)
 class Check:
-    """A check that every table has."""
+    """A check of tables."""
 
     description: str
     evaluate: Callable[[WarehouseSession, Connection, Resource], CheckReport]
     blocking: bool = False
     """Whether what is downstream in the same run waits for it."""
+    applies: Callable[[Connection, Resource], object] = lambda *_: True
+    """Whether a resource has it."""
 
 
 CHECKS = {
@@ -42,6 +45,7 @@ CHECKS = {
     ),
     "completeness": Check("The last read saw the end of its list, and every parent.", completeness, blocking=True),
     "freshness": Check("The last complete read of current data is no older than the schedule allows.", freshness),
+    "references": Check("Values that name rows of other tables find them.", references, applies=checkable),
 }
 
 
@@ -51,6 +55,7 @@ def check_specs(connection: Connection, resource: Resource) -> list[dg.AssetChec
     return [
         dg.AssetCheckSpec(name, asset=asset, description=check.description, blocking=check.blocking)
         for name, check in CHECKS.items()
+        if check.applies(connection, resource)
     ]
 
 

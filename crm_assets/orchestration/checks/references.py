@@ -1,0 +1,91 @@
+"""Do the values that name rows of other tables find them?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.columns import ColumnType
+from crm_assets.declarations.models.system import Reference, Resource
+from crm_assets.extract.decode.duckdb_types import quoted
+from crm_assets.orchestration.checks.report import OFFENDERS, CheckReport
+from crm_assets.warehouse.session import WarehouseSession
+
+
+def checkable(connection: Connection, resource: Resource) -> list[Reference]:
+    """Return the references that are values of their own; those inside of JSON are documented, not checked."""
+    references = connection.system.references(resource)
+    return [one for one in references if resource.columns[one.column].type is not ColumnType.JSON]
+
+
+def references(session: WarehouseSession, connection: Connection, resource: Resource) -> CheckReport:
+    """Look each value up in the table it refers to; a vendor may delete what others still name, so it only warns."""
+    declared = checkable(connection, resource)
+    report = CheckReport("", ";\n".join(_dangling_sql(session, resource, one) for one in declared))
+    if not session.columns(resource.name):
+        report.problems.append("the table does not exist yet; materialize the asset")
+        return report
+    found = [_look_up(session, resource, one) for one in declared if session.columns(one.resource)]
+    report.metadata |= {f"{one.column} found": round(one.share, 4) for one in found}
+    report.warnings += [
+        f"{one.missing:,} of {one.values:,} values of {one.column} are not in {one.resource}"
+        for one in found
+        if one.missing
+    ]
+    waiting = sorted({one.resource for one in declared if not session.columns(one.resource)})
+    checked = (
+        f"All values of {', '.join(one.column for one in found)} are found." if found else "Nothing to look up yet."
+    )
+    report.summary = checked + (f" Not loaded: {', '.join(waiting)}." if waiting else "")
+    report.add_offenders(
+        {"column": one.column, "value": value, "rows": rows, "missing in": one.resource}
+        for one in found
+        if one.missing
+        for value, rows in session.query(_dangling_sql(session, resource, one.reference))
+    )
+    return report
+
+
+@dataclass(frozen=True)
+class _LookUp:
+    reference: Reference
+    values: int
+    missing: int
+
+    @property
+    def column(self) -> str:
+        return self.reference.column
+
+    @property
+    def resource(self) -> str:
+        return self.reference.resource
+
+    @property
+    def share(self) -> float:
+        return 1 - self.missing / self.values if self.values else 1.0
+
+
+def _look_up(session: WarehouseSession, resource: Resource, reference: Reference) -> _LookUp:
+    ((values, missing),) = session.query(
+        f"SELECT count(*), count(CASE WHEN target.key IS NULL THEN 1 END) FROM {_joined(session, resource, reference)}"
+    )
+    return _LookUp(reference, values, missing)
+
+
+def _dangling_sql(session: WarehouseSession, resource: Resource, reference: Reference) -> str:
+    return (
+        f"SELECT source.value, source.times FROM {_joined(session, resource, reference)}\n"
+        f"WHERE target.key IS NULL ORDER BY source.times DESC LIMIT {OFFENDERS}"
+    )
+
+
+def _joined(session: WarehouseSession, resource: Resource, reference: Reference) -> str:
+    """Return the join of the distinct values with the keys they name, as text: systems mix 7 and ``"7"``."""
+    value, key = quoted(reference.column), quoted(reference.key)
+    return (
+        f"(SELECT CAST({value} AS VARCHAR) AS value, count(*) AS times FROM {session.table(resource.name)}\n"
+        f"  WHERE {value} IS NOT NULL AND _deleted_at IS NULL GROUP BY 1) AS source\n"
+        f"LEFT JOIN (SELECT DISTINCT CAST({key} AS VARCHAR) AS key\n"
+        f"  FROM {session.table(reference.resource)}) AS target\n"
+        f"  ON target.key = source.value"
+    )
