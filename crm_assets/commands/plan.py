@@ -20,8 +20,9 @@ from crm_assets.date_range import DateRange
 from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.system import RateLimit, Resource
 from crm_assets.extract.http.rate_limiter import spread
+from crm_assets.extract.read_report import ReadTask
 from crm_assets.orchestration.partitions import partitions_of, ranges_of
-from crm_assets.warehouse.planning import due_range, incremental_start
+from crm_assets.warehouse.planning import due_range, plan_reads
 from crm_assets.warehouse.read_history import History, history_of
 from crm_assets.warehouse.session import WarehouseSession
 from crm_assets.warehouse.warehouse import Warehouse
@@ -113,24 +114,11 @@ class _Planner:
         """Yield a line per resource, and one for each parent that would be read for its keys alone."""
         for _, group in groupby(sorted(resources, key=_kind), key=_kind):
             step = list(group)
-            read = {resource.name for resource in step}
-            parents = list(self._parents(step))
             span = self._span(step)
-            for resource in step:
-                yield self._line(resource, span, whole=resource in parents)
-            for parent in parents:
-                if parent.name not in read:
-                    yield self._swept(parent, f"the whole list, for the keys of {_children(parent, step)}")
-
-    def _parents(self, step: Iterable[Resource]) -> Iterator[Resource]:
-        seen: set[str] = set()
-        pending = list(step)
-        while pending:
-            parent = pending.pop().parent
-            if parent and parent.resource not in seen:
-                seen.add(parent.resource)
-                pending.append(self.connection.system.resource(parent.resource))
-                yield pending[-1]
+            spans = {resource.name: self._spans(resource, span) for resource in step if span}
+            tasks = plan_reads(self.session, self.connection, step, spans, full=self.full)
+            for task in sorted(tasks, key=lambda one: not one.load):
+                yield self._line(task, "" if task.load else f", for the keys of {_children(task.resource, tasks)}")
 
     def _span(self, step: list[Resource]) -> DateRange | None:
         """Return the days a step is run for: of all its resources as one span."""
@@ -140,32 +128,26 @@ class _Planner:
         due = [due_range(self.session, self.connection, resource, self.today) for resource in windowed]
         return DateRange(min(span.start for span in due), max(span.end for span in due))
 
-    def _line(self, resource: Resource, span: DateRange | None, whole: bool) -> Line:
-        if resource.window and span and not whole:
-            return self._windowed(resource, span)
-        since = None
-        if resource.incremental and self.session and not self.full and not whole:
-            since = incremental_start(self.session, self.connection, resource)
-        if since is None:
-            return self._swept(resource, "the whole list")
-        asks = f"changes since {since.astimezone(self.connection.zone):%Y-%m-%d %H:%M}"
-        history = self._history(resource, "incremental")
-        return Line(
-            resource.name, "incremental", asks, history.requests or self._parents_of(resource), bool(history.reads)
-        )
+    def _line(self, task: ReadTask, purpose: str) -> Line:
+        resource = task.resource
+        if task.mode == "window":
+            return self._windowed(resource, task.spans)
+        if resource.window and task.load:
+            return Line(resource.name, "window", f"no partition lies in {self.days}", 0, True)
+        history = self._history(resource, task.mode)
+        asks = f"{self._asks(task)}{purpose}{f' ({task.why})' if task.why else ''}"
+        return Line(resource.name, task.mode, asks, history.requests or self._parents_of(resource), bool(history.reads))
 
-    def _swept(self, resource: Resource, asks: str) -> Line:
-        history = self._history(resource, "full_refresh")
-        return Line(
-            resource.name, "full_refresh", asks, history.requests or self._parents_of(resource), bool(history.reads)
-        )
+    def _asks(self, task: ReadTask) -> str:
+        parent = task.resource.parent
+        changed = f" of changed {parent.resource}" if parent and task.some_parents else ""
+        if task.since is None:
+            return f"the lists{changed}" if changed else "the whole list"
+        return f"changes since {task.since.astimezone(self.connection.zone):%Y-%m-%d %H:%M}{changed}"
 
-    def _windowed(self, resource: Resource, span: DateRange) -> Line:
-        spans = self._spans(resource, span)
+    def _windowed(self, resource: Resource, spans: tuple[DateRange, ...]) -> Line:
         days = sum(one.days for one in spans)
-        if not days or resource.window is None:
-            return Line(resource.name, "window", f"no partition lies in {span}", 0, True)
-        lists = self._parents_of(resource) * (len(spans) + resource.window.include_undated)
+        lists = self._parents_of(resource) * (len(spans) + bool(resource.window and resource.window.include_undated))
         history = self._history(resource, "window")
         asks = f"{DateRange(spans[0].start, spans[-1].end)}, {days} day{'' if days == 1 else 's'}"
         return Line(resource.name, "window", asks, max(lists, math.ceil(history.per_day * days)), bool(history.reads))
@@ -200,8 +182,9 @@ def _kind(resource: Resource) -> str:
     return f"{resource.window.grain}{resource.window.days_ahead}" if resource.window else ""
 
 
-def _children(parent: Resource, step: Iterable[Resource]) -> str:
-    return ", ".join(child.name for child in step if child.parent and child.parent.resource == parent.name)
+def _children(parent: Resource, tasks: Iterable[ReadTask]) -> str:
+    children = (task.resource for task in tasks if task.resource.parent)
+    return ", ".join(child.name for child in children if child.parent and child.parent.resource == parent.name)
 
 
 def render(plans: Iterable[Plan]) -> RenderableType:

@@ -54,6 +54,7 @@ def check_resource(resource: Resource) -> None:
     ):
         if part:
             _check_column(resource, f"{key}.field", part.field)
+            _check_dated(resource, f"{key}.field", part.field)
             if start not in resource.wire_placeholders:
                 raise SpecError(f"no request holds {{{start}}}, so every read would be the whole list", f"key {key}")
 
@@ -62,6 +63,17 @@ def _check_column(resource: Resource, key: str, *names: str) -> None:
     for name in names:
         if name not in resource.columns:
             raise SpecError(unknown("column", name, resource.columns), f"key {key}")
+
+
+def _check_dated(resource: Resource, key: str, name: str) -> None:
+    """Anything but a time would start the next read wherever the server's greatest value happens to be."""
+    kind = resource.columns[name].type.value
+    if kind not in ("timestamp", "date"):
+        raise SpecError(
+            f"{name} is a {kind} column, and only a timestamp or a date can be compared with the present; "
+            f"if it holds times, declare it as timestamp (format: iso, epoch_s or epoch_ms)",
+            f"key {key}",
+        )
 
 
 def check_system(system: System) -> None:
@@ -120,6 +132,12 @@ def _check_parent(system: System, resource: Resource) -> None:
     if resource.parent.placeholder not in resource.wire_placeholders:
         raise SpecError(
             f"no request holds {{{resource.parent.placeholder}}}, so all parents would get the same list", *place
+        )
+    if resource.parent.only_changed and (resource.window or not system.resource(resource.parent.resource).incremental):
+        raise SpecError(
+            f"only_changed needs a parent with incremental: to know what changed, and a list without window:; "
+            f"leave it out to ask for the list of every row of {resource.parent.resource}",
+            *place,
         )
     _check_descent(system, resource)
 

@@ -106,7 +106,7 @@ class _Fetch:
         proof, started = reader.proof, time.perf_counter()
         proof.started_at = datetime.now(timezone.utc)
         try:
-            await reader.read(await self._parents(task, decoding))
+            await reader.read(*await self._parents(task, decoding))
             await decoding.run(spool.seal, proof)
             verify(proof)
         except ReadError as error:
@@ -126,14 +126,21 @@ class _Fetch:
     def _told(self, task: ReadTask, problem: str) -> str:
         return self._credentials.redact(f"{self._connection.name}.{task.resource.name}: {problem}")
 
-    async def _parents(self, task: ReadTask, decoding: DecodingThread) -> list[Any] | None:
+    async def _parents(self, task: ReadTask, decoding: DecodingThread) -> tuple[list[Any] | None, frozenset[Any]]:
+        """Return the keys of the parents to ask, and those among them that this run has not seen at the source."""
         parent = task.resource.parent
         if parent is None:
-            return None
+            return None, frozenset()
         reading = await asyncio.shield(self._readings[parent.resource])
         if reading.spool is None:
             raise ReadError(f"its parent could not be read ({reading.proof.reason})")
-        return await decoding.run(reading.spool.values, parent.field)
+        seen = await decoding.run(reading.spool.values, parent.field)
+        changes, unchanged = reading.task.resource.incremental, task.unchanged_parents
+        if changes and unchanged is not None:
+            times = await decoding.run(reading.spool.pairs, parent.field, changes.field)
+            seen = [key for key, changed in times if changed is None or unchanged.get(key) != changed]
+        unseen = dict.fromkeys(task.known_parents or ()).keys() - set(seen)
+        return [*(key for key in task.known_parents or () if key in unseen), *seen], frozenset(unseen)
 
 
 def verify(proof: ReadReport) -> None:
@@ -151,13 +158,14 @@ def verify(proof: ReadReport) -> None:
 
 
 def _with_parents(connection: Connection, tasks: list[ReadTask]) -> dict[str, ReadTask]:
-    """Add the parents of the lists; each is read whole, for a row that did not change has its list all the same."""
+    """Add the missing parents of the lists, and read in full those whose unchanged rows nobody knows from before."""
     wanted = {task.resource.name: task for task in tasks}
     pending = list(tasks)
     while pending:
-        parent = pending.pop().resource.parent
+        child = pending.pop()
+        parent = child.resource.parent
         task = wanted.get(parent.resource) if parent else None
-        if parent is None or (task and task.mode == "full_refresh"):
+        if parent is None or (task and (task.mode == "full_refresh" or child.known_parents is not None)):
             continue
         task = task or ReadTask(connection.system.resource(parent.resource), load=False)
         wanted[parent.resource] = replace(task, spans=(), since=None)

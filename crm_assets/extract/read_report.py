@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,14 +20,34 @@ class ReadTask:
     spans: tuple[DateRange, ...] = ()
     """Windows to ask for; empty for full and incremental reads."""
     since: datetime | None = None
-    """The cursor's starting point; ``None`` full refreshes."""
+    """Starting point of an incremental read, the earliest where every parent has its own; ``None`` reads in full."""
+    starts: Mapping[str, datetime] = field(default_factory=dict)
+    """Starting point by parent's key, as text; the lists of all other parents are read from their beginning."""
+    known_parents: tuple[Any, ...] | None = None
+    """Keys of loaded parents to ask beside those read in this run; ``None`` if the parent is read in full."""
+    unchanged_parents: Mapping[Any, Any] | None = None
+    """Change time of loaded parents by key: those that the parent's read shows with another one are asked, beside the
+    known ones; ``None`` to ask all it shows."""
     load: bool = True
     """Whether rows are loaded; a parent may be read for its keys alone."""
+    why: str = ""
+    """Why the read is what it is, where the declaration alone does not say."""
 
     @property
     def mode(self) -> str:
         """``window``, ``incremental`` or ``full_refresh``."""
-        return "window" if self.spans else "incremental" if self.since else "full_refresh"
+        return "window" if self.spans else "incremental" if self.since or self.some_parents else "full_refresh"
+
+    @property
+    def some_parents(self) -> bool:
+        """Whether only some of the parents are asked, so that what is not seen may still be there."""
+        return self.unchanged_parents is not None
+
+    def start_of(self, parent: object) -> datetime | None:
+        """Return where the list of a parent starts, or the only list; ``None`` for its beginning."""
+        if self.resource.parent is None or self.since is None:
+            return self.since
+        return self.starts.get(str(parent))
 
 
 @dataclass
@@ -64,6 +85,10 @@ class ReadReport:
     """Rows whose date lies outside the window that was asked for."""
     skipped: list[str] = field(default_factory=list)
     """Lists passed over because of an ignored status."""
+    passed_over: list[str] = field(default_factory=list)
+    """Keys of the parents whose lists were passed over, as text: nothing brought for them counts as read."""
+    gone_parents: int = 0
+    """Loaded parents that the source no longer has, as their lists showed."""
     parents: int | None = None
     reported_total: int | None = None
     """Number of records the API itself reported."""

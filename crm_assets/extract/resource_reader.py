@@ -15,6 +15,7 @@ from crm_assets.date_range import DateRange
 from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.json_path import path_text
 from crm_assets.declarations.models.endpoint import Endpoint
+from crm_assets.declarations.models.incremental import names_days
 from crm_assets.extract.decode.decoder import Records
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.client import ApiClient, Traffic
@@ -28,6 +29,8 @@ from crm_assets.extract.staging.staged_rows import ALL_ROWS, RowFilter, StagedRo
 
 ProgressCallback = Callable[[str, int, int], None]
 """Told a resource's name and its pages and rows so far."""
+_GONE = (404, 410)
+"""Statuses that say of a parent known from earlier reads alone that the source has deleted it."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class _Listing:
     values: dict[str, object]
     span: DateRange | None = None
     keep: RowFilter = ALL_ROWS
+    parent: Any = None
+    """The parent's key."""
 
     def __str__(self) -> str:
         parts = [f"{name} {value}" for name, value in self.values.items()]
@@ -78,17 +83,20 @@ class Reader:
         self._watch = watch
         self._rows = 0
         self._ended_by = ""
+        self._unseen: frozenset[Any] = frozenset()
 
-    async def read(self, parents: list[Any] | None) -> None:
+    async def read(self, parents: list[Any] | None, unseen: frozenset[Any] = frozenset()) -> None:
         """Read all lists to their ends.
 
         Args:
             parents: Values of the parent's column, one list each; ``None`` for a resource without a parent.
+            unseen: Those known from earlier reads alone; the source may have deleted them since.
 
         Raises:
             ReadError: One of the lists could not be read to its end.
         """
         self.proof.parents = None if parents is None else len(parents)
+        self._unseen = unseen
         listings = deque(self._listings(parents))
         workers = min(len(listings), self._connection.concurrency)
         try:
@@ -96,7 +104,8 @@ class Reader:
             await self._batches.finish()
         finally:
             self._batches.abandon()
-        if self.proof.lists == 0 and self.proof.skipped:
+        refused = len(self.proof.skipped) - self.proof.gone_parents
+        if self.proof.lists == 0 and refused and not self._task.some_parents:
             raise ReadError(f"nothing could be read: {self.proof.skipped[0]}")
         self.proof.reason = (
             self._ended_by if self.proof.lists == 1 else f"all {self.proof.lists} lists read to their end"
@@ -107,17 +116,18 @@ class Reader:
         for key in [None] if parents is None else parents:
             values: dict[str, object] = {parent.placeholder: key} if parent else {}
             if window is None or not self._task.spans:
-                yield _Listing(values)
+                yield _Listing(values, parent=key)
                 continue
             for span in self._task.spans:
-                yield self._windowed(values, span)
+                yield self._windowed(values, span, key)
             if window.include_undated:
-                yield _Listing(values, keep=RowFilter(include_undated=True))
+                yield _Listing(values, keep=RowFilter(include_undated=True), parent=key)
 
-    def _windowed(self, values: dict[str, object], span: DateRange) -> _Listing:
+    def _windowed(self, values: dict[str, object], span: DateRange, parent: Any) -> _Listing:
         window = self._task.resource.window
-        exact = window is None or window.format == "date"
-        return _Listing(values, span, ALL_ROWS if exact else RowFilter(before=span.instants(self._connection.zone)[1]))
+        exact = window is None or names_days(window.format)
+        keep = ALL_ROWS if exact else RowFilter(before=span.instants(self._connection.zone)[1])
+        return _Listing(values, span, keep, parent)
 
     async def _work(self, listings: deque[_Listing]) -> None:
         while listings:
@@ -127,13 +137,21 @@ class Reader:
             except UndecodableError:
                 raise
             except ReadError as error:
-                if error.status not in self._endpoint.error_handler.ignore_status_codes:
+                gone = listing.parent in self._unseen and error.status in _GONE
+                if not gone and error.status not in self._endpoint.error_handler.ignore_status_codes:
                     raise (error.at(str(listing)) if str(listing) else error) from error.__cause__
-                self.proof.skipped.append(f"{str(listing) or 'the list'}: {error.problem}")
+                self._pass_over(listing, error.problem, gone)
+
+    def _pass_over(self, listing: _Listing, problem: str, gone: bool) -> None:
+        self.proof.skipped.append(f"{str(listing) or 'the list'}: {problem}")
+        self.proof.gone_parents += gone
+        if self._task.resource.parent:
+            self.proof.passed_over.append(str(listing.parent))
 
     async def _list(self, listing: _Listing, listings: deque[_Listing]) -> None:
         walked, held, depth = PagingState(), [], self._depth(listing)
-        request = list_request(self._connection, self._task.resource, listing.values, listing.span, self._task.since)
+        since = self._task.start_of(listing.parent)
+        request = list_request(self._connection, self._task.resource, listing.values, listing.span, since)
         values = {**self._connection.params, **listing.values, **(_span_values(listing.span) if listing.span else {})}
         pages = walk(self._endpoint.paginator, request, self._fetcher(values), walked, self._connection.concurrency)
         async with aclosing(pages):  # type: ignore[type-var]  # an AsyncIterator is typed without aclose
@@ -157,7 +175,7 @@ class Reader:
         window = self._task.resource.window
         if listing.span is None or listing.span.days < 2 or (window and window.per_partition):
             raise ReadError(f"the API serves no more than {depth} rows of one query, and this window has as many")
-        return [self._windowed(listing.values, half) for half in listing.span.halves()]
+        return [self._windowed(listing.values, half, listing.parent) for half in listing.span.halves()]
 
     def _fetcher(self, values: dict[str, object]) -> Callable[[Request, str], Awaitable[Page]]:
         async def fetch(request: Request, name: str) -> Page:

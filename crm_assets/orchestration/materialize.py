@@ -25,7 +25,7 @@ from crm_assets.orchestration.partitions import ranges_of
 from crm_assets.orchestration.resources import CrmSecrets
 from crm_assets.warehouse.errors import WarehouseError
 from crm_assets.warehouse.load import finalize_load, staged_source
-from crm_assets.warehouse.planning import incremental_start, task_of
+from crm_assets.warehouse.planning import plan_reads
 from crm_assets.warehouse.session import WarehouseSession
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -91,11 +91,11 @@ class ConnectionRun:
     def _tasks(self, wanted: Iterable[Resource], folder: Path) -> list[ReadTask]:
         wanted = list(wanted)
         full = self.context.run.tags.get(FULL_TAG) == "true"
-        starts = {}
-        if any(resource.incremental for resource in wanted) and not full and self.warehouse.exists:
-            with self.warehouse.session(self.connection.name, folder, self.context.log.info) as session:
-                starts = {r.name: incremental_start(session, self.connection, r) for r in wanted if r.incremental}
-        return [task_of(r, self._spans(r), starts.get(r.name)) for r in wanted]
+        spans = {resource.name: self._spans(resource) for resource in wanted}
+        if not self.warehouse.exists or not any(one.incremental for one in self.connection.system.resources):
+            return plan_reads(None, self.connection, wanted, spans, full=full)
+        with self.warehouse.session(self.connection.name, folder, self.context.log.info) as session:
+            return plan_reads(session, self.connection, wanted, spans, full=full)
 
     def _spans(self, resource: Resource) -> tuple[DateRange, ...]:
         if resource.window is None or self.partitions is None:

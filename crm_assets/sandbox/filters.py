@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from crm_assets.declarations import Resource
 from crm_assets.declarations.models.base import PLACEHOLDER, placeholders
-from crm_assets.declarations.models.incremental import Incremental, TimeFormat, Window
+from crm_assets.declarations.models.incremental import Incremental, TimeFormat, Window, names_days
 from crm_assets.sandbox.draw import midnight
 from crm_assets.sandbox.errors import RefusedError
 
@@ -119,9 +119,12 @@ def _instant(value: Any, form: TimeFormat, zone: ZoneInfo, after: bool = False) 
     if form in ("epoch_s", "epoch_ms"):
         unit = timedelta(seconds=1) if form == "epoch_s" else timedelta(milliseconds=1)
         return _EPOCH + (int(text) + after) * unit
-    if form == "date" or _DAY.fullmatch(text):
-        return midnight(date.fromisoformat(text) + timedelta(days=after), zone)
-    found = datetime.fromisoformat(_readable(text))
+    if "%" in form:
+        found = datetime.strptime(text, form)  # noqa: DTZ007
+    else:
+        found = datetime.fromisoformat(f"{date.fromisoformat(text)}" if form == "date" else _readable(text))
+    if names_days(form) or _DAY.fullmatch(text):
+        return midnight(found.date() + timedelta(days=after), zone)
     found = found if found.tzinfo else found.replace(tzinfo=zone)
     return found + timedelta(milliseconds=after)
 

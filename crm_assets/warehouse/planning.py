@@ -2,50 +2,82 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta, timezone
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 
 from crm_assets.date_range import DateRange, merge_ranges
 from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.system import Resource
-from crm_assets.extract.decode.duckdb_types import quoted
 from crm_assets.extract.read_report import ReadTask
+from crm_assets.warehouse import read_log
+from crm_assets.warehouse.increments import starting_point
+from crm_assets.warehouse.parent_keys import change_times, changed_parents, loaded_parents
 from crm_assets.warehouse.session import WarehouseSession
 
 
-def incremental_start(session: WarehouseSession, connection: Connection, resource: Resource) -> datetime | None:
-    """Return where the next incremental read starts: the greatest loaded value less the lookback.
+def plan_reads(
+    session: WarehouseSession | None,
+    connection: Connection,
+    wanted: Sequence[Resource],
+    spans: Mapping[str, tuple[DateRange, ...]],
+    *,
+    full: bool = False,
+) -> list[ReadTask]:
+    """Return what is read of the wanted resources, and of the parents whose keys their lists need.
 
-    It is read from the table itself, so it can only move with committed data. ``None`` means a full refresh: nothing is
-    loaded yet, or the last full refresh is older than ``full_refresh_every``.
+    Args:
+        session: The open warehouse, or ``None`` where there is none yet.
+        connection: The account.
+        wanted: Resources to load.
+        spans: The windows asked for, by resource.
+        full: Whether incremental resources are read in full.
     """
-    incremental = resource.incremental
-    if incremental is None or not session.columns(resource.name) or _full_refresh_is_due(session, resource):
-        return None
-    ((greatest,),) = session.query(f"SELECT max({quoted(incremental.field)}) FROM {session.table(resource.name)}")
-    return None if greatest is None else _moment(greatest, connection) - incremental.lookback
+    planner = _Planner(session, connection, spans, full)
+    wanted_names = {resource.name for resource in wanted}
+    for resource in wanted:
+        planner.task(resource)
+    return [replace(task, load=name in wanted_names) for name, task in planner.tasks.items()]
 
 
-def task_of(resource: Resource, spans: tuple[DateRange, ...], since: datetime | None) -> ReadTask:
-    """Return the task of one resource of a run."""
-    return ReadTask(resource, spans=spans if resource.window else (), since=since if resource.incremental else None)
+@dataclass
+class _Planner:
+    session: WarehouseSession | None
+    connection: Connection
+    spans: Mapping[str, tuple[DateRange, ...]]
+    full: bool
+    tasks: dict[str, ReadTask] = field(default_factory=dict)
 
+    def task(self, resource: Resource) -> ReadTask:
+        """Return the task of a resource; its parents are planned before it."""
+        if resource.name not in self.tasks:
+            parent = self.task(self.connection.system.resource(resource.parent.resource)) if resource.parent else None
+            self.tasks[resource.name] = self._with_parents(self._alone(resource), parent)
+        return self.tasks[resource.name]
 
-def _full_refresh_is_due(session: WarehouseSession, resource: Resource) -> bool:
-    if resource.incremental is None or resource.incremental.full_refresh_every is None or not session.columns("_reads"):
-        return False
-    ((latest,),) = session.query(
-        f"SELECT max(finished_at) FROM {session.table('_reads')} "
-        f"WHERE resource = %s AND mode = 'full_refresh' AND complete",
-        resource.name,
-    )
-    return latest is None or datetime.now(timezone.utc) - latest > resource.incremental.full_refresh_every
+    def _alone(self, resource: Resource) -> ReadTask:
+        if resource.window:
+            return ReadTask(resource, spans=self.spans.get(resource.name, ()))
+        if resource.incremental is None:
+            return ReadTask(resource)
+        if self.full:
+            return ReadTask(resource, why="a full refresh was asked for")
+        start = starting_point(self.session, self.connection, resource)
+        return ReadTask(resource, since=start.since, starts=start.by_parent, why=start.why)
 
-
-def _moment(value: Any, connection: Connection) -> datetime:
-    if isinstance(value, datetime):
-        return value if value.tzinfo else value.replace(tzinfo=timezone.utc)
-    return datetime.combine(value, time(), connection.zone)
+    def _with_parents(self, task: ReadTask, above: ReadTask | None) -> ReadTask:
+        parent = task.resource.parent
+        if parent is None or above is None or self.session is None or above.mode != "incremental":
+            return task
+        last = read_log.last_complete(self.session, task.resource.name)
+        due = task.resource.incremental is not None and task.since is None
+        if parent.only_changed and last and not due:
+            return replace(
+                task,
+                known_parents=changed_parents(self.session, parent, last),
+                unchanged_parents=change_times(self.session, parent, above),
+            )
+        return replace(task, known_parents=loaded_parents(self.session, parent))
 
 
 def due_range(session: WarehouseSession | None, connection: Connection, resource: Resource, today: date) -> DateRange:

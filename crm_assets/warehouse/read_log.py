@@ -50,6 +50,8 @@ _DETAILS = (
     "misfits",
     "unknown",
     "skipped",
+    "passed_over",
+    "gone_parents",
     "parents",
     "reported_total",
     "concurrency",
@@ -72,6 +74,7 @@ class LastRead:
     rejected: int
     strays: int
     delete_refused: int
+    started_at: datetime
     finished_at: datetime
     details: dict[str, Any]
 
@@ -104,14 +107,23 @@ def last_read(session: WarehouseSession, resource: str) -> LastRead | None:
     """Return the latest entry of a resource, or ``None`` where it was never read."""
     if not session.columns(TABLE):
         return None
+    return _latest(session, resource)
+
+
+def last_complete(session: WarehouseSession, resource: str) -> LastRead | None:
+    """Return the latest entry of a complete read of a resource, or ``None`` where there is none."""
+    return _latest(session, resource, "complete") if session.columns(TABLE) else None
+
+
+def _latest(session: WarehouseSession, resource: str, where: str = "true") -> LastRead | None:
     names = list(LastRead.__dataclass_fields__)
-    rows = session.query(last_read_sql(session, resource, names))
+    rows = session.query(last_read_sql(session, resource, names, where))
     return LastRead(**{**dict(zip(names, rows[0], strict=True)), "details": json.loads(rows[0][-1])}) if rows else None
 
 
-def last_read_sql(session: WarehouseSession, resource: str, names: list[str]) -> str:
-    """Return the query of the latest entry."""
+def last_read_sql(session: WarehouseSession, resource: str, names: list[str], where: str = "true") -> str:
+    """Return the query of the latest entry that fulfils a condition."""
     return (
-        f"SELECT {', '.join(names)} FROM {session.table(TABLE)} WHERE resource = {literal(resource)} "
+        f"SELECT {', '.join(names)} FROM {session.table(TABLE)} WHERE resource = {literal(resource)} AND {where} "
         f"ORDER BY finished_at DESC LIMIT 1"
     )

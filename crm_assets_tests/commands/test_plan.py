@@ -124,7 +124,7 @@ def test_cursors_start_where_the_next_run_would(loaded: Installation) -> None:
     loaded.materialize("service_crm/tickets")
     assert planned(service, loaded.warehouse, "tickets")["tickets"].known
     full = planned(service, loaded.warehouse, "tickets", full=True)["tickets"]
-    assert (full.mode, full.asks, full.known) == ("full_refresh", "the whole list", True)
+    assert (full.mode, full.asks, full.known) == ("full_refresh", "the whole list (a full refresh was asked for)", True)
 
 
 def test_loaded_days_are_not_due_but_the_trailing_ones_are(loaded: Installation) -> None:

@@ -126,11 +126,7 @@ def filter_words(resource: Resource) -> str:
         return f"By date with {_template(window)}. {_window(window)}"
     if incremental:
         back = f"{_span(incremental.lookback)} before the newest loaded {code(incremental.field)}"
-        again = (
-            f" The whole list again after {_span(incremental.full_refresh_every)}."
-            if incremental.full_refresh_every
-            else ""
-        )
+        again = f" The whole list again after {_span(incremental.full_refresh_every)}."
         return f"Changes with {_template(incremental)}. A run starts {back}.{again}"
     return ""
 

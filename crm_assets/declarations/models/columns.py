@@ -43,6 +43,8 @@ class Column(Spec):
     """Path on the wire when it differs from the name, or ``{placeholder}`` for a value of the request itself."""
     format: Literal["iso", "epoch_s", "epoch_ms"] = "iso"
     """How a timestamp or date stands on the wire; ISO 8601 text is understood in every case."""
+    timezone: str | None = None
+    """Time zone of times without an offset, where it is not the connection's."""
     examples: tuple[Any, ...] = ()
     """Values the API is known to use; the sandbox draws from them."""
     references: dict[str, str] = Field(default_factory=dict)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from crm_assets.declarations.models.base import Spec
 
@@ -23,7 +23,29 @@ def _duration(value: Any) -> Any:
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
-TimeFormat = Literal["date", "iso", "epoch_s", "epoch_ms"]
+
+
+def _time_format(value: str) -> str:
+    try:
+        readable = "%" in value and datetime.strptime(_DAY.strftime(value), value).date() == _DAY.date()  # noqa: DTZ007
+    except ValueError:
+        readable = False
+    if value not in _TIME_FORMATS and not readable:
+        raise ValueError(f"expected {', '.join(_TIME_FORMATS)} or a pattern such as %Y-%m-%d %H:%M:%S, got {value!r}")
+    return value
+
+
+_DAY = datetime(2024, 11, 23, tzinfo=timezone.utc)
+_EVENING = _DAY.replace(hour=22, minute=59, second=58)
+_TIME_FORMATS = ("date", "iso", "local", "epoch_s", "epoch_ms")
+TimeFormat = Annotated[str, AfterValidator(_time_format)]
+"""How a request writes times: by name, or as a pattern of ``strftime``. ``iso`` and epochs name an instant; ``date``,
+``local`` (ISO 8601 without an offset) and patterns are in the time zone of the column, or else of the connection."""
+
+
+def names_days(format_: TimeFormat) -> bool:
+    """Whether a format says the day and nothing finer."""
+    return format_ == "date" or ("%" in format_ and _DAY.strftime(format_) == _EVENING.strftime(format_))
 
 
 class Incremental(Spec):
@@ -38,8 +60,8 @@ class Incremental(Spec):
     format: TimeFormat = "iso"
     lookback: Duration = timedelta(hours=1)
     """How far before the greatest loaded value to start, for late and equal timestamps."""
-    full_refresh_every: Duration | None = None
-    """Read the whole list again when the last full refresh is older (only those see deletes)."""
+    full_refresh_every: Duration = timedelta(days=7)
+    """Read the whole list again when the last full refresh is older: it sees deletes, and whatever else was missed."""
 
 
 class Window(Spec):

@@ -73,6 +73,8 @@ class Parent(Spec):
     """The parent's column whose value fills the placeholder."""
     placeholder: str
     """Name of the placeholder."""
+    only_changed: bool = False
+    """Ask only the parents that changed since the last read; all of them when the parent is read in full."""
 
 
 class Resource(Spec):

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from crm_assets.date_range import DateRange
 from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.base import deep_merge, fill, fill_url
-from crm_assets.declarations.models.incremental import Incremental, TimeFormat, Window
+from crm_assets.declarations.models.incremental import Incremental, TimeFormat, Window, names_days
 from crm_assets.declarations.models.system import Resource
 from crm_assets.extract.errors import ReadError
 
@@ -68,10 +68,13 @@ def list_request(
     if span and resource.window:
         filters = resource.window
         asked = span.widened(filters.padding_days)
-        values |= window_values(asked, filters.format, filters.end, connection.zone)
+        zone = zone_of(connection, resource, filters.field)
+        values |= window_values(asked.instants(connection.zone), filters.format, filters.end, zone)
     elif since and resource.incremental:
         filters = resource.incremental
-        values["incremental.start_value"] = moment_text(since, resource.incremental.format, connection.zone)
+        values["incremental.start_value"] = start_text(
+            since, filters.format, zone_of(connection, resource, filters.field)
+        )
     try:
         path = fill_url(endpoint.path, values)
     except ValueError as error:
@@ -86,26 +89,59 @@ def list_request(
     )
 
 
-def window_values(span: DateRange, format_: TimeFormat, end: str, zone: ZoneInfo) -> dict[str, object]:
+def zone_of(connection: Connection, resource: Resource, column: str) -> ZoneInfo:
+    """Return the time zone in which the API writes and reads a column's times, where they have no offset."""
+    name = resource.columns[column].timezone
+    return ZoneInfo(name) if name else connection.zone
+
+
+def window_values(
+    instants: tuple[datetime, datetime], format_: TimeFormat, end: str, zone: ZoneInfo
+) -> dict[str, object]:
     """Return ``window_start`` and ``window_end`` as the API wants them.
 
     A date that the API counts into the window is the span's last day; a moment is always the first one after the
     span (rows at exactly that moment are left to the window they begin).
+
+    Args:
+        instants: First moment of the window, and the first after it.
+        format_: How the API wants them.
+        end: Whether it counts the last one in: ``inclusive`` or ``exclusive``.
+        zone: Time zone of dates and times without an offset.
     """
-    first, after = span.instants(zone)
-    if format_ == "date":
-        last = span.end - timedelta(days=1) if end == "inclusive" else span.end
-        return {"window_start": span.start.isoformat(), "window_end": last.isoformat()}
+    first, after = instants
+    if names_days(format_) and end == "inclusive":
+        after -= timedelta(microseconds=1)
     return {"window_start": moment_text(first, format_, zone), "window_end": moment_text(after, format_, zone)}
 
 
+def start_text(moment: datetime, format_: TimeFormat, zone: ZoneInfo) -> object:
+    """Return a starting point as the API wants it, never later than meant.
+
+    An hour that clocks repeat has each time twice. The first of both is written as the hour before, because the API may
+    read it as the second one.
+    """
+    local = moment.astimezone(timezone.utc).astimezone(zone)
+    repeated = local.replace(fold=1).utcoffset() != local.utcoffset()
+    if repeated and not local.fold and (format_ == "local" or "%" in format_):
+        moment -= (local.utcoffset() or timedelta(0)) - (local.replace(fold=1).utcoffset() or timedelta(0))
+    return moment_text(moment, format_, zone)
+
+
 def moment_text(moment: datetime, format_: TimeFormat, zone: ZoneInfo) -> object:
-    """Return a moment as the API wants it: a day, ISO 8601 in UTC, or an epoch number."""
-    if format_ == "date":
-        return moment.astimezone(zone).date().isoformat()
-    if format_ == "iso":
-        return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return int(moment.timestamp() * (1000 if format_ == "epoch_ms" else 1))
+    """Return a moment as the API wants it: a day or time of the zone, ISO 8601 in UTC, or an epoch number."""
+    utc = moment.astimezone(timezone.utc)
+    match format_:
+        case "date":
+            return utc.astimezone(zone).date().isoformat()
+        case "local":
+            return utc.astimezone(zone).replace(tzinfo=None).isoformat(timespec="seconds")
+        case "iso":
+            return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        case "epoch_s" | "epoch_ms":
+            return int(utc.timestamp() * (1000 if format_ == "epoch_ms" else 1))
+        case pattern:
+            return utc.astimezone(zone).strftime(pattern)
 
 
 def _items(value: Any) -> list[Any]:

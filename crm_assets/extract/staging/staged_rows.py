@@ -108,6 +108,12 @@ class StagedRows:
         query = f"SELECT DISTINCT {quoted(column)} FROM {self._source} WHERE {quoted(column)} IS NOT NULL ORDER BY 1"
         return [value for (value,) in self._database.execute(query).fetchall()]
 
+    def pairs(self, column: str, other: str) -> list[tuple[Any, Any]]:
+        """Return the distinct pairs of two columns, the first of which is not null."""
+        columns = f"{quoted(column)}, {quoted(other)}"
+        query = f"SELECT DISTINCT {columns} FROM {self._source} WHERE {quoted(column)} IS NOT NULL ORDER BY 1"
+        return self._database.execute(query).fetchall()
+
     @property
     def _source(self) -> str:
         return f"read_parquet({literal(str(self.path))}, file_row_number = true)"

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 
 import duckdb
@@ -20,18 +20,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.incremental import names_days
 from crm_assets.declarations.models.system import Resource
 from crm_assets.extract.decode.decoder import Decoder, Records
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.client import ApiClient, Traffic
 from crm_assets.extract.http.credentials import Credentials
 from crm_assets.extract.http.rate_limiter import RateLimiter
-from crm_assets.extract.http.request import Request, list_request
+from crm_assets.extract.http.request import Request, list_request, zone_of
 from crm_assets.extract.paging.page import Page, PagingState
 from crm_assets.extract.paging.paginate import walk
 from crm_assets.extract.paging.response_body import open_body, unreadable, with_selector
-from crm_assets.warehouse.planning import incremental_start
-from crm_assets.warehouse.session import WarehouseSession
+from crm_assets.warehouse.increments import moment_of
 
 PATIENCE = 40.0
 """Seconds for all questions of a connection; Dagster gives a sensor sixty."""
@@ -46,14 +46,6 @@ class Finding:
     """A value newer than the cursor, if there is one."""
     problem: str = ""
     """Why it could not be found out, as a clause."""
-
-
-def greatest_loaded(session: WarehouseSession, connection: Connection, resource: Resource) -> datetime | None:
-    """Return the greatest loaded value of a resource's cursor, or ``None`` where nothing is loaded."""
-    if resource.incremental is None:
-        return None
-    exact = resource.incremental.model_copy(update={"lookback": timedelta(0), "full_refresh_every": None})
-    return incremental_start(session, connection, resource.model_copy(update={"incremental": exact}))
 
 
 def ask(
@@ -114,7 +106,7 @@ class _Question:
         """
         cursor, walked = self._resource.incremental, PagingState()
         # A filter by days leaves out or repeats the day itself; its lookback is what makes up for that.
-        since = greatest - cursor.lookback if cursor and cursor.format == "date" else greatest
+        since = greatest - cursor.lookback if cursor and names_days(cursor.format) else greatest
         request = list_request(self._connection, self._resource, {}, since=since)
         pages = walk(self._resource.endpoint.paginator, request, self._fetch, walked, ahead=1)
         async with aclosing(pages):  # type: ignore[type-var]  # an AsyncIterator is typed without aclose
@@ -144,7 +136,9 @@ class _Question:
             rows, _ = self._decoder.decode([records])
         except (duckdb.Error, pa.ArrowException) as error:
             raise ReadError(f"its records cannot be decoded ({str(error).splitlines()[0]})") from error
-        value: date | datetime | None = pc.max(rows[cursor.field]).as_py() if cursor else None
-        if isinstance(value, datetime) or value is None:
-            return value.astimezone(timezone.utc) if value else None
-        return datetime.combine(value, time(), self._connection.zone)
+        if cursor is None:
+            return None
+        zone, now = zone_of(self._connection, self._resource, cursor.field), datetime.now(timezone.utc)
+        found = [moment_of(value, zone) for value in pc.unique(rows[cursor.field]).drop_null().to_pylist()]
+        # A time in the future is not news: once reported, it would hide everything that changes until then.
+        return max((moment.astimezone(timezone.utc) for moment in found if moment <= now), default=None)

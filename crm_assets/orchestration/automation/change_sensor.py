@@ -15,6 +15,7 @@ from crm_assets.orchestration.automation.jobs import ConnectionJob
 from crm_assets.orchestration.keys import asset_key
 from crm_assets.orchestration.resources import CrmSecrets
 from crm_assets.warehouse.errors import WarehouseError
+from crm_assets.warehouse.increments import greatest_loaded
 from crm_assets.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -81,8 +82,6 @@ def _evaluate(
 
 def _loaded(job: ConnectionJob, warehouse: Warehouse, context: dg.SensorEvaluationContext) -> dict[str, datetime]:
     """Return the greatest loaded values; the warehouse is open for these queries and no longer."""
-    from crm_assets.orchestration.automation.change_query import greatest_loaded
-
     if not warehouse.exists:
         return {}
     with (

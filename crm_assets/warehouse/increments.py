@@ -1,0 +1,167 @@
+"""Increments: where the next read of what changed starts, from the table itself and the read log.
+
+Both move only with committed data. A start is the greatest loaded time that lies before the beginning of the read that
+brought it, less the lookback: what changed while that read went on may have been missed by it, and a time that lies in
+the future says nothing about what was read. Lists that hang on parents start where their own rows end, so that a parent
+that is new, or was passed over, is read from its beginning.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timezone
+from zoneinfo import ZoneInfo
+
+from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.incremental import Incremental
+from crm_assets.declarations.models.system import Resource
+from crm_assets.extract.decode.duckdb_types import quoted
+from crm_assets.extract.http.request import zone_of
+from crm_assets.warehouse import read_log
+from crm_assets.warehouse.session import WarehouseSession
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where an incremental read starts."""
+
+    since: datetime | None = None
+    """The starting point, the earliest where parents have their own; ``None`` for a full refresh."""
+    by_parent: Mapping[str, datetime] = field(default_factory=dict)
+    """Starting point by the parent's key, as text."""
+    why: str = ""
+    """Why it is a full refresh."""
+
+
+def starting_point(session: WarehouseSession | None, connection: Connection, resource: Resource) -> Start:
+    """Return where the next incremental read of a resource starts.
+
+    Raises:
+        ValueError: The resource is not read by increments.
+    """
+    incremental = resource.incremental
+    if incremental is None:
+        raise ValueError(f"{resource.name} has no incremental")
+    if session is None or not session.columns(resource.name) or not session.columns(read_log.TABLE):
+        return Start(why="nothing is loaded yet")
+    if why := _full_refresh_reason(session, connection, resource, incremental):
+        return Start(why=why)
+    if resource.parent is None:
+        since = _only_list(session, connection, resource, incremental)
+        return Start(since, why="" if since else f"no loaded row has a {incremental.field}")
+    column = _parent_column(resource)
+    if column is None:
+        return Start(why=f"no column holds {{{resource.parent.placeholder}}}, so nothing says where each list ended")
+    starts = _by_parent(session, connection, resource, incremental, column)
+    return Start(min(starts.values(), default=None), starts, "" if starts else f"no row has a {incremental.field}")
+
+
+def greatest_loaded(session: WarehouseSession, connection: Connection, resource: Resource) -> datetime | None:
+    """Return the greatest loaded change time that is not in the future, or ``None`` where there is none."""
+    if resource.incremental is None or not session.columns(resource.name):
+        return None
+    zone, now = zone_of(connection, resource, resource.incremental.field), datetime.now(timezone.utc)
+    column = quoted(resource.incremental.field)
+    ((greatest,),) = session.query(
+        f"SELECT max({column}) FROM {session.table(resource.name)} WHERE {column} <= {_bound(resource, now, zone)}"
+    )
+    return None if greatest is None else moment_of(greatest, zone)
+
+
+def _full_refresh_reason(
+    session: WarehouseSession, connection: Connection, resource: Resource, incremental: Incremental
+) -> str:
+    ((latest,),) = session.query(
+        f"SELECT max(finished_at) FROM {session.table(read_log.TABLE)} "
+        f"WHERE resource = %s AND mode = 'full_refresh' AND complete",
+        resource.name,
+    )
+    if latest is None:
+        return "no full refresh is on record"
+    if datetime.now(timezone.utc) - latest > incremental.full_refresh_every:
+        return f"the last full refresh was on {latest.astimezone(connection.zone):%Y-%m-%d}"
+    children = [one.name for one in connection.system.resources if one.parent and one.parent.resource == resource.name]
+    for child in children:
+        last = read_log.last_complete(session, child)
+        if last and last.details.get("gone_parents") and last.finished_at > latest:
+            return f"{child} found rows of it deleted at the source"
+    return ""
+
+
+def _only_list(
+    session: WarehouseSession, connection: Connection, resource: Resource, incremental: Incremental
+) -> datetime | None:
+    last, zone = read_log.last_complete(session, resource.name), zone_of(connection, resource, incremental.field)
+    if last is None:
+        return None
+    began, column = min(last.started_at, datetime.now(timezone.utc)), quoted(incremental.field)
+    ((greatest, past),) = session.query(
+        f"SELECT max({column}), max(CASE WHEN {column} <= {_bound(resource, began, zone)} THEN {column} END) "
+        f"FROM {session.table(resource.name)}"
+    )
+    if greatest is None:
+        return None
+    return _start(began if past is None else past, incremental, zone)
+
+
+def _parent_column(resource: Resource) -> str | None:
+    placeholder = resource.parent.placeholder if resource.parent else None
+    return next((name for name, column in resource.columns.items() if column.placeholder == placeholder), None)
+
+
+def _by_parent(
+    session: WarehouseSession, connection: Connection, resource: Resource, incremental: Incremental, parent: str
+) -> dict[str, datetime]:
+    """Return where each parent's list starts; a parent without trusted rows is not in it."""
+    zone, now, column = zone_of(connection, resource, incremental.field), datetime.now(timezone.utc), incremental.field
+    untrusted = _passed_over(session, resource)
+    trusted = f" AND NOT (_read_id = %s AND CAST({quoted(parent)} AS VARCHAR) = %s)" * len(untrusted)
+    bound = "CAST(began AT TIME ZONE %s AS DATE)" if _is_date(resource) else "began"
+    rows = session.query(
+        # A list's own bound is the latest read that brought rows of it.
+        f"SELECT CAST(parent AS VARCHAR), max(began), max(CASE WHEN changed <= {bound} THEN changed END) FROM ("
+        f"SELECT {quoted(parent)} AS parent, {quoted(column)} AS changed, _read_id, "
+        f"max(started_at) OVER (PARTITION BY {quoted(parent)}) AS began "
+        f"FROM {session.table(resource.name)} JOIN {session.table(read_log.TABLE)} ON _read_id = read_id "
+        f"WHERE complete AND {quoted(column)} IS NOT NULL AND {quoted(parent)} IS NOT NULL{trusted}) AS changes "
+        f"GROUP BY 1",
+        *([str(zone)] if _is_date(resource) else []),
+        *(value for pair in untrusted for value in pair),
+    )
+    return {key: _start(min(began, now) if past is None else past, incremental, zone) for key, began, past in rows}
+
+
+def _start(newest: date | datetime, incremental: Incremental, zone: ZoneInfo) -> datetime:
+    """Return the newest change time less the lookback; in an hour that clocks repeat, its first occurrence counts."""
+    return moment_of(newest, zone).astimezone(zone).replace(fold=0).astimezone(timezone.utc) - incremental.lookback
+
+
+def _passed_over(session: WarehouseSession, resource: Resource) -> list[tuple[str, str]]:
+    """Return which reads passed over which parents: rows of them may be the first pages of a list that broke off."""
+    reads = session.query(
+        f"SELECT read_id, details FROM {session.table(read_log.TABLE)} WHERE resource = %s AND complete "
+        f"AND details LIKE %s",
+        resource.name,
+        '%"passed_over": ["%',
+    )
+    return [(read_id, key) for read_id, details in reads for key in json.loads(details)["passed_over"]]
+
+
+def _is_date(resource: Resource) -> bool:
+    return resource.incremental is not None and resource.columns[resource.incremental.field].type.value == "date"
+
+
+def _bound(resource: Resource, moment: datetime, zone: ZoneInfo) -> str:
+    """Return the SQL literal of a moment, or of its day, to compare the change times with."""
+    if _is_date(resource):
+        return f"DATE '{moment.astimezone(zone).date().isoformat()}'"
+    return f"TIMESTAMP WITH TIME ZONE '{moment.astimezone(timezone.utc).isoformat()}'"
+
+
+def moment_of(value: date | datetime, zone: ZoneInfo) -> datetime:
+    """Return a change time as a moment; a day begins at midnight of the zone."""
+    if not isinstance(value, datetime):
+        return datetime.combine(value, time(), zone)
+    return value if value.tzinfo else value.replace(tzinfo=timezone.utc)

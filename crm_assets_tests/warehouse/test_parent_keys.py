@@ -1,0 +1,127 @@
+"""Lists of a parent that is read by change: its unchanged rows have their lists, and are not read again for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from crm_assets_tests.conftest import Build
+from crm_assets_tests.warehouse.living_api import Heard, LivingApi, listing, living_api
+from crm_assets_tests.warehouse.test_increments import DAY, NOW, SINCE, Boards, since
+
+BOARDS = listing("boards", {"updated_at": "timestamp"}, incremental=SINCE)
+CARDS = listing(
+    "cards",
+    {"board_id": {"type": "bigint", "source": "{board_id}"}, "updated_at": "timestamp"},
+    endpoint={"path": "/boards/{board_id}/cards"},
+)
+
+
+@pytest.fixture(autouse=True)
+def _secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCES__DESK__TOKEN", "a-token-0123456789")
+
+
+@pytest.fixture
+def boards() -> Boards:
+    found = Boards()
+    found.cards = {1: {11: NOW - 9 * DAY}, 2: {21: NOW - 9 * DAY}}
+    return found
+
+
+@pytest.fixture
+def cards(house: Build, tmp_path: Path, boards: Boards) -> Iterator[LivingApi]:
+    """Boards read by change, and the cards of each."""
+    with living_api(house, tmp_path, boards.answer, BOARDS, CARDS) as api:
+        yield api
+
+
+@pytest.fixture
+def changed_cards(house: Build, tmp_path: Path, boards: Boards) -> Iterator[LivingApi]:
+    """Boards read by change, and the cards of those that changed."""
+    some = {**CARDS, "parent": {"resource": "boards", "only_changed": True}}
+    with living_api(house, tmp_path, boards.answer, BOARDS, some) as api:
+        yield api
+
+
+def asked(heard: list[Heard]) -> tuple[bool, list[int]]:
+    """Return whether the boards were read by change, and the boards whose cards were asked for."""
+    (first,) = [one for one in heard if one.path == "/boards"]
+    return since(first) is not None, sorted(int(one.path.split("/")[2]) for one in heard if one.path != "/boards")
+
+
+def test_a_child_list_does_not_make_its_parent_be_read_in_full(cards: LivingApi, boards: Boards) -> None:
+    assert asked(cards.sync()) == (False, [1, 2])
+    boards.cards[3] = {31: NOW - 40 * DAY}
+    boards.changed[3] = NOW
+    boards.cards[1][12] = NOW
+    assert asked(cards.sync()) == (True, [1, 2, 3])
+    assert cards.ids("cards") == [11, 12, 21, 31]
+
+
+def test_the_child_alone_reads_the_changes_of_its_parent(cards: LivingApi, boards: Boards) -> None:
+    cards.sync()
+    boards.cards[3] = {31: NOW - 40 * DAY}
+    boards.changed[3] = NOW
+    assert asked(cards.sync("cards")) == (True, [1, 2, 3])
+    assert (cards.ids("cards"), cards.ids("boards")) == ([11, 21, 31], [1, 2])
+
+
+def test_a_parent_that_is_gone_is_passed_over_and_found_by_the_next_run(cards: LivingApi, boards: Boards) -> None:
+    boards.cards |= {key: {key * 10 + 1: NOW - 9 * DAY} for key in range(3, 8)}
+    cards.sync()
+    del boards.cards[2]
+    assert asked(cards.sync()) == (True, [1, 2, 3, 4, 5, 6, 7])
+    assert "board_id 2" in cards.complaints("cards")
+    assert cards.ids("cards") == [11, 21, 31, 41, 51, 61, 71]
+    assert asked(cards.sync()) == (False, [1, 3, 4, 5, 6, 7])
+    assert cards.complaints("cards") == ""
+    assert cards.ids("cards") == [11, 31, 41, 51, 61, 71]
+    assert asked(cards.sync()) == (True, [1, 3, 4, 5, 6, 7])
+
+
+def test_only_changed_parents_are_asked(changed_cards: LivingApi, boards: Boards) -> None:
+    assert asked(changed_cards.sync()) == (False, [1, 2])
+    assert asked(changed_cards.sync()) == (True, [])
+    boards.changed[2] = datetime.now(timezone.utc)
+    boards.cards[2][22] = NOW
+    del boards.cards[2][21]
+    assert asked(changed_cards.sync()) == (True, [2])
+    assert changed_cards.ids("cards") == [11, 21, 22]
+
+
+def test_parents_that_other_runs_brought_are_asked_for_later(changed_cards: LivingApi, boards: Boards) -> None:
+    changed_cards.sync()
+    boards.changed[2] = NOW - 2 * DAY
+    boards.cards[2][22] = NOW - 2 * DAY
+    changed_cards.sync("boards")
+    boards.changed[1] = NOW - DAY
+    changed_cards.sync("boards")
+    boards.changed[1] = boards.changed[2] = NOW - 80 * DAY
+    assert asked(changed_cards.sync()) == (True, [1, 2])
+    assert changed_cards.ids("cards") == [11, 21, 22]
+    assert asked(changed_cards.sync()) == (True, [])
+
+
+def test_changed_parents_that_were_refused_are_asked_again(changed_cards: LivingApi, boards: Boards) -> None:
+    changed_cards.sync()
+    boards.changed[2], boards.cards[2][22] = NOW - 2 * DAY, NOW
+    boards.refused = {2}
+    assert asked(changed_cards.sync()) == (True, [2])
+    boards.changed[2] = NOW - 80 * DAY
+    assert asked(changed_cards.sync()) == (True, [2])
+    boards.refused.clear()
+    assert asked(changed_cards.sync()) == (True, [2])
+    assert changed_cards.ids("cards") == [11, 21, 22]
+    assert asked(changed_cards.sync()) == (True, [])
+
+
+def test_a_full_refresh_of_the_parent_asks_all(changed_cards: LivingApi, boards: Boards) -> None:
+    changed_cards.sync()
+    del boards.cards[2][21]
+    boards.cards[1] |= {12: NOW, 13: NOW, 14: NOW}
+    changed_cards.sync(tags={"crm/full": "true"})
+    assert changed_cards.ids("cards") == [11, 12, 13, 14]
