@@ -19,7 +19,7 @@ from rich.text import Text
 from crm_assets.date_range import DateRange
 from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.system import RateLimit, Resource
-from crm_assets.extract.http.rate_limiter import spread
+from crm_assets.extract.http.rate_file import spread
 from crm_assets.extract.read_report import ReadTask
 from crm_assets.orchestration.partitions import partitions_of, ranges_of
 from crm_assets.warehouse.planning import due_range, plan_reads

@@ -1,7 +1,7 @@
 """The first page of a list and nothing more: what ``doctor`` and ``preview`` ask for.
 
-It goes the way every read goes: same requests, credentials, rate budget and decoding. It is asked for once, without
-retries, since somebody is waiting for the answer.
+It goes the way every read goes: same requests, credentials, rate limit and decoding. Only a 429 is tried again, since
+somebody is waiting for the answer.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.endpoint import ErrorHandler
 from crm_assets.declarations.models.paginator import Auto, Offset, PageNumber, Paginator, SinglePage
 from crm_assets.declarations.models.system import Resource
+from crm_assets.extract import progress
 from crm_assets.extract.decode.decoder import Decoder
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.client import Answer, ApiClient, Traffic
@@ -34,7 +36,9 @@ from crm_assets.extract.http.request import Request, list_request
 from crm_assets.extract.paging.response_body import ResponseBody, open_body, unreadable, with_selector
 
 PATIENCE = 30.0
-"""Seconds to wait for a page, turns of the rate budget included."""
+"""Seconds to wait for a page, turns of the rate limit included."""
+_TRIES = 3
+"""How often a page is asked for again when the server says that it is asked too often."""
 Values = dict[str, object]
 Row = dict[str, Any]
 
@@ -154,13 +158,28 @@ class FirstPageReader:
             raise UnexpectedResponseError(error.problem, status=200) from error
 
     async def _answer(self, request: Request, handler: ErrorHandler) -> Answer:
+        """Ask, and ask again where that helps.
+
+        A server may close an idle connection in the moment it is used again; a second try tells that from no server.
+        After a 429 the rate limiter waits for as long as the server wants.
+        """
+        answer = await self._asked(request, handler)
+        for _ in range(_TRIES):
+            if isinstance(answer, Answer) or answer.status not in (None, HTTPStatus.TOO_MANY_REQUESTS):
+                break
+            broken = answer.status is None
+            answer = await self._asked(request, handler)
+            if broken:
+                break
+        if isinstance(answer, Answer):
+            return answer
+        raise answer
+
+    async def _asked(self, request: Request, handler: ErrorHandler) -> Answer | ReadError:
         try:
             return await self._session.send(request, handler, Traffic())
         except ReadError as error:
-            if error.status is not None:
-                raise
-        # A server may close an idle connection in the moment it is used again; a second try tells that from no server.
-        return await self._session.send(request, handler, Traffic())
+            return error
 
     def _decoded(
         self, resource: Resource, envelope: ResponseBody, values: Mapping[str, object]
@@ -191,7 +210,8 @@ async def probing(
         patience: Seconds to wait for a page.
     """
     credentials = Credentials(connection.system.client.auth, secrets, connection.base_url)
-    budget = RateLimiter(folder / "budgets" / connection.name, connection.budget)
+    say = progress.notices(connection.name)
+    budget = RateLimiter(folder / "budgets" / connection.name, connection.budget, say=say)
     with duckdb.connect(config={"threads": 1}) as database:
         database.execute("SET timezone = 'UTC'")
         async with ApiClient(credentials, budget, connection.concurrency, connection.system.client.headers) as session:

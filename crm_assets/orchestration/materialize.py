@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,7 @@ class ConnectionRun:
         try:
             with self.warehouse.working_folder() as folder:
                 readings = self._fetch(wanted, folder) if wanted else []
-                with self.warehouse.session(self.connection.name, folder, self.context.log.info) as session:
+                with self.warehouse.session(self.connection.name, folder, self._say_lock) as session:
                     results = [*self._results(session, readings)]
         except (ReadError, WarehouseError) as error:
             raise dg.Failure(str(error), allow_retries=isinstance(error, WarehouseError)) from error
@@ -70,6 +71,13 @@ class ConnectionRun:
         failed = [reading for reading in readings if not reading.proof.complete]
         if failed:
             raise self._failure(failed, len(readings))
+
+    @cached_property
+    def _say(self) -> progress.SayFn:
+        return progress.notices(self.connection.name, self.context.log.info)
+
+    def _say_lock(self, text: str) -> None:
+        self._say("lock", text)
 
     def _key(self, resource: Resource) -> dg.AssetKey:
         return asset_key(self.connection, resource.name)
@@ -82,7 +90,8 @@ class ConnectionRun:
             raise ReadError(problem)
         secrets = self.secrets.of(self.connection)
         tasks = self._tasks(wanted, folder)
-        budget = RateLimiter(self.warehouse.folder / "budgets" / self.connection.name, self.connection.budget)
+        path = self.warehouse.folder / "budgets" / self.connection.name
+        budget = RateLimiter(path, self.connection.budget, say=self._say)
         readings = fetch(self.connection, tasks, secrets, folder, budget, watch=progress.watch_of(self.connection.name))
         for reading in readings:
             self._log(reading)
@@ -94,7 +103,7 @@ class ConnectionRun:
         spans = {resource.name: self._spans(resource) for resource in wanted}
         if not self.warehouse.exists or not any(one.incremental for one in self.connection.system.resources):
             return plan_reads(None, self.connection, wanted, spans, full=full)
-        with self.warehouse.session(self.connection.name, folder, self.context.log.info) as session:
+        with self.warehouse.session(self.connection.name, folder, self._say_lock) as session:
             return plan_reads(session, self.connection, wanted, spans, full=full)
 
     def _spans(self, resource: Resource) -> tuple[DateRange, ...]:

@@ -31,3 +31,17 @@ def test_a_listener_is_told_ten_times_a_second_at_most(told: list[tuple[str, str
 
 def test_without_a_listener_nobody_is_told() -> None:
     assert progress.watch_of("crm") is None
+
+
+def test_a_wait_is_shown_at_once_and_logged_seldom() -> None:
+    shown: list[tuple[str, str]] = []
+    logged: list[str] = []
+    progress.listen(None, lambda connection, text: shown.append((connection, text)))
+    say = progress.notices("crm", logged.append)
+    for seconds in (3, 2, 1):
+        say("rate", f"waiting {seconds} s")
+    say("retry", "waiting for a retry")
+    progress.listen(None)
+    say("rate", "waiting 0 s")
+    assert shown == [("crm", f"waiting {what}") for what in ("3 s", "2 s", "1 s", "for a retry")]
+    assert logged == ["crm: waiting 3 s", "crm: waiting for a retry"]

@@ -6,8 +6,6 @@ import asyncio
 import base64
 import time
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
-from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -17,7 +15,7 @@ import pytest
 from crm_assets.declarations.models.auth import ApiKeyAuth, Auth, BasicAuth, BearerAuth
 from crm_assets.declarations.models.endpoint import ErrorHandler
 from crm_assets.extract.errors import ReadError
-from crm_assets.extract.http.client import Answer, ApiClient, Traffic, retry_after
+from crm_assets.extract.http.client import Answer, ApiClient, Traffic
 from crm_assets.extract.http.credentials import Credentials, origin
 from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.http.request import Request
@@ -125,38 +123,6 @@ def test_nobody_there_is_told_with_the_address(tmp_path: Path) -> None:
 
 
 # ------------------------------------------------------------------------------------------------ Retry-After
-
-
-def _date(seconds: float) -> str:
-    return format_datetime(datetime.now(timezone.utc) + timedelta(seconds=seconds), usegmt=True)
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("7", 7.0),
-        ("0", 0.0),
-        ("1.5", 1.5),
-        (" 3 ", 3.0),
-        ("-5", 0.0),
-        ("inf", None),
-        ("nan", None),
-        ("soon", None),
-        ("", None),
-        ("2026-10-01T00:00:00Z", None),
-        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
-    ],
-)
-def test_retry_after_in_seconds_or_nonsense(value: str, seconds: float | None) -> None:
-    assert retry_after({"Retry-After": value}) == seconds
-
-
-@pytest.mark.parametrize("form", ["{}", "{}+"])
-def test_retry_after_as_a_date(form: str) -> None:
-    moment = datetime.now(timezone.utc) + timedelta(seconds=100)
-    text = format_datetime(moment, usegmt=True) if form == "{}" else moment.strftime("%A, %d-%b-%y %H:%M:%S GMT")
-    assert retry_after({"Retry-After": text}) == pytest.approx(99.5, abs=1.5)
-    assert retry_after({}) is None
 
 
 def test_retry_after_takes_the_place_of_the_declared_wait(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_a_server_that_sends_everybody_away_for_long_is_an_error(
 def test_waits_of_a_quarter_of_an_hour_are_kept(tmp_path: Path) -> None:
     clock = [1_000_000.0]
     budget = RateLimiter(tmp_path / "budget", None, lambda: clock[0])
-    budget.refused(clock[0], 900)
+    budget.slow_down(clock[0], 900)
     moments = [budget.reserve() for _ in range(2)]
     assert moments[0] == 1_000_900
     assert all(later >= earlier for earlier, later in pairwise(moments))

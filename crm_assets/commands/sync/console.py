@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from types import TracebackType
 
@@ -12,6 +13,8 @@ from rich.table import Table
 from crm_assets.commands.sync.results import AssetResult
 from crm_assets.commands.sync.sync import Listener
 
+_QUIET = 10.0
+"""Seconds between two lines of a log about what a connection waits for."""
 _MARKS = {"passed": "[green]✓[/]", "warned": "[yellow]![/]", "failed": "[red]✗[/]"}
 
 
@@ -22,6 +25,7 @@ class Bars(Listener):
         self._console = console
         self._rows: dict[tuple[str, str], tuple[int, int]] = {}
         self._tasks: dict[str, TaskID] = {}
+        self._said: dict[str, float] = {}
         self._progress = Progress(
             SpinnerColumn(finished_text="✓"),
             TextColumn("{task.description}"),
@@ -47,6 +51,13 @@ class Bars(Listener):
         own = [counts for (name, _), counts in self._rows.items() if name == connection]
         state = f"{sum(rows for _, rows in own):,} rows, {sum(pages for pages, _ in own):,} pages, {resource}"
         self._progress.update(self._task(connection), state=state)
+
+    def waiting(self, connection: str, text: str) -> None:
+        """Show what a connection waits for, until its next page."""
+        self._progress.update(self._task(connection), state=text)
+        if not self._console.is_terminal and time.monotonic() - self._said.get(connection, -_QUIET) >= _QUIET:
+            self._said[connection] = time.monotonic()
+            self._console.print(f"{connection}: {text}", highlight=False, soft_wrap=True, markup=False)
 
     def done(self, outcome: AssetResult) -> None:
         """Show that one asset is done."""

@@ -46,7 +46,7 @@ def run(workspace: Workspace, order: SyncRequest, listener: Listener) -> list[As
 def _alone(
     workspace: Workspace, by_connection: Mapping[str, list[dg.AssetKey]], order: SyncRequest, listener: Listener
 ) -> Iterator[AssetResult]:
-    progress.listen(listener.watch)
+    progress.listen(listener.watch, listener.waiting)
     for name, keys in by_connection.items():
         for outcome in _work(workspace, name, keys, order):
             listener.done(outcome)
@@ -69,6 +69,9 @@ class Listener:
 
     def read(self, connection: str, resource: str, pages: int, rows: int) -> None:
         """Take how far one resource's read is."""
+
+    def waiting(self, connection: str, text: str) -> None:
+        """Take what a connection's reads wait for."""
 
     def done(self, outcome: AssetResult) -> None:
         """Take the outcome of one asset."""
@@ -96,7 +99,8 @@ def _side_by_side(
                     listener.done(outcome)
                     yield outcome
             else:
-                listener.read(*message)
+                tell = listener.waiting if len(message) == 2 else listener.read
+                tell(*message)
 
 
 def _prepare() -> None:
@@ -109,7 +113,7 @@ def _job(workspace: Workspace, name: str, keys: list[dg.AssetKey], order: SyncRe
     def watch_of(connection: str) -> Any:
         return lambda resource, pages, rows: send((connection, resource, pages, rows))
 
-    progress.listen(watch_of)
+    progress.listen(watch_of, lambda connection, text: send((connection, text)))
     send(_work(workspace, name, keys, order))
 
 

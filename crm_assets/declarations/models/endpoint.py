@@ -11,6 +11,22 @@ from crm_assets.declarations.models.base import Spec
 from crm_assets.declarations.models.paginator import Auto, PaginatorField, counter
 
 
+class WaitFrom(Spec):
+    """Where an error answer says how long to wait, for APIs that do not use ``Retry-After``."""
+
+    header: str | None = None
+    path: JsonPath | None = None
+    """Path in the JSON body."""
+    unit: Literal["s", "ms", "us", "ns"] | None = None
+    """Unit of a number; when left out it is told from its size."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> WaitFrom:
+        if (self.header is None) == (self.path is None):
+            raise ValueError("give header or path")
+        return self
+
+
 class ErrorHandler(Spec):
     """What is tried again, how often, and what is passed over (and then reported)."""
 
@@ -20,6 +36,8 @@ class ErrorHandler(Spec):
     """Seconds before the first retry, doubled for each further one."""
     backoff_constant: float | None = Field(default=None, ge=0)
     """Seconds before every retry."""
+    wait_from: WaitFrom | None = None
+    """Where the server says how long to wait; before ``Retry-After`` and the seconds above."""
     ignore_status_codes: tuple[int, ...] = ()
     """Statuses that skip a parent (or the resource); the skip is reported by the completeness check."""
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from types import TracebackType
 
@@ -19,10 +16,13 @@ import yarl
 from crm_assets.declarations.models.endpoint import ErrorHandler
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.credentials import Credentials, resolve_url
+from crm_assets.extract.http.rate_headers import exhausted_for, requested_wait
 from crm_assets.extract.http.rate_limiter import PATIENCE, RateLimiter, stay_away
 from crm_assets.extract.http.request import Request
 
 _TIMEOUT = aiohttp.ClientTimeout(total=300, sock_connect=30, sock_read=60)
+_LEAST_WAIT = 1.0
+"""Seconds to wait after a second refusal in a row, where the declared wait is not shorter."""
 _TRANSPORT = (aiohttp.ClientError, asyncio.TimeoutError)
 _HINTS = {
     401: "the key was refused, or may not read this list; check the connection's secrets and the key's permissions",
@@ -40,7 +40,7 @@ class Traffic:
     retries: int = 0
     bytes: int = 0
     seconds_waited: float = 0.0
-    """Waiting for the rate budget and between retries."""
+    """Waiting for the rate limit and between retries."""
     seconds_in_flight: float = 0.0
     statuses: dict[int, int] = field(default_factory=dict)
 
@@ -101,13 +101,13 @@ class ApiClient:
                 raise ReadError(f"{error.problem}{tries}", status=error.status) from error.__cause__
             traffic.retries += 1
             traffic.seconds_waited += wait
-            await asyncio.sleep(wait)
+            await self._budget.sleep(wait, error.problem)
 
     async def _attempt(
         self, request: Request, handler: ErrorHandler, traffic: Traffic, attempt: int
     ) -> tuple[float | None, Answer | ReadError]:
         async with self._slots:
-            departure, waited = await self._budget.departure()
+            departure, waited = await self._budget.acquire()
             traffic.seconds_waited += waited
             traffic.requests += 1
             started = time.perf_counter()
@@ -121,18 +121,23 @@ class ApiClient:
                 traffic.seconds_in_flight += time.perf_counter() - started
         traffic.bytes += len(body)
         traffic.statuses[status] = traffic.statuses.get(status, 0) + 1
-        self._heed(headers)
+        now = time.time()
+        quota = exhausted_for(headers, now)
+        if quota is not None:
+            await self._budget.pause(quota)
         if status == HTTPStatus.OK:
             return None, Answer(body, headers.get("Content-Type", ""), headers)
         problem = self._refusal(status, headers, body)
-        if status not in handler.retry_on_status_codes:
-            return None, problem
-        wait = retry_after(headers)
+        wait = requested_wait(handler.wait_from, headers, body, now)
         wait = handler.wait(attempt) if wait is None else wait
         if status == HTTPStatus.TOO_MANY_REQUESTS:
-            self._budget.refused(departure, wait)
+            if attempt > 1:  # a server that says "at once" and refuses again is not believed twice
+                wait = max(wait, min(handler.wait(attempt), _LEAST_WAIT))
+            await self._budget.throttled(departure, wait)
+        if status not in handler.retry_on_status_codes:
+            return None, problem
         if wait > PATIENCE:
-            return None, ReadError(f"{problem.problem}; {stay_away(time.time() + wait).problem}", status=status)
+            return None, ReadError(f"{problem.problem}; {stay_away(now + wait).problem}", status=status)
         return wait, problem
 
     async def _exchange(self, request: Request) -> tuple[int, Mapping[str, str], bytes]:
@@ -162,42 +167,6 @@ class ApiClient:
         text += f": {hint}" if hint else ""
         text += f" (it says: {said})" if said else ""
         return ReadError(self._credentials.redact(text), status=status)
-
-    def _heed(self, headers: Mapping[str, str]) -> None:
-        for prefix in ("X-RateLimit", "RateLimit"):
-            if headers.get(f"{prefix}-Remaining") == "0":
-                seconds = _number(headers.get(f"{prefix}-Reset"))
-                if seconds is not None:
-                    self._budget.pause(_from_now(seconds))
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds a ``Retry-After`` header asks for, given in seconds or as a date, or ``None``."""
-    value = headers.get("Retry-After", "").strip()
-    seconds = _number(value)
-    if seconds is not None:
-        return max(seconds, 0.0)
-    try:
-        moment = parsedate_to_datetime(value)
-    except (TypeError, ValueError):
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-    return max((moment - datetime.now(timezone.utc)).total_seconds(), 0.0)
-
-
-def _from_now(reset: float) -> float:
-    """Return the seconds until a reset, which vendors give as a span or as a moment, in seconds or milliseconds."""
-    if reset < 1e9:
-        return reset
-    return (reset / 1000 if reset > 1e11 else reset) - time.time()
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        number = float(text or "")
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
 
 
 def _transport_problem(error: BaseException) -> str:

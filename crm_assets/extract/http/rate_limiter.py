@@ -1,175 +1,188 @@
-"""The rate budget: when the next request of a connection may leave, agreed on by all runs on this machine.
-
-A connection has one small file. It holds the departures of the last requests in a ring as long as the vendor's
-figure, so that no span of the vendor's period ever holds more; the moment before which nothing leaves (Retry-After);
-and the pace found from 429 answers, for vendors that publish no figure. A lock beside the file makes it one budget
-for all processes, and being a file it outlives them. Without a figure it is made by the first 429.
-"""
+"""When the next request of a connection may leave: what all runs on this machine agree on, and what is said of it."""
 
 from __future__ import annotations
 
 import asyncio
-import struct
+import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import astuple, dataclass
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
-from typing import IO
+from typing import TypeVar
 
-from filelock import FileLock
+from filelock import Timeout
 
 from crm_assets.declarations.models.system import RateLimit
 from crm_assets.extract.errors import ReadError
+from crm_assets.extract.http.pace import FREE, History, Pace
+from crm_assets.extract.http.rate_file import LONGEST, OpenRateFile, RateFile
+from crm_assets.extract.progress import SayFn, say_nothing
 
-_HEADER = struct.Struct("<ddddQQdQ")
-_TIME = struct.Struct("<d")
-_MARGIN = 1.01
-"""The period is kept a little longer than published: departures are even, arrivals jitter."""
-_EVENLY, _LOOSELY = {"second": 1.0}, 0.1
-"""How evenly requests leave: a figure per second is often a bucket of few tokens, one per minute a counter."""
-_ENOUGH = 10
-"""Requests before a 429 from which a first pace can be told."""
-_CLIMB_EVERY, _CLIMB_SECONDS, _CLIMB = 8, 0.3, 0.8
-"""While no pace was refused yet, it is quickened after so many requests and seconds: a bucket takes time to empty."""
-_PROBE_EVERY, _PROBE, _SHY = 200, 0.97, 1.05
-"""Afterwards it is probed now and then, never up to the pace that was refused."""
-_SLOWER = 1.25
-_ROOM, _LONG = 1.02, 10.0
-"""The first pace gets a little room; told from so many seconds it is true, from fewer it is a first guess."""
-_UNPACED = 0.001
+_Result = TypeVar("_Result")
 PATIENCE = 900.0
-"""Greatest number of seconds a server may send everybody away for; a run gives up rather than wait longer."""
+"""Longest wait a server may ask a run for, in seconds; a run that would have to wait longer fails."""
+_WORTH_SAYING = 1.0
+"""Seconds from which a wait is announced."""
+_LOCK_POLL = 0.005, 0.1
+"""Seconds between two tries to take the lock of another process, which holds it for microseconds: first and longest."""
 
 
-@dataclass
-class _State:
-    not_before: float = 0.0
-    gap: float = 0.0
-    last: float = 0.0
-    since: float = 0.0
-    count: int = 0
-    since_count: int = 0
-    wall: float = 0.0
-    """The gap that was refused last."""
-    climbed: int = 0
-    """Requests at the last change of a pace that was not refused yet."""
-
-    def quicken(self) -> None:
-        """Try a shorter gap, when it is time to."""
-        done = self.count - self.since_count
-        if self.gap and not self.wall and self.count - self.climbed >= max(_CLIMB_EVERY, _CLIMB_SECONDS / self.gap):
-            self.gap = self.gap * _CLIMB if self.gap * _CLIMB > _UNPACED else 0.0
-            self.climbed = self.count
-        elif self.gap and self.wall and done % _PROBE_EVERY == 0:
-            self.gap = max(self.gap * _PROBE, self.wall * _SHY)
-
-    def slow_down(self, seconds: float, sent: int) -> None:
-        """Take a longer gap than the refused one; the first is told from how much was sent in how many seconds."""
-        self.climbed = self.count
-        if self.gap:
-            self.wall, self.gap = self.gap, self.gap * _SLOWER
-        elif sent >= _ENOUGH or self.since:
-            self.gap = seconds / max(sent - 1, 1) * _ROOM
-            self.wall = self.gap / _SHY if seconds >= _LONG else 0.0
+def steady_clock() -> Callable[[], float]:
+    """Return a clock that gives seconds since the epoch and never goes back, whatever is done to the system's."""
+    offset = time.time() - time.monotonic()
+    return lambda: time.monotonic() + offset
 
 
 class RateLimiter:
-    """The budget of one connection.
+    """The rate of one connection.
+
+    Without a published figure and before the first refusal there is no file, and nobody waits.
 
     Args:
-        path: The budget's file.
+        path: The file all runs of the connection share.
         limit: The vendor's published figure, if any.
-        clock: Seconds since the epoch.
+        clock: Seconds since the epoch; by default one that never goes back.
+        say: Told what is waited for.
     """
 
-    def __init__(self, path: Path, limit: RateLimit | None, clock: Callable[[], float] = time.time) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._path = path
-        self._limit = limit
-        self._clock = clock
-        self._lock = FileLock(f"{path}.lock")
-        self._started = clock()
-        self._unpaced = 0
+    def __init__(
+        self,
+        path: Path,
+        limit: RateLimit | None,
+        clock: Callable[[], float] | None = None,
+        say: SayFn = say_nothing,
+    ) -> None:
+        self._file = RateFile(path, limit)
+        self._clock = clock or steady_clock()
+        self._history = History()
+        self._pace = Pace()
+        self._not_before = 0.0
+        self._lessons = 0
+        self.say = say
 
-    async def departure(self) -> tuple[float, float]:
-        """Wait until a request may leave; return its departure and the seconds waited."""
-        moment = self.reserve()
-        wait = max(moment - self._clock(), 0.0)
-        if wait:
-            await asyncio.sleep(wait)
-        return moment, wait
-
-    def reserve(self) -> float:
-        """Take the next free moment (seconds since the epoch) and return it.
+    async def acquire(self) -> tuple[float, float]:
+        """Wait until a request may leave; return its departure and the seconds waited.
 
         Raises:
-            ReadError: The server asked to stay away for longer than anybody should wait.
+            ReadError: The server asked to stay away for longer than a run waits.
         """
-        if self._limit is None and not self._path.exists():
-            self._unpaced += 1
-            return self._clock()
-        with self._state() as (state, file):
-            if state.not_before - self._clock() > PATIENCE:
-                raise stay_away(state.not_before)
-            moment = max(self._clock(), state.not_before, state.last + state.gap)
-            if self._limit:
-                moment = self._within(self._limit, moment, state, file)
-            state.last = moment
-            state.count += 1
-            state.quicken()
-        return moment
+        waited = 0.0
+        while True:
+            moment, lessons = await self._without_blocking(self.reserve), self._lessons
+            wait = max(moment - self._clock(), 0.0)
+            if wait >= _WORTH_SAYING:
+                self.say("rate", self._reason(wait))
+            if wait:
+                await asyncio.sleep(wait)
+            waited += wait
+            if lessons == self._lessons:  # else the server refused another request in the meantime
+                self._history.sent(moment)
+                return moment, waited
 
-    def refused(self, departure: float, retry_after: float) -> None:
-        """Take a 429: nothing leaves for ``retry_after`` seconds, and afterwards slower than what was refused.
+    async def throttled(self, departure: float, wait: float) -> None:
+        """Take a refusal (429): nothing leaves while the server wants it so, and afterwards more slowly.
 
         Args:
-            departure: When the refused request left, as :meth:`departure` told.
-            retry_after: Seconds to stay away.
+            departure: When the refused request left, as :meth:`acquire` returned it.
+            wait: Seconds to stay away; the file keeps no more than :data:`~.rate_file.LONGEST` of them.
+        """
+        await self._without_blocking(partial(self.slow_down, departure, wait))
+
+    async def pause(self, seconds: float) -> None:
+        """Let nothing leave for a while, as the header of an answer asks; no longer than a run waits."""
+        await self._without_blocking(partial(self.hold, min(seconds, PATIENCE)))
+
+    async def sleep(self, seconds: float, reason: str) -> None:
+        """Wait before a retry, and say so if it takes long."""
+        if seconds >= _WORTH_SAYING:
+            self.say("retry", f"waiting {spell_seconds(seconds)} for a retry: {reason}")
+        await asyncio.sleep(seconds)
+
+    def reserve(self, *, block: bool = True) -> float:
+        """Take the next free moment (seconds since the epoch) and return it.
+
+        Args:
+            block: Whether to wait for another process that holds the file.
+
+        Raises:
+            ReadError: The server asked to stay away for longer than a run waits.
+            filelock.Timeout: Another process holds the file.
         """
         now = self._clock()
-        with self._state() as (state, _):
-            if departure >= state.since:
-                begun, after = state.since or self._started, now + retry_after
-                state.slow_down(after - begun, state.count - state.since_count + self._unpaced)
-                state.since, state.since_count, self._unpaced = after, state.count, 0
-            state.not_before = max(state.not_before, now + retry_after)
-
-    def pause(self, seconds: float) -> None:
-        """Let nothing leave for a while, as a rate-limit header asks."""
-        with self._state() as (state, _):
-            state.not_before = max(state.not_before, self._clock() + seconds)
-
-    def _within(self, limit: RateLimit, moment: float, state: _State, file: IO[bytes]) -> float:
-        slot = _HEADER.size + state.count % limit.requests * _TIME.size
-        file.seek(slot)
-        oldest = file.read(_TIME.size)
-        if len(oldest) == _TIME.size:
-            moment = max(moment, _TIME.unpack(oldest)[0] + limit.seconds * _MARGIN)
-        moment = max(moment, state.last + spread(limit))
-        file.seek(slot)
-        file.write(_TIME.pack(moment))
+        if not self._file.is_needed:
+            return now
+        with self._file.open(now, block=block) as rates:
+            self._note(rates)
+            too_long = self._not_before - now > PATIENCE
+            moment = now if too_long else rates.reserve(now)
+        if too_long:
+            raise stay_away(self._not_before)
         return moment
 
-    @contextmanager
-    def _state(self) -> Iterator[tuple[_State, IO[bytes]]]:
-        with self._lock:
-            self._path.touch(mode=0o600)
-            with self._path.open("r+b") as file:
-                header = file.read(_HEADER.size)
-                state = _State(*_HEADER.unpack(header)) if len(header) == _HEADER.size else _State()
-                yield state, file
-                file.seek(0)
-                file.write(_HEADER.pack(*astuple(state)))
+    def slow_down(self, departure: float, wait: float, *, block: bool = True) -> None:
+        """Do what :meth:`throttled` does, at once."""
+        now, wait = self._clock(), min(max(wait, 0.0), LONGEST)
+        with self._file.open(now, block=block) as rates:
+            state = rates.state
+            state.refusals = 1 if departure - state.pace.since > FREE else state.refusals + 1
+            state.pace = state.pace.after(self._history.refusal(departure, now, wait, state.pace))
+            rates.hold(now + wait, now)
+            self._note(rates)
+            self._lessons += 1
+        if state.pace.slowed:
+            self.say("pace", f"slowed to {spell_rate(state.pace.slowed)} after {state.refusals} × 429")
 
+    def hold(self, seconds: float, *, block: bool = True) -> None:
+        """Do what :meth:`pause` does, at once."""
+        now = self._clock()
+        with self._file.open(now, block=block) as rates:
+            rates.hold(now + seconds, now)
+            self._note(rates)
+            self._lessons += 1
 
-def spread(limit: RateLimit) -> float:
-    """Return the least seconds between two departures under a vendor's figure."""
-    return limit.seconds / limit.requests * _EVENLY.get(limit.per, _LOOSELY)
+    async def _without_blocking(self, action: Callable[..., _Result]) -> _Result:
+        """Do something with the file, however long another process holds it, and leave the event loop to others."""
+        pause, longest = _LOCK_POLL
+        begun = self._clock()
+        while True:
+            with suppress(Timeout):
+                return action(block=False)
+            if self._clock() - begun >= _WORTH_SAYING:
+                self.say("lock", f"waiting for another process that holds {self._file.path}")
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, longest)
+
+    def _note(self, rates: OpenRateFile) -> None:
+        self._pace, self._not_before = rates.state.pace, rates.state.not_before
+
+    def _reason(self, wait: float) -> str:
+        limit, now = self._file.limit, self._clock()
+        seconds = spell_seconds(wait)
+        if self._not_before > now:
+            return f"waiting {seconds}: the server asks for no request before {_time_of_day(self._not_before)} UTC"
+        if self._pace.rate(now) < math.inf:
+            return f"waiting {seconds} for the next turn: slowed to {spell_rate(self._pace.rate(now))}"
+        figure = f"{limit.requests} {'requests' if limit.requests > 1 else 'request'} per {limit.per}" if limit else ""
+        return f"waiting {seconds} for the rate limit of {figure}"
 
 
 def stay_away(until: float) -> ReadError:
     """Return the error of a server that wants no request before a moment (seconds since the epoch) far away."""
     moment = datetime.fromtimestamp(until, timezone.utc).isoformat(" ", "minutes").removesuffix("+00:00")
     return ReadError(f"the server asks to stay away until {moment} UTC; run it again after that")
+
+
+def spell_rate(rate: float) -> str:
+    """Return a rate in words, such as ``1 request per 2.4 s``."""
+    return f"{rate:.3g} requests per second" if rate >= 2 else f"1 request per {spell_seconds(1 / rate)}"
+
+
+def spell_seconds(seconds: float) -> str:
+    """Return a time in words, such as ``2.4 s`` or ``12 min``."""
+    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+
+
+def _time_of_day(moment: float) -> str:
+    return f"{datetime.fromtimestamp(moment, timezone.utc):%H:%M:%S}"

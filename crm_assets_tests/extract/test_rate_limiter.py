@@ -1,4 +1,4 @@
-"""The rate budget: never more than the vendor's figure, whoever asks, and a pace found where there is no figure."""
+"""The rate limiter: never more than the vendor's figure, whoever asks; waits are obeyed, said, and bounded."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,7 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm_assets.declarations.models.system import RateLimit
-from crm_assets.extract.http.rate_limiter import RateLimiter
+from crm_assets.extract.errors import ReadError
+from crm_assets.extract.http.rate_file import LONGEST
+from crm_assets.extract.http.rate_limiter import PATIENCE, RateLimiter
 
 START = 1_800_000_000.0
 
@@ -56,7 +59,7 @@ def test_no_span_of_the_period_ever_holds_more_than_the_figure(requests: int, pe
     assert most_in_any(limit.seconds, moments) <= requests
 
 
-@pytest.mark.parametrize(("requests", "per"), [(1, "second"), (100, "minute"), (5000, "day")])
+@pytest.mark.parametrize(("requests", "per"), [(1, "second"), (100, "minute"), (500, "day")])
 def test_the_figure_is_used_up_to_a_hundredth(requests: int, per: str, tmp_path: Path) -> None:
     limit = RateLimit.model_validate({"requests": requests, "per": per})
     budget = RateLimiter(tmp_path / "budget", limit, Clock())
@@ -88,7 +91,8 @@ _HOLD = """
 import sys, time
 from filelock import FileLock
 
-FileLock(sys.argv[1]).acquire()
+lock = FileLock(sys.argv[1])
+lock.acquire()
 print(1, flush=True)
 time.sleep(60)
 """
@@ -129,11 +133,11 @@ def test_a_budget_outlives_its_process(tmp_path: Path) -> None:
     assert most_in_any(60, before + after) == 3
 
 
-def test_departure_waits_until_the_reserved_moment(tmp_path: Path) -> None:
+def test_acquire_waits_until_the_reserved_moment(tmp_path: Path) -> None:
     budget = RateLimiter(tmp_path / "budget", RateLimit(requests=2, per="second"))
 
     async def run() -> list[tuple[float, float, float]]:
-        return [(*await budget.departure(), time.time()) for _ in range(3)]
+        return [(*await budget.acquire(), time.time()) for _ in range(3)]
 
     left = asyncio.run(run())
     assert left[0][1] == 0.0
@@ -162,122 +166,128 @@ def test_without_a_figure_nothing_is_written_and_nobody_waits(tmp_path: Path) ->
 def test_retry_after_holds_everybody_back(tmp_path: Path) -> None:
     clock = Clock()
     one, other = (RateLimiter(tmp_path / "budget", None, clock) for _ in range(2))
-    one.refused(one.reserve(), 30.0)
+    one.slow_down(one.reserve(), 30.0)
     assert other.reserve() == START + 30
     clock.now += 10
-    other.pause(5.0)
+    other.hold(5.0)
     assert one.reserve() == START + 30
-    other.pause(50.0)
+    other.hold(50.0)
     assert one.reserve() == START + 60
-    other.pause(-1000.0)
+    other.hold(-1000.0)
     assert one.reserve() == START + 60
 
 
 def test_retry_after_counts_with_a_figure_too(tmp_path: Path) -> None:
     limit, clock = RateLimit(requests=2, per="minute"), Clock()
     budget = RateLimiter(tmp_path / "budget", limit, clock)
-    budget.refused(budget.reserve(), 90.0)
+    budget.slow_down(budget.reserve(), 90.0)
     moments = [budget.reserve() for _ in range(3)]
     assert moments[0] == START + 90
     assert most_in_any(60, moments) == 2
 
 
-class Vendor:
-    """A vendor that counts by the minute of the clock and says when the next one begins, refused requests included."""
-
-    def __init__(self, per_minute: int) -> None:
-        self.per_minute = per_minute
-        self.counts: dict[int, int] = {}
-
-    def retry_after(self, moment: float) -> float | None:
-        """Return how long to stay away, or ``None`` where the request is accepted."""
-        minute = int(moment // 60)
-        self.counts[minute] = self.counts.get(minute, 0) + 1
-        return None if self.counts[minute] <= self.per_minute else (minute + 1) * 60 - moment
+# ------------------------------------------------------------------------------------------------ waits and words
 
 
-def _refusals(vendor: Vendor, budget: RateLimiter, clock: Clock, requests: int) -> int:
-    """Send requests one after the other, each taking 10 ms; return how many were refused."""
-    refused = 0
-    for _ in range(requests):
-        moment = budget.reserve()
-        clock.now = max(clock.now, moment) + 0.01
-        wait = vendor.retry_after(moment)
-        if wait is not None:
-            refused += 1
-            budget.refused(moment, wait)
-    return refused
-
-
-def test_the_pace_of_an_unpublished_limit_is_learned(tmp_path: Path) -> None:
+def test_a_request_to_stay_away_ends_the_run_and_is_forgotten_within_an_hour(tmp_path: Path) -> None:
     clock = Clock()
     budget = RateLimiter(tmp_path / "budget", None, clock)
-    vendor = Vendor(60)
-    assert 1 <= _refusals(vendor, budget, clock, 150) <= 3
-    begun = clock.now
-    assert _refusals(vendor, budget, clock, 600) <= 6
-    assert (clock.now - begun) / 600 == pytest.approx(1.0, rel=0.1)
+    budget.slow_down(budget.reserve(), 1e12)
+    with pytest.raises(ReadError, match="stay away until 2027-01-15 09:00 UTC"):
+        budget.reserve()
+    clock.now += LONGEST - PATIENCE
+    assert budget.reserve() == START + LONGEST
 
 
-def test_a_learned_pace_survives_a_restart(tmp_path: Path) -> None:
-    clock = Clock()
-    _refusals(Vendor(60), RateLimiter(tmp_path / "budget", None, clock), clock, 200)
-    clock.now += 1000
-    budget = RateLimiter(tmp_path / "budget", None, clock)
-    moments = [budget.reserve() for _ in range(20)]
-    assert (moments[-1] - moments[0]) / 19 == pytest.approx(1.0, rel=0.1)
+def test_a_header_beside_an_answer_never_ends_a_run(tmp_path: Path) -> None:
+    budget = RateLimiter(tmp_path / "budget", None, Clock())
+    asyncio.run(budget.pause(1e9))
+    assert budget.reserve() == START + PATIENCE
 
 
-def test_a_refusal_after_a_few_requests_teaches_no_pace(tmp_path: Path) -> None:
+def test_the_file_is_gone_a_minute_after_the_last_wait(tmp_path: Path) -> None:
     clock = Clock()
     budget = RateLimiter(tmp_path / "budget", None, clock)
-    for _ in range(5):
-        moment = budget.reserve()
-    clock.now += 100
-    budget.refused(moment, 2.0)
-    assert [budget.reserve() for _ in range(3)] == [clock.now + 2] * 3
+    budget.slow_down(budget.reserve(), 5.0)
+    assert (tmp_path / "budget").exists()
+    clock.now += 5 + 61
+    assert budget.reserve() == clock.now
+    assert not (tmp_path / "budget").exists()
 
 
-def test_several_refusals_of_one_moment_are_one_lesson(tmp_path: Path) -> None:
+def test_requests_that_wait_are_held_back_by_a_refusal_in_the_meantime(tmp_path: Path) -> None:
+    """Nine wait for their turn when the first is refused; none of them leaves before the wait is over."""
+    budget = RateLimiter(tmp_path / "budget", RateLimit(requests=20, per="second"))
+
+    async def run() -> tuple[float, list[float]]:
+        first, _ = await budget.acquire()
+        others = [asyncio.ensure_future(budget.acquire()) for _ in range(9)]
+        await asyncio.sleep(0.01)
+        await budget.throttled(first, 0.5)
+        refused = time.time()
+        return refused, [moment for moment, _ in await asyncio.gather(*others)]
+
+    refused, moments = asyncio.run(run())
+    assert min(moments) >= refused + 0.49
+    assert most_in_any(1.0, moments) <= 20
+
+
+def test_a_lock_held_elsewhere_stops_nobody_else_and_is_said(tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _HOLD, f"{tmp_path / 'budget'}.lock"], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "1\n"
+    said: list[tuple[str, str]] = []
+    budget = RateLimiter(tmp_path / "budget", RateLimit(requests=20), say=lambda *words: said.append(words))
+
+    async def run() -> float:
+        waiting = asyncio.ensure_future(budget.acquire())
+        longest, end = 0.0, time.monotonic() + 1.4
+        while time.monotonic() < end:
+            begun = time.monotonic()
+            await asyncio.sleep(0.005)
+            longest = max(longest, time.monotonic() - begun)
+        assert not waiting.done()
+        holder.kill()
+        holder.communicate()
+        await asyncio.wait_for(waiting, 5)
+        return longest
+
+    assert asyncio.run(run()) < 0.5, "the event loop goes on"
+    assert said[0] == ("lock", f"waiting for another process that holds {tmp_path / 'budget'}")
+
+
+def test_what_is_waited_for_is_said_before_the_wait(tmp_path: Path) -> None:
+    said: list[str] = []
     clock = Clock()
-    budget = RateLimiter(tmp_path / "budget", None, clock)
-    sent = [budget.reserve() for _ in range(28)]
-    clock.now += 10
-    for moment in sent[-8:]:
-        budget.refused(moment, 10.0)
-    first, second = budget.reserve(), budget.reserve()
-    assert first == START + 20
-    assert second - first == pytest.approx(20 / 27 * 1.02)
+    budget = RateLimiter(tmp_path / "budget", None, clock, say=lambda _, text: said.append(text))
+
+    async def first_second() -> None:
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(budget.acquire(), 0.05)
+
+    for moment in range(20):
+        clock.now = START + moment * 0.1
+        asyncio.run(first_second())
+    asyncio.run(budget.throttled(clock.now, 30.0))
+    assert said == ["slowed to 1 request per 0.8 s after 1 × 429"]
+    asyncio.run(first_second())
+    assert said[-1] == "waiting 30 s: the server asks for no request before 08:00:31 UTC"
+    for _ in range(13):
+        clock.now += 30.5
+        asyncio.run(budget.throttled(clock.now, 30.0))
+    assert said[-1].endswith("after 14 × 429")
 
 
-def test_a_vendor_that_counts_in_tokens_is_followed_within_a_third(tmp_path: Path) -> None:
-    """Fifty requests a second in a bucket of ten, eight in flight."""
-    clock = Clock()
-    budget = RateLimiter(tmp_path / "budget", None, clock)
-    tokens, filled, accepted = 10.0, clock.now, 0
-    while accepted < 1000:
-        sent = [budget.reserve() for _ in range(8)]
-        for moment in sent:
-            clock.now = max(clock.now, moment) + 0.001
-            tokens, filled = min(10.0, tokens + (clock.now - filled) * 50), clock.now
-            if tokens >= 1:
-                tokens, accepted = tokens - 1, accepted + 1
-            else:
-                budget.refused(moment, 1.0)
-    assert clock.now - START < (1000 - 10) / 50 * 1.4
+def test_the_published_figure_is_named_when_it_is_waited_for(tmp_path: Path) -> None:
+    said: list[str] = []
+    budget = RateLimiter(tmp_path / "budget", RateLimit(requests=1), Clock(), say=lambda _, text: said.append(text))
 
+    async def run() -> None:
+        await budget.acquire()
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(budget.acquire(), 0.05)
 
-def test_a_refusal_never_quickens_the_pace(tmp_path: Path) -> None:
-    clock = Clock()
-    budget = RateLimiter(tmp_path / "budget", None, clock)
-    for _ in range(12):
-        moments = [0.0, 0.0]
-        for _ in range(30):
-            moments.append(budget.reserve())
-            clock.now = max(clock.now, moments[-1])
-        refused_at, gap = clock.now, moments[-1] - moments[-2]
-        budget.refused(moments[-1], 1.0)
-        first, second = budget.reserve(), budget.reserve()
-        assert first >= refused_at + 1
-        assert second - first > gap
-        clock.now = second
+    asyncio.run(run())
+    assert said == ["waiting 61 s for the rate limit of 1 request per minute"]
