@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 
@@ -29,6 +31,15 @@ class DateRange:
         """Number of days."""
         return (self.end - self.start).days
 
+    def split(self, grain: Literal["daily", "weekly", "monthly"]) -> Iterator[DateRange]:
+        """Yield the partitions of a span that consists of whole ones."""
+        start = self.start
+        while start < self.end:
+            months = (start.replace(day=1) + timedelta(days=31)).replace(day=1)
+            end = {"daily": start + timedelta(days=1), "weekly": start + timedelta(days=7), "monthly": months}[grain]
+            yield DateRange(start, end)
+            start = end
+
     def halves(self) -> tuple[DateRange, DateRange]:
         """Return the two halves of a span of several days."""
         middle = self.start + timedelta(days=self.days // 2)
@@ -42,6 +53,18 @@ class DateRange:
     def instants(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
         """Return the span as moments: its first, and the first after it."""
         return datetime.combine(self.start, time(), zone), datetime.combine(self.end, time(), zone)
+
+
+def without(spans: Iterable[DateRange], others: Iterable[DateRange]) -> tuple[DateRange, ...]:
+    """Return the days of the spans, in order, that none of the others has."""
+    rest = merge_ranges(list(spans))
+    for other in others:
+        parts = (
+            (DateRange(one.start, min(one.end, other.start)), DateRange(max(one.start, other.end), one.end))
+            for one in rest
+        )
+        rest = tuple(part for pair in parts for part in pair if part.days > 0)
+    return rest
 
 
 def merge_ranges(spans: list[DateRange]) -> tuple[DateRange, ...]:

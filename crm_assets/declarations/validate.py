@@ -135,7 +135,7 @@ def _check_parent(system: System, resource: Resource) -> None:
         )
     if resource.parent.only_changed and (resource.window or not system.resource(resource.parent.resource).incremental):
         raise SpecError(
-            f"only_changed needs a parent with incremental: to know what changed, and a list without window:; "
+            "only_changed needs a parent with incremental, to know what changed, and a list without window; "
             f"leave it out to ask for the list of every row of {resource.parent.resource}",
             *place,
         )

@@ -8,8 +8,24 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from crm_assets.date_range import DateRange
+from crm_assets.date_range import DateRange, merge_ranges
 from crm_assets.declarations.models.system import Resource
+
+
+@dataclass(frozen=True)
+class ParentWindows:
+    """What was read, by days, of the lists of parents."""
+
+    settled: frozenset[str] = frozenset()
+    """Keys of the parents, as text, whose lists were read for all loaded days but the missed ones."""
+    loaded: tuple[DateRange, ...] = ()
+    """The days that are loaded."""
+    missed: Mapping[str, tuple[DateRange, ...]] = field(default_factory=dict)
+    """Days whose lists were passed over, by the parent's key."""
+
+    def missing(self, parent: object) -> tuple[DateRange, ...]:
+        """Return the loaded days that a parent, such as a new one, has no part in."""
+        return self.missed.get(str(parent), ()) if str(parent) in self.settled else self.loaded
 
 
 @dataclass(frozen=True)
@@ -19,6 +35,8 @@ class ReadTask:
     resource: Resource
     spans: tuple[DateRange, ...] = ()
     """Windows to ask for; empty for full and incremental reads."""
+    parent_windows: ParentWindows = ParentWindows()
+    """What earlier runs read of a windowed list that hangs on parents."""
     since: datetime | None = None
     """Starting point of an incremental read, the earliest where every parent has its own; ``None`` reads in full."""
     starts: Mapping[str, datetime] = field(default_factory=dict)
@@ -37,6 +55,11 @@ class ReadTask:
     def mode(self) -> str:
         """``window``, ``incremental`` or ``full_refresh``."""
         return "window" if self.spans else "incremental" if self.since or self.some_parents else "full_refresh"
+
+    @property
+    def reach(self) -> tuple[DateRange, ...]:
+        """The days that rows may be of: those asked for, and those that lists of new parents are read for."""
+        return merge_ranges([*self.spans, *self.parent_windows.loaded])
 
     @property
     def some_parents(self) -> bool:
@@ -87,6 +110,12 @@ class ReadReport:
     """Lists passed over because of an ignored status."""
     passed_over: list[str] = field(default_factory=list)
     """Keys of the parents whose lists were passed over, as text: nothing brought for them counts as read."""
+    settled: list[str] = field(default_factory=list)
+    """Keys of the parents whose lists were now read for all loaded days but the missed ones."""
+    unsettled: list[str] = field(default_factory=list)
+    """Keys of such parents that were not there for this read."""
+    missed: dict[str, list[DateRange]] = field(default_factory=dict)
+    """Windows whose lists were passed over, by the parent's key."""
     gone_parents: int = 0
     """Loaded parents that the source no longer has, as their lists showed."""
     parents: int | None = None

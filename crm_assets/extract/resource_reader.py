@@ -6,12 +6,12 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
-from crm_assets.date_range import DateRange
+from crm_assets.date_range import DateRange, without
 from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.json_path import path_text
 from crm_assets.declarations.models.endpoint import Endpoint
@@ -42,6 +42,8 @@ class _Listing:
     keep: RowFilter = ALL_ROWS
     parent: Any = None
     """The parent's key."""
+    late: bool = False
+    """Whether it belongs to earlier runs, which did not have this parent or passed the list over."""
 
     def __str__(self) -> str:
         parts = [f"{name} {value}" for name, value in self.values.items()]
@@ -84,6 +86,7 @@ class Reader:
         self._rows = 0
         self._ended_by = ""
         self._unseen: frozenset[Any] = frozenset()
+        self._late: dict[Any, list[_Listing]] = {}
 
     async def read(self, parents: list[Any] | None, unseen: frozenset[Any] = frozenset()) -> None:
         """Read all lists to their ends.
@@ -98,6 +101,8 @@ class Reader:
         self.proof.parents = None if parents is None else len(parents)
         self._unseen = unseen
         listings = deque(self._listings(parents))
+        if self._task.spans:
+            self.proof.unsettled = sorted(self._task.parent_windows.settled - {str(key) for key in parents or ()})
         workers = min(len(listings), self._connection.concurrency)
         try:
             await gather_or_cancel(self._work(listings) for _ in range(workers))
@@ -120,8 +125,20 @@ class Reader:
                 continue
             for span in self._task.spans:
                 yield self._windowed(values, span, key)
+            if parent:
+                self._late |= self._late_listings(values, key)
             if window.include_undated:
                 yield _Listing(values, keep=RowFilter(include_undated=True), parent=key)
+
+    def _late_listings(self, values: dict[str, object], key: Any) -> dict[Any, list[_Listing]]:
+        """Return what earlier runs left out of a parent's lists; nothing is asked of it before one of them is read."""
+        window, known = self._task.resource.window, self._task.parent_windows
+        spans = without(known.missing(key), self._task.spans)
+        if window and window.per_partition:
+            spans = tuple(part for span in spans for part in span.split(window.grain))
+        if spans or str(key) not in known.settled:
+            return {key: [replace(self._windowed(values, span, key), late=True) for span in spans]}
+        return {}
 
     def _windowed(self, values: dict[str, object], span: DateRange, parent: Any) -> _Listing:
         window = self._task.resource.window
@@ -134,6 +151,9 @@ class Reader:
             listing = listings.popleft()
             try:
                 await self._list(listing, listings)
+                if listing.parent in self._late:
+                    listings.extend(self._late.pop(listing.parent))
+                    self.proof.settled.append(str(listing.parent))
             except UndecodableError:
                 raise
             except ReadError as error:
@@ -147,6 +167,8 @@ class Reader:
         self.proof.gone_parents += gone
         if self._task.resource.parent:
             self.proof.passed_over.append(str(listing.parent))
+            if listing.span:
+                self.proof.missed.setdefault(str(listing.parent), []).append(listing.span)
 
     async def _list(self, listing: _Listing, listings: deque[_Listing]) -> None:
         walked, held, depth = PagingState(), [], self._depth(listing)

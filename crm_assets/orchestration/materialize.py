@@ -101,7 +101,9 @@ class ConnectionRun:
         wanted = list(wanted)
         full = self.context.run.tags.get(FULL_TAG) == "true"
         spans = {resource.name: self._spans(resource) for resource in wanted}
-        if not self.warehouse.exists or not any(one.incremental for one in self.connection.system.resources):
+        if not self.warehouse.exists or not any(
+            one.incremental or one.parent for one in self.connection.system.resources
+        ):
             return plan_reads(None, self.connection, wanted, spans, full=full)
         with self.warehouse.session(self.connection.name, folder, self._say_lock) as session:
             return plan_reads(session, self.connection, wanted, spans, full=full)

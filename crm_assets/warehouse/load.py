@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -146,7 +147,7 @@ def _strays(session: WarehouseSession, connection: Connection, reading: ReadResu
     padding_days = task.resource.window.padding_days if task.resource.window else 0
     ((strays,),) = session.query(
         f"SELECT count(*) FROM {session.table(task.resource.name)} "
-        f"WHERE _read_id = %s AND NOT {_in_spans(task, connection, padding_days)}",
+        f"WHERE _read_id = %s AND NOT {_in_spans(replace(task, spans=task.reach), connection, padding_days)}",
         reading.proof.read_id,
     )
     return int(strays)

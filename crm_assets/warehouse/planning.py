@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -9,7 +10,7 @@ from datetime import date, timedelta
 from crm_assets.date_range import DateRange, merge_ranges
 from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.system import Resource
-from crm_assets.extract.read_report import ReadTask
+from crm_assets.extract.read_report import ParentWindows, ReadTask
 from crm_assets.warehouse import read_log
 from crm_assets.warehouse.increments import starting_point
 from crm_assets.warehouse.parent_keys import change_times, changed_parents, loaded_parents
@@ -57,7 +58,8 @@ class _Planner:
 
     def _alone(self, resource: Resource) -> ReadTask:
         if resource.window:
-            return ReadTask(resource, spans=self.spans.get(resource.name, ()))
+            known = parent_windows(self.session, resource) if self.session and resource.parent else ParentWindows()
+            return ReadTask(resource, spans=self.spans.get(resource.name, ()), parent_windows=known)
         if resource.incremental is None:
             return ReadTask(resource)
         if self.full:
@@ -98,6 +100,28 @@ def due_range(session: WarehouseSession | None, connection: Connection, resource
         if span.start <= first < span.end:
             first = span.end
     return DateRange(max(min(first, today - timedelta(days=window.lookback_days)), connection.start_date), end)
+
+
+def parent_windows(session: WarehouseSession, resource: Resource) -> ParentWindows:
+    """Return what was read of the lists of parents, from what the reads in the log say of them, one after the other."""
+    loaded = loaded_ranges(session, resource)
+    if not loaded:
+        return ParentWindows()
+    reads = session.query(
+        f"SELECT details FROM {session.table(read_log.TABLE)} WHERE resource = %s AND mode = 'window' AND complete "
+        f"AND (details LIKE %s OR details LIKE %s) ORDER BY finished_at",
+        resource.name,
+        '%settled": ["%',
+        '%"missed": {"%',
+    )
+    settled: set[str] = set()
+    missed: dict[str, tuple[DateRange, ...]] = {}
+    for facts in (json.loads(details) for (details,) in reads):
+        settled = settled.union(facts["settled"]).difference(facts["unsettled"])
+        missed = {key: spans for key, spans in missed.items() if key not in facts["settled"]}
+        for key, texts in facts["missed"].items():
+            missed[key] = (*missed.get(key, ()), *map(DateRange.parse, texts))
+    return ParentWindows(frozenset(settled), loaded, missed)
 
 
 def loaded_ranges(session: WarehouseSession, resource: Resource) -> tuple[DateRange, ...]:

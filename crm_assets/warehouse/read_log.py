@@ -51,6 +51,9 @@ _DETAILS = (
     "unknown",
     "skipped",
     "passed_over",
+    "settled",
+    "unsettled",
+    "missed",
     "gone_parents",
     "parents",
     "reported_total",
@@ -90,6 +93,7 @@ def entry(
 ) -> tuple[str, tuple[Any, ...]]:
     """Return the statement that enters a read."""
     facts = asdict(proof)
+    facts["missed"] = {key: [str(one) for one in merge_ranges(spans)] for key, spans in proof.missed.items()}
     facts |= {
         "run_id": run_id,
         "resource": resource,

@@ -229,6 +229,32 @@ CASES: list[tuple[dict[str, Any], str]] = [
         ),
     ),
     (
+        {"resources__0__incremental": {**CURSOR, "field": "name"}},
+        (
+            "resource accounts, key incremental.field: name is a text column, and only a timestamp or a date can be "
+            "compared with the present; if it holds times, declare it as timestamp (format: iso, epoch_s or epoch_ms)"
+        ),
+    ),
+    (
+        {"resources__0__incremental": {**CURSOR, "field": "id"}},
+        "resource accounts, key incremental.field: id is a bigint column",
+    ),
+    (
+        {"resources__0__window": {**WINDOW, "field": "name"}},
+        "resource accounts, key window.field: name is a text column",
+    ),
+    (
+        {"resources__0__incremental": {**CURSOR, "format": "YYYY-MM-DD"}},
+        (
+            "resource accounts, key incremental.format: expected date, iso, local, epoch_s, epoch_ms or a pattern "
+            "such as %Y-%m-%d %H:%M:%S, got 'YYYY-MM-DD'"
+        ),
+    ),
+    (
+        {"resources__1__parent": {"resource": "accounts", "only_changed": True}},
+        "resource leads, key parent: only_changed needs a parent with incremental",
+    ),
+    (
         {"resources__0__cursor": {**CURSOR, "lookback": "soon"}},
         "resource accounts, key incremental.lookback: expected a span such as 90s, 15m, 2h or 3d, got 'soon'",
     ),

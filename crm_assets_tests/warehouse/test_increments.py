@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from crm_assets_tests.conftest import Build
+from crm_assets_tests.orchestration.automation.helpers import definitions_of, look
 from crm_assets_tests.warehouse.living_api import Heard, LivingApi, listing, living_api
 
 NOW = datetime.now(timezone.utc)
@@ -90,6 +91,19 @@ def test_a_clock_that_was_ahead_does_not_matter(things: tuple[LivingApi, dict[in
     records[3] = datetime.now(timezone.utc)
     api.sync()
     assert api.ids("things") == [1, 2, 3]
+
+
+def test_the_change_sensor_sees_past_a_record_of_the_future(things: tuple[LivingApi, dict[int, datetime]]) -> None:
+    api, records = things
+    records.update({1: NOW - DAY, 2: NOW + YEAR})
+    api.sync()
+    definitions = definitions_of(list(api.installation.connections.values()), api.installation.warehouse)
+    quiet = look(definitions, "desk_changes", api.installation.instance)
+    assert quiet.skip_message == "Nothing new in things."
+    for key in (3, 4):
+        records[key] = datetime.now(timezone.utc)
+        assert look(definitions, "desk_changes", api.installation.instance, quiet.cursor).run_requests
+        api.sync()
 
 
 def test_a_list_is_read_in_full_once_a_week(things: tuple[LivingApi, dict[int, datetime]]) -> None:

@@ -1,0 +1,138 @@
+"""Windows of lists that hang on parents: the loaded days are those of every parent, late or refused as it may be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta, timezone
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crm_assets.date_range import DateRange, without
+from crm_assets_tests.conftest import Build
+from crm_assets_tests.warehouse.living_api import Heard, LivingApi, listing, living_api
+
+TODAY = datetime.now(timezone.utc).date()
+START = TODAY - timedelta(days=9)
+DAYS = [START + timedelta(days=number) for number in range(10)]
+ACCOUNTS = listing("accounts")
+WINDOW = {"field": "day", "params": {"from": "{window_start}", "to": "{window_end}"}}
+VISITS = listing(
+    "visits",
+    {"account_id": {"type": "bigint", "source": "{account_id}"}, "day": "date"},
+    endpoint={"path": "/accounts/{account_id}/visits"},
+    window=WINDOW,
+)
+PER_DAY = {**VISITS, "window": {**WINDOW, "per_partition": True}, "primary_key": ["id", "day"]}
+
+
+@pytest.fixture(autouse=True)
+def _secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCES__DESK__TOKEN", "a-token-0123456789")
+
+
+class Accounts:
+    """An API of accounts, each of which has a visit a day."""
+
+    def __init__(self) -> None:
+        self.there, self.refused, self.refused_days = {1, 2}, set[int](), set[str]()
+
+    def answer(self, path: str, query: dict[str, str]) -> Any:
+        if path == "/accounts":
+            return {"items": [{"id": key} for key in sorted(self.there)]}
+        account = int(path.split("/")[2])
+        if account in self.refused or query["from"] in self.refused_days:
+            return 403
+        days = [day for day in DAYS if query["from"] <= day.isoformat() <= query["to"]]
+        return {"items": [{"id": account * 100 + DAYS.index(day), "day": day.isoformat()} for day in days]}
+
+
+@pytest.fixture
+def accounts() -> Accounts:
+    return Accounts()
+
+
+@pytest.fixture(params=[VISITS, PER_DAY], ids=["ranges", "single days"])
+def visits(house: Build, tmp_path: Path, accounts: Accounts, request: pytest.FixtureRequest) -> Iterator[LivingApi]:
+    """Visits per account: asked for by ranges of days, and day by day."""
+    with living_api(house, tmp_path, accounts.answer, ACCOUNTS, request.param, start_date=START) as api:
+        yield api
+
+
+def read(api: LivingApi, first: int, last: int) -> list[Heard]:
+    heard = api.sync("visits", span=(DAYS[first].isoformat(), DAYS[last].isoformat()))
+    return [one for one in heard if one.path != "/accounts"]
+
+
+def asked(heard: list[Heard], account: int) -> set[date]:
+    """Return the days an account's visits were asked for."""
+    mine = [one.query for one in heard if one.path == f"/accounts/{account}/visits"]
+    return {day for query in mine for day in DAYS if query["from"] <= day.isoformat() <= query["to"]}
+
+
+def loaded(api: LivingApi) -> dict[int, int]:
+    """Return the number of visits by account."""
+    rows = api.installation.query("SELECT account_id, count(*) AS n FROM desk.visits GROUP BY 1 ORDER BY 1")
+    return {row["account_id"]: row["n"] for row in rows}
+
+
+def test_a_new_parent_is_read_for_all_loaded_days(visits: LivingApi, accounts: Accounts) -> None:
+    read(visits, 1, 7)
+    accounts.there.add(3)
+    heard = read(visits, 8, 9)
+    assert (asked(heard, 1), asked(heard, 3)) == (set(DAYS[8:]), set(DAYS[1:]))
+    assert loaded(visits) == {1: 9, 2: 9, 3: 9}
+    assert visits.complaints("visits") == ""
+    assert asked(read(visits, 9, 9), 3) == {DAYS[9]}
+    read(visits, 0, 0)
+    assert loaded(visits) == {1: 10, 2: 10, 3: 10}
+
+
+def test_a_refused_parent_is_read_for_what_it_missed(visits: LivingApi, accounts: Accounts) -> None:
+    read(visits, 0, 2)
+    accounts.refused = {2}
+    read(visits, 3, 5)
+    assert asked(read(visits, 6, 6), 2) == {DAYS[6]}
+    accounts.refused.clear()
+    assert asked(read(visits, 7, 7), 2) == set(DAYS[3:8])
+    assert loaded(visits) == {1: 8, 2: 8}
+    assert asked(read(visits, 8, 8), 2) == {DAYS[8]}
+
+
+def test_a_parent_refused_from_the_start_is_read_once_it_is_open(visits: LivingApi, accounts: Accounts) -> None:
+    accounts.refused = {2}
+    read(visits, 0, 7)
+    accounts.refused.clear()
+    read(visits, 8, 8)
+    assert loaded(visits) == {1: 9, 2: 9}
+
+
+def test_a_parent_that_was_away_is_read_for_the_days_meanwhile(visits: LivingApi, accounts: Accounts) -> None:
+    read(visits, 0, 2)
+    accounts.there = {1}
+    read(visits, 3, 5)
+    accounts.there = {1, 2}
+    read(visits, 6, 6)
+    assert loaded(visits) == {1: 7, 2: 7}
+
+
+def test_days_without_others() -> None:
+    def days(first: int, last: int) -> DateRange:
+        return DateRange(DAYS[first], DAYS[last])
+
+    assert without([days(0, 9)], []) == (days(0, 9),)
+    assert without([days(0, 9)], [days(3, 4), days(6, 9)]) == (days(0, 3), days(4, 6))
+    assert without([days(2, 5)], [days(0, 9)]) == ()
+    assert without([days(2, 5), days(6, 8)], [days(0, 2), days(4, 7)]) == (days(2, 4), days(7, 8))
+
+
+@pytest.mark.parametrize("grain", ["daily", "weekly", "monthly"])
+def test_parts_of_a_span_are_its_days(grain: Any) -> None:
+    whole = {"daily": (1, 40), "weekly": (4, 32), "monthly": (1, 61)}[grain]
+    span = DateRange(date(2024, 1, whole[0]), date(2024, 1, 1) + timedelta(days=whole[1] - 1))
+    parts = list(span.split(grain))
+    assert (parts[0].start, parts[-1].end) == (span.start, span.end)
+    assert all(one.end == after.start for one, after in pairwise(parts))
+    assert len(parts) == {"daily": 39, "weekly": 4, "monthly": 2}[grain]
