@@ -206,7 +206,7 @@ def plan_command(
 @click.option("--output", type=click.File("w", encoding="utf-8"), default="-", help="File to write.")
 @click.pass_obj
 def report_command(workspace: Workspace, form: Format, output: TextIO) -> None:
-    """Export the last result of every asset check, from DAGSTER_HOME or the demo's instance."""
+    """Export the last result of every asset check, with what was loaded last."""
     from crm_assets.commands.report import last_instance, report
     from crm_assets.commands.report_view import render
 

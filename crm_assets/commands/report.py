@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 import dagster as dg
 
+from crm_assets.commands.dagster_home import open_instance
 from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.system import Resource
 from crm_assets.errors import CommandError
@@ -62,18 +63,14 @@ class Report:
 
 
 def last_instance(data_folder: Path) -> dg.DagsterInstance:
-    """Open the instance of ``DAGSTER_HOME``, or the demo's.
+    """Open the instance of all commands.
 
     Raises:
-        CommandError: There is neither.
+        CommandError: Nothing was ever run in it.
     """
-    demo = data_folder.resolve() / "dagster"
-    if not os.environ.get("DAGSTER_HOME") and not demo.exists():
-        raise CommandError(
-            "There is no report yet: set DAGSTER_HOME to the instance that ran the checks, or run the demo."
-        )
-    os.environ.setdefault("DAGSTER_HOME", str(demo))
-    return dg.DagsterInstance.get()
+    if not os.environ.get("DAGSTER_HOME") and not (data_folder / "dagster").exists():
+        raise CommandError("There is nothing to report yet: run `crm-assets sync` first.")
+    return open_instance(data_folder)
 
 
 def report(connections: Iterable[Connection], instance: dg.DagsterInstance, at: datetime | None = None) -> Report:

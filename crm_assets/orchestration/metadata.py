@@ -98,6 +98,7 @@ def read_metadata(
         "bytes": proof.bytes,
         "duplicates_in_read": proof.duplicates,
         "rejected_records": proof.rejected,
+        "misfit_values": sum(proof.misfits.values()),
         "seconds_fetch": proof.seconds_fetch,
         "seconds_waited": proof.seconds_waited,
         "seconds_decode": proof.seconds_decode,

@@ -20,9 +20,9 @@ PROGRAM = """
 import os, signal, time
 from contextlib import closing
 from multiprocessing import active_children
-from crm_assets.commands.sync.workers import run_workers, sigterm_as_interrupt
+from crm_assets.commands.sync.workers import run_workers, signals_as_interrupt
 %s
-with sigterm_as_interrupt():
+with signals_as_interrupt():
     for _ in range(%d):
         try:
             with closing(run_workers(jobs)) as messages:

@@ -15,6 +15,14 @@ from crm_assets.commands.sync.sync import Listener
 
 _QUIET = 10.0
 """Seconds between two lines of a log about what a connection waits for."""
+_COUNTS = {
+    "deleted": "rows_deleted",
+    "vanished_not_marked": "rows_vanished_not_marked",
+    "rejected": "rejected_records",
+    "misfits": "misfit_values",
+    "duplicates": "duplicates_in_read",
+}
+"""Numbers of a materialization in the summary's JSON: name there to name in the metadata."""
 _MARKS = {"passed": "[green]✓[/]", "warned": "[yellow]![/]", "failed": "[red]✗[/]"}
 
 
@@ -63,7 +71,7 @@ class Bars(Listener):
         """Show that one asset is done."""
         self._progress.update(self._task(outcome.connection), total=1, completed=1)
         if not self._console.is_terminal:
-            state = f"{outcome.loaded} rows loaded" if outcome.materialized else "FAILED"
+            state = f"{_rows(outcome.loaded or 0)} loaded" if outcome.materialized else "FAILED"
             self._console.print(f"{outcome.connection}.{outcome.resource}: {state}", highlight=False, soft_wrap=True)
 
     def _task(self, connection: str) -> TaskID:
@@ -75,10 +83,10 @@ class Bars(Listener):
 def render(outcomes: Sequence[AssetResult], seconds: float, console: Console) -> None:
     """Print the summary: a row per asset, then what went wrong, then the totals."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("asset", no_wrap=True)
-    for heading in ("rows", "loaded", "requests"):
-        table.add_column(heading, justify="right")
-    table.add_column("checks", no_wrap=True)
+    table.add_column("asset", overflow="fold")
+    for heading in ("rows", "loaded", "deleted", "requests"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("checks")
     for outcome in outcomes:
         table.add_row(f"{outcome.connection}.{outcome.resource}", *_counts(outcome), _marks(outcome))
     console.print(table)
@@ -93,11 +101,16 @@ def totals(outcomes: Sequence[AssetResult], seconds: float) -> str:
     states = [state for outcome in outcomes for state in outcome.checks.values()]
     materialized = sum(outcome.materialized for outcome in outcomes)
     passed = sum(state == "passed" for state in states)
-    rows = sum(outcome.loaded or 0 for outcome in outcomes)
+    loaded = sum(outcome.loaded or 0 for outcome in outcomes)
+    deleted = sum(int(outcome.numbers.get("rows_deleted", 0)) for outcome in outcomes)
     return (
         f"{materialized} of {len(outcomes)} assets materialized, {passed} of {len(states)} checks passed, "
-        f"{rows:,} rows in {seconds:.1f} s"
+        f"{_rows(loaded)} loaded{f', {deleted:,} marked as deleted' if deleted else ''} in {seconds:.1f} s"
     )
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"
 
 
 def as_json(outcomes: Sequence[AssetResult], seconds: float) -> dict[str, object]:
@@ -115,6 +128,7 @@ def as_json(outcomes: Sequence[AssetResult], seconds: float) -> dict[str, object
             "rows": one.rows,
             "loaded": one.loaded,
             "requests": one.requests,
+            **{name: int(one.numbers.get(key, 0)) for name, key in _COUNTS.items()},
             "checks": one.checks,
             "sentences": one.sentences,
         }
@@ -130,7 +144,8 @@ def _marks(outcome: AssetResult) -> str:
     return " ".join([f"{passed} {_MARKS['passed']}" if passed else "", *others]).strip()
 
 
-def _counts(outcome: AssetResult) -> tuple[str, str, str]:
+def _counts(outcome: AssetResult) -> tuple[str, str, str, str]:
     if not outcome.materialized:
-        return "[red]failed[/]", "", ""
-    return f"{outcome.rows:,}", f"{outcome.loaded:,}", f"{outcome.requests:,}"
+        return "[red]failed[/]", "", "", ""
+    deleted = int(outcome.numbers.get("rows_deleted", 0))
+    return f"{outcome.rows:,}", f"{outcome.loaded:,}", f"{deleted:,}" if deleted else "", f"{outcome.requests:,}"

@@ -68,11 +68,19 @@ def _take_check(outcome: AssetResult, check: Any) -> None:
 
 
 def _take_failure(outcomes: list[AssetResult], result: dg.ExecuteInProcessResult) -> None:
-    unexplained = [one for one in outcomes if not one.materialized and not one.sentences]
+    """Give what was not loaded its one reason, in place of what its checks say of a table that is as it was."""
     for event in result.all_events:
-        if event.is_step_failure and unexplained:
-            data = event.step_failure_data
-            text = data.user_failure_data.description if data.user_failure_data else None
-            text = text or (data.error.cause or data.error).message.strip() if data.error else text
-            for outcome in unexplained:
-                outcome.sentences.append(text or "the run failed")
+        if event.is_step_failure:
+            for outcome in outcomes:
+                if not outcome.materialized:
+                    outcome.sentences = [_reason(outcome, event.step_failure_data, result.run_id)]
+
+
+def _reason(outcome: AssetResult, data: Any, run_id: str) -> str:
+    if data.user_failure_data is None:
+        error = (data.error.cause or data.error) if data.error else None
+        text = " ".join(error.message.split()) if error else "the step failed"
+        return f"{text} (a bug; its traceback is in the log of run {run_id})"
+    own = data.user_failure_data.metadata.get(outcome.resource)
+    text = str(own.value) if own else data.user_failure_data.description or "the run failed"
+    return text.removeprefix(f"{outcome.connection}.{outcome.resource}: ")

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
+import gc
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing
 from functools import partial
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from filelock import FileLock
 
+from crm_assets.commands.dagster_home import open_instance
 from crm_assets.commands.sync.orphaned_runs import mark_orphaned, run_lock
 from crm_assets.commands.sync.results import AssetResult, interrupted, outcomes_of
 from crm_assets.commands.sync.run_requests import PlannedRun, SyncRequest, chosen, units
-from crm_assets.commands.sync.workers import SendMessage, WorkerExit, run_workers, sigterm_as_interrupt
+from crm_assets.commands.sync.workers import SendMessage, WorkerExit, run_workers, signals_as_interrupt
 from crm_assets.commands.workspace import Workspace
 from crm_assets.errors import CrmAssetsError
 from crm_assets.extract import progress
@@ -34,11 +33,11 @@ def run(workspace: Workspace, order: SyncRequest, listener: Listener) -> list[As
     """
     by_connection = chosen(workspace.definitions, order)
     try:
-        with sigterm_as_interrupt():
+        with signals_as_interrupt():
             if len(by_connection) > 1:
                 return list(_side_by_side(workspace, by_connection, order, listener))
             return list(_alone(workspace, by_connection, order, listener))
-    except KeyboardInterrupt:
+    except BaseException:
         _tidy(workspace)
         raise
 
@@ -56,7 +55,7 @@ def _alone(
 def _tidy(workspace: Workspace) -> None:
     """Clear up after workers that were killed."""
     workspace.warehouse.remove_stale_folders()
-    with _instance() as instance:
+    with open_instance(workspace.warehouse.folder) as instance:
         mark_orphaned(instance)
 
 
@@ -83,7 +82,7 @@ def _side_by_side(
     order: SyncRequest,
     listener: Listener,
 ) -> Iterator[AssetResult]:
-    _prepare()
+    _prepare(workspace)
     jobs = {name: partial(_job, workspace, name, keys, order) for name, keys in by_connection.items()}
     missing = dict(by_connection)
     with closing(run_workers(jobs)) as messages:
@@ -103,10 +102,11 @@ def _side_by_side(
                 tell(*message)
 
 
-def _prepare() -> None:
+def _prepare(workspace: Workspace) -> None:
     """Do once, before the processes part, what each of them would do: imports, and the databases of a new instance."""
     import_module("crm_assets.extract.fetch")
-    _instance().dispose()
+    open_instance(workspace.warehouse.folder).dispose()
+    gc.collect()  # a forked worker would keep the instance's closed connections open
 
 
 def _job(workspace: Workspace, name: str, keys: list[dg.AssetKey], order: SyncRequest, send: SendMessage) -> None:
@@ -120,7 +120,7 @@ def _job(workspace: Workspace, name: str, keys: list[dg.AssetKey], order: SyncRe
 def _work(workspace: Workspace, name: str, keys: Sequence[dg.AssetKey], order: SyncRequest) -> list[AssetResult]:
     job = workspace.definitions.resolve_implicit_global_asset_job_def()
     try:
-        with _instance() as instance, run_lock(workspace.warehouse.runs) as tags:
+        with open_instance(workspace.warehouse.folder) as instance, run_lock(workspace.warehouse.runs) as tags:
             mark_orphaned(instance)
             return [
                 outcome
@@ -148,22 +148,3 @@ def _run_unit(
     if interrupted(result):
         raise KeyboardInterrupt
     return outcomes_of(result, unit.connection, unit.assets)
-
-
-def _instance() -> dg.DagsterInstance:
-    """Open the instance of ``DAGSTER_HOME``, or one that is gone afterwards.
-
-    Standard output is left alone: Dagster would capture it, which takes two further processes per run.
-    """
-    home = os.environ.get("DAGSTER_HOME")
-    if not home:
-        return dg.DagsterInstance.ephemeral()
-    from dagster._core.instance.ref import InstanceRef
-
-    overrides = {
-        "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"},
-        "telemetry": {"enabled": False},
-    }
-    # Dagster makes missing databases without a lock: of several syncs that come first, all but one would fail.
-    with FileLock(Path(home) / "crm_assets.lock") if os.access(home, os.W_OK) else nullcontext():
-        return dg.DagsterInstance.from_ref(InstanceRef.from_dir(home, overrides=overrides))
