@@ -143,6 +143,18 @@ def export_dlt_command(workspace: Workspace, connection: str) -> None:
     click.echo(json.dumps(rest_api_config(chosen, secrets), indent=2, ensure_ascii=False))
 
 
+@main.command("export-dbt")
+@click.argument("connections", nargs=-1)
+@click.option("--database", help="Name of the database, if dbt's target is another one.")
+@click.pass_obj
+def export_dbt_command(workspace: Workspace, connections: tuple[str, ...], database: str | None) -> None:
+    """Print a dbt sources.yml of some connections (default: all), for models that build on the tables."""
+    from crm_assets.commands.export_dbt import dbt_sources
+
+    chosen = [workspace.connection(name) for name in connections] if connections else workspace.connections
+    click.echo(dbt_sources(chosen, database), nl=False)
+
+
 @main.command("doctor")
 @click.argument("connections", nargs=-1)
 @click.pass_obj

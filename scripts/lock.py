@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+# From 1.12 on, dbt-core downloads a parser from elsewhere while it is installed.
+_DBT = "dagster-dbt>=0.29.1\ndbt-core<1.12\ndbt-duckdb>=1.10\n"
 _NEWEST = "dagster-dlt>=0.29.2\ndagster>=1.13.2\ndagster-webserver>=1.13.2\n"
 
 
@@ -15,6 +17,18 @@ def main() -> None:
     (folder / "newest.in").write_text(_NEWEST, encoding="utf-8")
     sources = ["pyproject.toml", str(folder / "newest.in"), "--extra", "dev"]
     compile_lock(sources, "requirements-newest.lock", "--upgrade")
+    (folder / "dbt.in").write_text(_DBT, encoding="utf-8")
+    # The same DuckDB as the main lock file: a database file is read by the version that wrote it, or a later one.
+    compile_lock([str(folder / "dbt.in"), "--constraint", str(pinned("duckdb", folder))], "requirements-dbt.lock", "")
+
+
+def pinned(package: str, folder: Path) -> Path:
+    """Return a constraints file with the lines of the main lock file that pin a package."""
+    lines = Path("requirements.lock").read_text(encoding="utf-8").splitlines()
+    path = folder / f"{package}.constraints"
+    pins = [line.removesuffix(" \\") for line in lines if line.startswith(f"{package}==")]
+    path.write_text("\n".join(pins) + "\n", encoding="utf-8")
+    return path
 
 
 def compile_lock(sources: list[str], output: str, option: str) -> None:
