@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from crm_assets.declarations.errors import SpecError, unknown
 from crm_assets.declarations.models.auth import ApiKeyAuth, Auth
 from crm_assets.declarations.models.base import fill, fill_url
-from crm_assets.declarations.models.columns import Column
+from crm_assets.declarations.models.columns import Column, ColumnType
 from crm_assets.declarations.models.endpoint import Endpoint
 from crm_assets.declarations.models.incremental import Incremental, Window
 from crm_assets.declarations.models.system import Client, Param, Resource, System
@@ -29,7 +29,7 @@ def apply_connection(connection: Connection) -> Connection:
         SpecError: The connection speaks of something its system does not have, or leaves out a parameter.
     """
     values = _values(connection.system, connection.params)
-    system = _with_columns(connection.system, connection.columns)
+    system = _with_time_zone(_with_columns(connection.system, connection.columns), connection.timezone)
     check_system(system)
     try:
         override = connection.base_url_override and fill_url(connection.base_url_override, values)
@@ -61,6 +61,22 @@ def _with_columns(system: System, further: Mapping[str, Mapping[str, Column]]) -
     _refuse_unknown(system, "columns", further)
     resources = [
         resource.model_copy(update={"columns": {**resource.columns, **further.get(resource.name, {})}})
+        for resource in system.resources
+    ]
+    return system.model_copy(update={"resources": tuple(resources)})
+
+
+def _with_time_zone(system: System, zone: str) -> System:
+    """Return the system with the connection's zone in all columns of times that declare none; without one it is UTC."""
+    if zone == "UTC":
+        return system
+    times = (ColumnType.TIMESTAMP, ColumnType.DATE)
+
+    def zoned(column: Column) -> Column:
+        return column.model_copy(update={"timezone": column.timezone or zone}) if column.type in times else column
+
+    resources = [
+        resource.model_copy(update={"columns": {name: zoned(column) for name, column in resource.columns.items()}})
         for resource in system.resources
     ]
     return system.model_copy(update={"resources": tuple(resources)})

@@ -8,32 +8,24 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from crm_assets.declarations.connection_overrides import apply_connection
-from crm_assets.declarations.errors import SpecError, listed, nearest
+from crm_assets.declarations.errors import SpecError, listed
 from crm_assets.declarations.loader import load_system, validated
 from crm_assets.declarations.models.base import Spec
 from crm_assets.declarations.models.columns import Columns
 from crm_assets.declarations.models.system import RateLimit, System
 from crm_assets.declarations.spellings import canonical_connection
+from crm_assets.declarations.time_zone import TimeZoneName
 from crm_assets.declarations.validate import check_base_url
 from crm_assets.declarations.yaml_reader import read_yaml
 
 EXAMPLE_HOSTS = re.compile(r"(.+\.)?(example(\.(com|org|net))?|invalid)")
 _HOST = re.compile(r"[a-z0-9_.-]+|[0-9a-f:]+")
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
-
-
-def _timezone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        zones = available_timezones()
-        raise ValueError(f"unknown time zone {name!r}{nearest(name, zones)} Use an IANA name or UTC") from None
-    return name
 
 
 def _schedule(value: Any) -> Any:
@@ -64,7 +56,7 @@ class Connection(Spec):
     """What the system asks for; the loader adds the defaults of what is left out."""
     start_date: date = date(2024, 1, 1)
     """First window partition."""
-    timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
+    timezone: TimeZoneName = "UTC"
     allow_http: bool = False
     """Permit http:// to a host that is not this machine."""
     rate_limit: RateLimit | None = None

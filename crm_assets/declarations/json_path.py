@@ -8,16 +8,20 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer
 
 WILDCARD = "*"
-_BRACKETED = re.compile(r"""\[\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|\*)\s*\]""", re.DOTALL)
+_TEXT = r"""(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')"""
+_BRACKETED = re.compile(rf"\[\s*(?:{_TEXT}|(\*|-?\d+))\s*\]", re.DOTALL)
+_QUOTED = re.compile(rf"{_TEXT}()(?=[.\[]|$)", re.DOTALL)
 _BARE = re.compile(r"[^.\[\]]+")
-_NEEDS_QUOTES = re.compile(r"""^\s|\s$|[.\[\]]|^\$|^$""")
+_NEEDS_QUOTES = re.compile(r"""^\s|\s$|[.\[\]]|^\$|^$|^["']""")
+_POSITION = re.compile(r"-?[0-9]{1,9}")
 
 
 def parse_path(path: object) -> tuple[str, ...]:
     """Return the segments of a JSONPath subset, ``*`` being a wildcard over arrays and id-keyed objects.
 
     Accepts ``data.prospects``, ``$.Results.*``, ``[*].PipelineItems[*]``, ``$`` (the body itself), a list of keys
-    (seed 004) and quoted segments such as ``["Company Name"]``. Keys with spaces need no quotes.
+    (seed 004), positions in lists (``mail.0.text``, ``mail[-1]``) and quoted segments (``custom."T-Shirt size"``,
+    ``custom['Kundennr.']``). Keys with spaces need no quotes.
 
     Raises:
         ValueError: The text is no such path.
@@ -38,14 +42,20 @@ def parse_path(path: object) -> tuple[str, ...]:
 def _segment(text: str, position: int, *, first: bool) -> tuple[str, int]:
     """Return the segment that starts at a position, and the position behind it."""
     dotted = text[position] == "."
-    found = _BRACKETED.match(text, position + dotted)
+    start = position + dotted
+    found = _BRACKETED.match(text, start) or (_QUOTED.match(text, start) if dotted or first else None)
     if found:
-        quoted = next((group for group in found.groups() if group is not None), None)
-        return WILDCARD if quoted is None else re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL), found.end()
-    found = _BARE.match(text, position + dotted) if dotted or first else None
+        quoted = found[1] if found[1] is not None else found[2]
+        return found[3] if quoted is None else re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL), found.end()
+    found = _BARE.match(text, start) if dotted or first else None
     if found:
         return found[0], found.end()
     raise ValueError(f"{text!r} is no path: unexpected {text[position]!r} at position {position + 1}")
+
+
+def is_position(segment: str) -> bool:
+    """Return whether a segment may be a position in a list; negative ones count from its end."""
+    return _POSITION.fullmatch(segment) is not None
 
 
 def path_text(segments: tuple[str, ...]) -> str:
@@ -67,7 +77,7 @@ def dig(body: Any, path: tuple[str, ...]) -> Any:
     for segment in path:
         if isinstance(body, dict):
             body = body.get(segment)
-        elif isinstance(body, list) and re.fullmatch(r"-?\d+", segment) and -len(body) <= int(segment) < len(body):
+        elif isinstance(body, list) and is_position(segment) and -len(body) <= int(segment) < len(body):
             body = body[int(segment)]
         else:
             return None

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from crm_assets.declarations.errors import SpecError, listed, nearest, unknown
 from crm_assets.declarations.models.auth import ApiKeyAuth
 from crm_assets.declarations.models.base import placeholders
+from crm_assets.declarations.names import check_table_names
 
 if TYPE_CHECKING:
     from crm_assets.declarations.models.system import Resource, System
@@ -87,6 +88,10 @@ def check_system(system: System) -> None:
     doubles = [name for name, times in Counter(resource.name for resource in system.resources).items() if times > 1]
     if doubles:
         raise SpecError(f"{listed(doubles)} declared more than once", "key resources")
+    try:
+        check_table_names(resource.name for resource in system.resources)
+    except ValueError as error:
+        raise SpecError(str(error), "key resources") from None
     _check_client(system)
     for resource in system.resources:
         _check_parent(system, resource)

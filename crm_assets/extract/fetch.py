@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from crm_assets.declarations.connections import Connection
+from crm_assets.extract.decode.destination_limits import UNLIMITED, DestinationLimits
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.client import ApiClient
 from crm_assets.extract.http.credentials import Credentials
@@ -45,6 +46,7 @@ def fetch(
     folder: Path,
     budget: RateLimiter,
     watch: ProgressCallback | None = None,
+    limits: DestinationLimits = UNLIMITED,
 ) -> list[ReadResult]:
     """Read resources into spools and verify them. A resource that fails stops alone.
 
@@ -55,12 +57,13 @@ def fetch(
         folder: The run's own folder for spools.
         budget: The connection's rate budget.
         watch: Told of progress.
+        limits: What the destination cannot hold.
 
     Returns:
         One reading per task, in the order of the tasks.
     """
     tasks = list(tasks)
-    return run_stoppable(_Fetch(connection, tasks, secrets, folder, budget, watch or _unwatched).run())
+    return run_stoppable(_Fetch(connection, tasks, secrets, folder, budget, watch or _unwatched, limits).run())
 
 
 class _Fetch:
@@ -72,6 +75,7 @@ class _Fetch:
         folder: Path,
         budget: RateLimiter,
         watch: ProgressCallback,
+        limits: DestinationLimits,
     ) -> None:
         self._connection = connection
         self._tasks = _with_parents(connection, tasks)
@@ -79,6 +83,7 @@ class _Fetch:
         self._folder = folder
         self._budget = budget
         self._watch = watch
+        self._limits = limits
         self._readings: dict[str, asyncio.Task[ReadResult]] = {}
 
     async def run(self) -> list[ReadResult]:
@@ -90,7 +95,7 @@ class _Fetch:
             async with ApiClient(self._credentials, self._budget, self._connection.concurrency, headers) as session:
                 for task in self._tasks.values():
                     proof = ReadReport(mode=task.mode, spans=task.spans, since=task.since)
-                    spool = StagedRows(task.resource, proof.read_id, self._folder, database, room)
+                    spool = StagedRows(task.resource, proof.read_id, self._folder, database, room, self._limits)
                     reader = Reader(self._connection, task, proof, session, spool, decoding, self._watch)
                     self._readings[task.resource.name] = asyncio.ensure_future(
                         self._read(task, reader, spool, decoding)

@@ -129,7 +129,7 @@ class FirstPageReader:
         started = time.perf_counter()
         try:
             envelope = await self._envelope(resource, values, span)
-            rows, rejected = self._decoded(resource, envelope, {**values, **_window(span)})
+            rows, rejected = self._decoded(resource, envelope, {**self._connection.params, **values, **_window(span)})
         except ReadError as error:
             raise type(error)(self._credentials.redact(error.problem), status=error.status) from error.__cause__
         total = envelope.fact(getattr(resource.endpoint.paginator, "total_records_path", None))

@@ -100,6 +100,10 @@ class ReadReport:
     repeats: int = 0
     duplicate_keys: list[dict[str, Any]] = field(default_factory=list)
     rejected: int = 0
+    rejects: list[dict[str, str]] = field(default_factory=list)
+    """Reason and key of the first records that were rejected."""
+    absent: dict[str, int] = field(default_factory=dict)
+    """Declared column whose source no record contained, to the number of records looked at."""
     misfits: dict[str, int] = field(default_factory=dict)
     """Column to number of values that did not fit its type."""
     unknown: dict[str, int] = field(default_factory=dict)

@@ -16,7 +16,7 @@ from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.json_path import path_text
 from crm_assets.declarations.models.endpoint import Endpoint
 from crm_assets.declarations.models.incremental import names_days
-from crm_assets.extract.decode.decoder import Records
+from crm_assets.extract.decode.records import Records
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.client import ApiClient, Traffic
 from crm_assets.extract.http.request import Request, list_request

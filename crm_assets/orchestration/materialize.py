@@ -83,6 +83,7 @@ class ConnectionRun:
         return asset_key(self.connection, resource.name)
 
     def _fetch(self, wanted: list[Resource], folder: Path) -> list[ReadResult]:
+        from crm_assets.extract.decode.destination_limits import limits_of
         from crm_assets.extract.fetch import fetch
 
         problem = self.connection.unusable()
@@ -92,7 +93,8 @@ class ConnectionRun:
         tasks = self._tasks(wanted, folder)
         path = self.warehouse.folder / "budgets" / self.connection.name
         budget = RateLimiter(path, self.connection.budget, say=self._say)
-        readings = fetch(self.connection, tasks, secrets, folder, budget, watch=progress.watch_of(self.connection.name))
+        watch, limits = progress.watch_of(self.connection.name), limits_of(self.warehouse.destination)
+        readings = fetch(self.connection, tasks, secrets, folder, budget, watch=watch, limits=limits)
         for reading in readings:
             self._log(reading)
         return readings

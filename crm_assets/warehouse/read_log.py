@@ -47,6 +47,8 @@ _DETAILS = (
     "found",
     "assumed",
     "duplicate_keys",
+    "rejects",
+    "absent",
     "misfits",
     "unknown",
     "skipped",

@@ -37,8 +37,8 @@ ON_PAGE_TWO = ("empty_page", "page_ignored", "deleted")
 SEEN: dict[str, tuple[str, bool, str, str]] = {
     "duplicates": ("primary_key", True, "WARN", "1 record twice"),
     "inserted": ("primary_key", True, "WARN", "1 record twice"),
-    "null_id": ("primary_key", False, "ERROR", "came without a key"),
-    "long_ids": ("primary_key", False, "ERROR", "came without a key"),
+    "null_id": ("primary_key", False, "ERROR", "rejected (kept in"),
+    "long_ids": ("primary_key", False, "ERROR", "rejected (kept in"),
     "wrong_type": ("schema", True, "WARN", "(kept in _misfits)"),
     "unknown_field": ("schema", True, "WARN", "brand_new"),
     "twin_field": ("schema", True, "WARN", "Name"),

@@ -8,7 +8,7 @@ import pytest
 
 from crm_assets.declarations import SpecError
 from crm_assets.declarations.errors import listed
-from crm_assets.declarations.models.columns import RESERVED_COLUMNS
+from crm_assets.declarations.names import RESERVED_COLUMNS
 from crm_assets_tests.declarations.desk import Desk
 
 ENDPOINT = "resources__0__endpoint__"

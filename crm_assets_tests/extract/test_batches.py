@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import duckdb
 import pytest
 
-from crm_assets.extract.decode.decoder import Records
+from crm_assets.extract.decode.records import Records
 from crm_assets.extract.staging.decode_queue import Batches, DecodingThread, UndecodableError
 from crm_assets.extract.staging.staged_rows import ALL_ROWS, RowFilter
 

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm_assets.declarations import Column, ColumnType, Resource
-from crm_assets.extract.decode.decoder import Decoder, Records
+from crm_assets.extract.decode.decoder import Decoder
+from crm_assets.extract.decode.records import Records
 from crm_assets.extract.paging.response_body import open_body
 from crm_assets_tests.extract.declared import canonical, resource
 
@@ -244,7 +245,7 @@ def test_pages_that_fit_and_pages_that_do_not_are_decoded_together_in_order() ->
         ("2026-10-01T08:00:00.1234567Z", "2026-10-01T08:00:00.123456+00:00"),
         ("2026-10-01T08:00:00+0530", "2026-10-01T02:30:00+00:00"),
         ("2026-10-01T08:00:00-05", "2026-10-01T13:00:00+00:00"),
-        ("2026-10-01T08:00:00 -05:00", None),
+        ("2026-10-01T08:00:00 -05:00", "2026-10-01T13:00:00+00:00"),
         ("2026-10-01T08:00", "2026-10-01T08:00:00+00:00"),
         ("2026-10-01", "2026-10-01T00:00:00+00:00"),
         ("2024-02-29T23:59:59.999999+00:00", "2024-02-29T23:59:59.999999+00:00"),

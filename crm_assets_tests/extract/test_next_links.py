@@ -10,7 +10,7 @@ import pytest
 
 from crm_assets.declarations.models.endpoint import Endpoint
 from crm_assets.declarations.models.paginator import PageNumber
-from crm_assets.extract.decode.decoder import Records
+from crm_assets.extract.decode.records import Records
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.request import Request
 from crm_assets.extract.paging.page import Page, PagingState

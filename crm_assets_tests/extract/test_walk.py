@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from crm_assets.declarations.models.paginator import Paginator
-from crm_assets.extract.decode.decoder import Records
 from crm_assets.extract.decode.record_validator import RecordValidator
+from crm_assets.extract.decode.records import Records
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.request import Request
 from crm_assets.extract.paging.page import Page, PagingState
@@ -82,8 +82,9 @@ def read(paginator: Paginator, serve: Serve, ahead: int = 1, pauses: tuple[int, 
         if isinstance(found, int):
             raise ReadError(f"{name}: refused with {found}", status=found)
         envelope = open_body(json.dumps(found).encode(), "application/json", _ENDPOINT)
-        fits, count, fingerprint = _CHECK(envelope.records)
-        return Page(envelope, Records(envelope.records, None, (), fits, count, fingerprint))
+        verdict = _CHECK(envelope.records)
+        records = Records(envelope.records, None, (), verdict.fits, verdict.count, verdict.fingerprint)
+        return Page(envelope, records)
 
     async def run() -> None:
         async for page in walk(paginator, Request("GET", _URL, {"q": "all"}), fetch, seen.walked, ahead):

@@ -166,7 +166,10 @@ def test_the_primary_key_check_sees_records_that_came_without_one(paging: Instal
     assert result.get_asset_materialization_events()
     passed, severity, sentence = verdict(paging, "paging/whole", "primary_key")
     assert (passed, severity) == (False, ERROR)
-    assert sentence == "1 record came without a key (kept in whole__rejected)."
+    assert (
+        sentence
+        == "1 record was rejected (kept in whole__rejected): the primary key id is missing, null or of the wrong type."
+    )
     (kept,) = paging.query("SELECT reason, record FROM paging.whole__rejected")
     assert kept["reason"] == "the primary key id is missing, null or of the wrong type"
     assert '"id":null' in kept["record"]

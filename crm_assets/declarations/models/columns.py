@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from enum import Enum
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from crm_assets.declarations.errors import listed
 from crm_assets.declarations.json_path import WILDCARD, parse_path
 from crm_assets.declarations.models.base import PLACEHOLDER, Spec
-
-RESERVED_COLUMNS = frozenset({"_extra", "_misfits", "_deleted_at", "_read_id", "_dlt_load_id", "_dlt_id"})
+from crm_assets.declarations.names import check_column_names
+from crm_assets.declarations.time_zone import TimeZoneName
 
 
 class ColumnType(str, Enum):
@@ -43,8 +41,8 @@ class Column(Spec):
     """Path on the wire when it differs from the name, or ``{placeholder}`` for a value of the request itself."""
     format: Literal["iso", "epoch_s", "epoch_ms"] = "iso"
     """How a timestamp or date stands on the wire; ISO 8601 text is understood in every case."""
-    timezone: str | None = None
-    """Time zone of times without an offset, where it is not the connection's."""
+    timezone: TimeZoneName | None = None
+    """Zone of times without an offset, and of the days that moments fall on; the default is the connection's."""
     examples: tuple[Any, ...] = ()
     """Values the API is known to use; the sandbox draws from them."""
     references: dict[str, str] = Field(default_factory=dict)
@@ -60,6 +58,12 @@ class Column(Spec):
     @classmethod
     def _whole_value(cls, references: Any) -> Any:
         return {"$": references} if isinstance(references, str) else references
+
+    @model_validator(mode="after")
+    def _zone_of_times_only(self) -> Column:
+        if self.timezone and self.type not in (ColumnType.TIMESTAMP, ColumnType.DATE):
+            raise ValueError(f"timezone is for timestamps and dates, and the type is {self.type.value}")
+        return self
 
     @field_validator("source")
     @classmethod
@@ -79,13 +83,4 @@ class Column(Spec):
         return parse_path(self.source) if self.source else (name,)
 
 
-def _nameable(columns: dict[str, Column]) -> dict[str, Column]:
-    for name in columns:
-        if name in RESERVED_COLUMNS or not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-            raise ValueError(
-                f"column name {name!r} is not allowed: use lower_snake_case, and none of {listed(RESERVED_COLUMNS)}"
-            )
-    return columns
-
-
-Columns: TypeAlias = Annotated[dict[str, Column], AfterValidator(_nameable)]
+Columns: TypeAlias = Annotated[dict[str, Column], AfterValidator(check_column_names)]

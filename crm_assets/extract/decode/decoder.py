@@ -1,15 +1,15 @@
 """Column-wise decoding of pages: JSON records to Arrow, in DuckDB, with nothing lost.
 
 Pages whose records all passed the strict check are decoded by the ``fitting`` query. All others take the ``careful``
-one, which keeps what does not fit: unknown fields in ``_extra``, values of a wrong type in ``_misfits``, records
-without a primary key apart, with the reason. For records that fit, both give the same rows.
+one, which keeps what does not fit: unknown fields in ``_extra``, values that a column or the destination cannot hold in
+``_misfits``, and records without a primary key or a required value apart, with the reason. Both give the same rows for
+records that fit, all digits of a number included.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 import duckdb
@@ -18,8 +18,14 @@ import pyarrow.compute as pc
 
 from crm_assets.declarations.models.columns import ColumnType
 from crm_assets.declarations.models.system import Resource
-from crm_assets.extract.decode.decode_sql import careful_query, fitting_query, given
-from crm_assets.extract.decode.record_validator import Fingerprint, RecordValidator
+from crm_assets.extract.decode.absent_columns import AbsentColumns
+from crm_assets.extract.decode.careful_sql import careful_query
+from crm_assets.extract.decode.destination_limits import UNLIMITED, DestinationLimits
+from crm_assets.extract.decode.digits import marked as with_marks
+from crm_assets.extract.decode.fitting_sql import fitting_query
+from crm_assets.extract.decode.record_validator import RecordValidator
+from crm_assets.extract.decode.records import Records
+from crm_assets.extract.decode.request_values import page_columns, requested
 
 ARROW: dict[ColumnType, pa.DataType] = {
     ColumnType.TEXT: pa.string(),
@@ -33,31 +39,22 @@ ARROW: dict[ColumnType, pa.DataType] = {
 }
 
 KEEPING_COLUMNS = ("_extra", "_misfits")
-REJECTED = pa.schema([("reason", pa.string()), ("record", pa.string())])
+REJECTED = pa.schema([("reason", pa.string()), ("record", pa.string()), ("key", pa.string())])
+_FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""Microseconds since 1970 of the first moment of year 1 and the last of year 9999."""
 _CHUNK_BYTES = 1_000_000
 """What DuckDB parses at a time: with more, the parsed text is no longer in the processor's cache when it is read."""
 
 
-@dataclass(frozen=True)
-class Records:
-    """The records of one page, still as bytes, with the values its request was made with."""
-
-    array: bytes
-    companions: bytes | None
-    values: tuple[str | None, ...]
-    fits: bool
-    count: int
-    fingerprint: Fingerprint
-
-
 def table_schema(resource: Resource) -> pa.Schema:
     """Return the Arrow schema of the resource's rows: declared columns, then ``_extra`` and ``_misfits``."""
-    declared = [pa.field(n, ARROW[c.type], n not in resource.primary_key) for n, c in resource.columns.items()]
+    key = resource.primary_key
+    declared = [pa.field(n, ARROW[c.type], c.nullable and n not in key) for n, c in resource.columns.items()]
     return pa.schema([*declared, *((name, pa.string()) for name in KEEPING_COLUMNS)])
 
 
 class _Pages:
-    """What stands behind a table's name: DuckDB asks for its rows anew at each execution, so batches take turns."""
+    """A DuckDB source that yields the current batch on every execution."""
 
     batch = pa.table({})
 
@@ -97,49 +94,67 @@ class Decoder:
 
     Args:
         resource: The declaration; its columns give types and wire paths.
-        database: An in-memory DuckDB connection used by no other thread at the same time.
+        database: An in-memory DuckDB connection used by no other thread at the same time. Its time zone is UTC.
+        limits: What the destination cannot hold.
     """
 
-    def __init__(self, resource: Resource, database: duckdb.DuckDBPyConnection) -> None:
+    def __init__(
+        self, resource: Resource, database: duckdb.DuckDBPyConnection, limits: DestinationLimits = UNLIMITED
+    ) -> None:
         self.schema = table_schema(resource)
-        self._database = database
-        self._given = given(resource)
-        self._pages = pa.schema(
-            [(name, pa.string()) for name in ("page", "companions", *(f"given_{n}" for n in range(len(self._given))))]
-        )
-        self._check = RecordValidator(resource)
+        self.absent = AbsentColumns(resource, database)
+        self._limits = limits
+        self._given = requested(resource)
+        self._pages = pa.schema([(name, pa.string()) for name in page_columns(len(self._given))])
+        self._check = RecordValidator(resource, limits)
         self._fitting = _Query(database, partial(fitting_query, resource))
-        self._careful = _Query(database, partial(careful_query, resource))
+        self._marked = _Query(database, partial(fitting_query, resource, marked=True))
+        self._careful = _Query(database, partial(careful_query, resource, limits=limits))
 
     def inspect(self, array: bytes, companions: bytes | None, values: Mapping[str, object]) -> Records:
         """Return one page's records with the verdict of the strict check.
 
         Raises:
-            msgspec.DecodeError: The array is no valid JSON.
+            msgspec.DecodeError: The array is not valid JSON.
         """
-        fits, count, fingerprint = self._check(array)
+        found = self._check(array)
         bound = tuple(None if values.get(name) is None else str(values[name]) for name in self._given)
-        return Records(array, companions, bound, fits, count, fingerprint)
+        return Records(array, companions, bound, found.fits, found.count, found.fingerprint, found.marked)
 
     def decode(self, pages: list[Records]) -> tuple[pa.Table, pa.Table]:
-        """Return the rows of the pages, and the rejected records with reasons."""
-        batch = self._batch(pages)
-        if all(page.fits for page in pages):
-            try:
-                return _typed(self._fitting(batch), self.schema), REJECTED.empty_table()
-            except duckdb.ConversionException:
-                pass  # it only looked like a date; the careful query keeps it as a misfit
-        rows = self._careful(batch)
+        """Return the rows of the pages, and the rejected records with reasons and keys."""
+        rows, rejected = self._fitting_rows(pages) or self._careful_rows(pages)
+        self.absent.note(rows, pages)
+        return rows, rejected
+
+    def _fitting_rows(self, pages: list[Records]) -> tuple[pa.Table, pa.Table] | None:
+        """Return the rows if all of them fit, values that only looked like dates and required ones included."""
+        if not all(page.fits for page in pages):
+            return None
+        marked = any(page.marked for page in pages)
+        try:
+            rows = (self._marked if marked else self._fitting)(self._batch(pages, marked=marked))
+        except duckdb.ConversionException:
+            return None
+        rows = _typed(rows, self.schema)
+        return (rows, REJECTED.empty_table()) if _loadable(rows) else None
+
+    def _careful_rows(self, pages: list[Records]) -> tuple[pa.Table, pa.Table]:
+        rows = self._careful(self._batch(pages, marked=True))
         rejected = rows.filter(pc.is_valid(rows["_reason"]))
         kept = rows.filter(pc.is_null(rows["_reason"]))
-        return kept.select(self.schema.names).cast(self.schema), rejected.select(["_reason", "_record"]).rename_columns(
-            REJECTED.names
+        return (
+            kept.select(self.schema.names).cast(self.schema),
+            rejected.select(["_reason", "_rejected", "_key"]).rename_columns(REJECTED.names),
         )
 
-    def _batch(self, pages: list[Records]) -> pa.Table:
+    def _batch(self, pages: list[Records], *, marked: bool) -> pa.Table:
+        def text(page: bytes | None) -> bytes | None:
+            return page if page is None or not marked else with_marks(page, self._limits)
+
         columns = [
-            [page.array for page in pages],
-            [page.companions for page in pages],
+            [text(page.array) for page in pages],
+            [text(page.companions) for page in pages],
             *([page.values[n] for page in pages] for n in range(len(self._given))),
         ]
         whole = pa.table([pa.array(column, pa.string()) for column in columns], schema=self._pages)
@@ -151,3 +166,15 @@ class Decoder:
 def _typed(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     """Return the rows in a schema; columns that have its types are taken as they are."""
     return pa.Table.from_arrays(rows.columns, schema=schema) if rows.schema.types == schema.types else rows.cast(schema)
+
+
+def _loadable(rows: pa.Table) -> bool:
+    """Return whether required columns have values and moments lie in the years that every destination knows."""
+    for field, column in zip(rows.schema, rows.columns, strict=True):
+        if column.null_count and not field.nullable:
+            return False
+        if pa.types.is_timestamp(field.type):
+            bounds = pc.min_max(column.cast(pa.int64()))
+            if bounds["min"].is_valid and not _FIRST <= bounds["min"].as_py() <= bounds["max"].as_py() <= _LAST:
+                return False
+    return True

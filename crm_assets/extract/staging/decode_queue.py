@@ -13,7 +13,7 @@ from typing import TypeVar
 import duckdb
 import pyarrow as pa
 
-from crm_assets.extract.decode.decoder import Records
+from crm_assets.extract.decode.records import Records
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.staging.staged_rows import RowFilter
 

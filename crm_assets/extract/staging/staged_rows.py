@@ -1,4 +1,4 @@
-"""Spools: the typed rows of one read, on disk until they are proven complete."""
+"""The typed rows of one read, on disk until they are proven complete."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from crm_assets.declarations.models.system import Resource
-from crm_assets.extract.decode.decoder import REJECTED, Decoder, Records
+from crm_assets.extract.decode.decoder import Decoder
+from crm_assets.extract.decode.destination_limits import UNLIMITED, DestinationLimits
 from crm_assets.extract.decode.duckdb_types import literal, quoted
+from crm_assets.extract.decode.records import Records
 from crm_assets.extract.read_report import ReadReport
 from crm_assets.extract.staging.parquet_writer import ROWS, RowGroups
 
@@ -27,7 +29,7 @@ _DELETED_AT = pa.field("_deleted_at", pa.timestamp("us", "UTC"))
 
 @dataclass(frozen=True)
 class RowFilter:
-    """Which of the answered rows belong to the question."""
+    """Filter for rows outside the requested range."""
 
     include_undated: bool = False
     """Only rows without a date: the question had no bounds."""
@@ -47,19 +49,27 @@ class StagedRows:
         folder: The run's own folder.
         database: The in-memory DuckDB connection of the decoding thread.
         room: Bytes of rows that may be held in memory.
+        limits: What the destination cannot hold.
     """
 
     def __init__(
-        self, resource: Resource, read_id: str, folder: Path, database: duckdb.DuckDBPyConnection, room: int
+        self,
+        resource: Resource,
+        read_id: str,
+        folder: Path,
+        database: duckdb.DuckDBPyConnection,
+        room: int,
+        limits: DestinationLimits = UNLIMITED,
     ) -> None:
         self.resource = resource
         self.read_id = read_id
         self.path = folder / f"{resource.name}.parquet"
         self.rejected_path = folder / f"{resource.name}__rejected.parquet"
-        self.decoder = Decoder(resource, database)
+        self.decoder = Decoder(resource, database, limits)
         self.schema = self.decoder.schema.append(_READ_ID).append(_DELETED_AT)
         self.rows = 0
         self.rejected = 0
+        self._first_rejects: list[dict[str, str]] = []
         self.seconds = 0.0
         self._kept: dict[str, int] = {"_misfits": 0, "_extra": 0}
         self._database = database
@@ -73,13 +83,19 @@ class StagedRows:
         rows = self._belonging(rows, keep)
         self._loadable.add(self._marked(rows))
         if rejected.num_rows:
-            self._rejects = self._rejects or pq.ParquetWriter(self.rejected_path, REJECTED.append(_READ_ID))
-            self._rejects.write_table(self._with_read_id(rejected))
+            self._reject(rejected)
         self.rows += rows.num_rows
         self.rejected += rejected.num_rows
         for column in self._kept:
             self._kept[column] += rows.num_rows - rows[column].null_count
         self.seconds += time.perf_counter() - started
+
+    def _reject(self, rejected: pa.Table) -> None:
+        kept = rejected.select(["reason", "record"])
+        self._rejects = self._rejects or pq.ParquetWriter(self.rejected_path, kept.schema.append(_READ_ID))
+        self._rejects.write_table(self._with_read_id(kept))
+        more = _OFFENDERS - len(self._first_rejects)
+        self._first_rejects += rejected.select(["reason", "key"]).slice(0, more).to_pylist()
 
     def seal(self, proof: ReadReport) -> None:
         """Close the files and write what the rows show into the proof: counts, duplicates, misfits, unknown fields."""
@@ -87,7 +103,8 @@ class StagedRows:
         self._loadable.close()
         if self._rejects:
             self._rejects.close()
-        proof.rejected = self.rejected
+        proof.rejected, proof.rejects = self.rejected, self._first_rejects
+        proof.absent = self.decoder.absent.columns
         proof.misfits = self._keys("_misfits")
         proof.unknown = self._keys("_extra")
         self._drop_duplicates(proof)

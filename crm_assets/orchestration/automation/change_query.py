@@ -22,7 +22,8 @@ import pyarrow.compute as pc
 from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.incremental import names_days
 from crm_assets.declarations.models.system import Resource
-from crm_assets.extract.decode.decoder import Decoder, Records
+from crm_assets.extract.decode.decoder import Decoder
+from crm_assets.extract.decode.records import Records
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.client import ApiClient, Traffic
 from crm_assets.extract.http.credentials import Credentials

@@ -33,10 +33,9 @@ def primary_key(session: WarehouseSession, _: Connection, resource: Resource) ->
     if doubles:
         atleast = "at least " if len(doubles) == OFFENDERS else ""
         report.problems.append(atleast + counted(len(doubles), "key is", "keys are") + " on several rows")
+    rejects = last.details.get("rejects", []) if last else []
     if rejected:
-        report.problems.append(
-            counted(rejected, "record", "records") + f" came without a key (kept in {resource.name}__rejected)"
-        )
+        report.problems.append(_rejected(rejected, rejects, resource))
     if seen_twice:
         seen = counted(seen_twice, "record", "records")
         report.warnings.append(f"the last read saw {seen} twice (the newest was kept)")
@@ -49,6 +48,19 @@ def primary_key(session: WarehouseSession, _: Connection, resource: Resource) ->
     }
     names = [*resource.primary_key, "times"]
     report.add_offenders(
-        [dict(zip(names, row, strict=True)) for row in doubles] or (last.details["duplicate_keys"] if last else [])
+        [dict(zip(names, row, strict=True)) for row in doubles]
+        or rejects
+        or (last.details["duplicate_keys"] if last else [])
     )
     return report
+
+
+def _rejected(count: int, first: list[dict[str, str]], resource: Resource) -> str:
+    """Return the sentence for rejected records: how many, where they are, and the reason and keys of the first."""
+    text = f"{counted(count, 'record was', 'records were')} rejected (kept in {resource.name}__rejected)"
+    if not first:
+        return text
+    reason = first[0]["reason"]
+    keys = [entry["key"] for entry in first if entry["reason"] == reason and entry["key"]]
+    named = f" ({', '.join(resource.primary_key)}: {'; '.join(keys[:5])})" if keys else ""
+    return f"{text}: {reason}{named}"

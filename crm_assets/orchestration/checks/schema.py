@@ -8,7 +8,9 @@ from typing import Any
 
 from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.system import Resource
-from crm_assets.orchestration.checks.report import CheckReport
+from crm_assets.extract.decode.duckdb_types import quoted
+from crm_assets.orchestration.checks.report import CheckReport, counted
+from crm_assets.warehouse import read_log
 from crm_assets.warehouse.dlt_schema import dlt_columns
 from crm_assets.warehouse.session import WarehouseSession
 
@@ -33,7 +35,12 @@ def schema(session: WarehouseSession, _: Connection, resource: Resource) -> Chec
         report.warnings.append(f"values did not fit their type in {_counted(misfits)} (kept in _misfits)")
     if unknown:
         report.warnings.append(f"undeclared fields came along: {_counted(unknown)} (kept in _extra)")
+    absent = _absent(session, resource)
+    if absent:
+        records = counted(max(absent.values()), "record", "records")
+        report.warnings.append(f"declared, but in none of {records}: {', '.join(absent)} (check source)")
     report.metadata |= {
+        "absent": len(absent),
         "missing": sum(row["kind"] == "missing" for row in differences),
         "extra": sum(row["kind"] == "extra" for row in differences),
         "type_differs": sum(row["kind"] == "type" for row in differences),
@@ -43,6 +50,7 @@ def schema(session: WarehouseSession, _: Connection, resource: Resource) -> Chec
     }
     kept = [{"column": c, "kind": "misfit", "difference": f"{n} values"} for c, n in misfits.items()]
     kept += [{"column": c, "kind": "unknown field", "difference": f"{n} records"} for c, n in unknown.items()]
+    kept += [{"column": c, "kind": "absent", "difference": f"in none of {n} records"} for c, n in absent.items()]
     report.add_offenders([{k: row[k] for k in ("column", "kind", "difference")} for row in [*differences, *kept]])
     return report
 
@@ -78,6 +86,18 @@ def _kept(session: WarehouseSession, resource: Resource, column: str) -> dict[st
         for key in json.loads(value) if isinstance(value, str) else value:
             counts[key] = counts.get(key, 0) + 1
     return dict(sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def _absent(session: WarehouseSession, resource: Resource) -> dict[str, int]:
+    """Return the columns that the last read found in none of its records, and that no row has a value in."""
+    last = read_log.last_read(session, resource.name)
+    absent = last.details.get("absent", {}) if last else {}
+    existing = [name for name in absent if name in session.columns(resource.name)]
+    if not existing:
+        return {}
+    counts = ", ".join(f"count({quoted(name)})" for name in existing)
+    (values,) = session.query(f"SELECT {counts} FROM {session.table(resource.name)}")
+    return {name: absent[name] for name, count in zip(existing, values, strict=True) if count == 0}
 
 
 def _counted(counts: dict[str, int]) -> str:

@@ -1,0 +1,185 @@
+"""The DuckDB query for pages of which anything does not fit: every value by itself, and nothing lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from string import Template
+
+from crm_assets.declarations.json_path import path_text
+from crm_assets.declarations.models.columns import Column, ColumnType
+from crm_assets.declarations.models.system import Resource
+from crm_assets.extract.decode.column_values import value_of_text
+from crm_assets.extract.decode.destination_limits import DestinationLimits
+from crm_assets.extract.decode.digits import NUL
+from crm_assets.extract.decode.duckdb_paths import Path, json_path, json_paths
+from crm_assets.extract.decode.duckdb_types import literal, quoted
+from crm_assets.extract.decode.fitting_sql import unmarked_json, unmarked_text
+from crm_assets.extract.decode.request_values import request_column, request_value
+from crm_assets.extract.decode.undeclared_sql import with_rest
+from crm_assets.extract.decode.wire_tree import wire_tree
+
+_QUERY = Template("""
+WITH records AS (
+    SELECT * EXCLUDE (_page), unnest(from_json(_page, '["JSON"]')) AS _record FROM $pages
+),
+joined AS ($joined),
+found AS (
+    SELECT
+        *,
+        json_extract(_record, $paths) AS _json,
+        list_transform(json_extract_string(_record, $paths), lambda t: $unmarked) AS _text,
+        json_type(_record, $paths) AS _kind
+    FROM joined
+),
+typed AS (
+    SELECT *, $values FROM found
+),
+compared AS (
+    SELECT *, $misfits AS _wrong, $reason AS _reason FROM typed
+),
+undeclared AS ($rest)
+SELECT
+    $columns,
+    $extra AS _extra,
+    $kept AS _misfits,
+    _reason,
+    $key AS _key,
+    CASE WHEN _reason IS NOT NULL THEN $record END AS _rejected
+FROM undeclared
+""")
+_JOINED = Template("""
+    SELECT * REPLACE (
+        CASE WHEN $companion IS NULL THEN _record ELSE json_merge_patch(_record, $inlaid) END AS _record
+    ) FROM records
+""")
+_NO_IDENTITY = """'{"id": null, "type": null}'::JSON"""
+"""Takes a companion's id and type away: the record's own link to it holds both."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The expressions of a wire value: its JSON, its text and its type, each NULL where the record has no such path."""
+
+    json: str
+    text: str
+    kind: str
+
+
+def careful_query(resource: Resource, pages: str, limits: DestinationLimits) -> str:
+    r"""Return the query; besides the columns it gives ``_reason``, ``_key`` and ``_rejected`` of records to reject.
+
+    For columns ``id`` (the key) and ``name``, the values of the common table ``typed`` read::
+
+        CASE WHEN _kind[1] IN ('BIGINT', …) AND regexp_full_match(_text[1], '-?\d{1,19}(\.0+)?')
+             THEN TRY_CAST(_text[1] AS BIGINT) END AS "id",
+        CASE WHEN _kind[2] IN ('BIGINT', …) THEN _text[2] END AS "name"
+
+    and those of ``compared`` put a value that is there, but not in its column, into ``_misfits``::
+
+        coalesce(_kind[1], 'NULL') <> 'NULL' AND "id" IS NULL OR coalesce(_kind[2], 'NULL') <> 'NULL' AND "name" IS NULL
+    """
+    paths: list[str] = []
+    wired = {name: column for name, column in resource.columns.items() if not column.placeholder}
+    found = {name: _found(column.wire_path(name), paths) for name, column in wired.items()}
+    values = {name: _value(found[name], column, limits) for name, column in wired.items()}
+    for name, column in resource.columns.items():
+        values[name] = values.get(name) or request_value(resource, column, "TRY_CAST") or "NULL"
+    misfits = _misfits(resource, found, paths)
+    return _QUERY.substitute(
+        pages=pages,
+        joined=_joined(resource),
+        paths=f"[{', '.join(map(literal, paths))}]::VARCHAR[]",
+        unmarked=unmarked_text("t"),
+        values=",\n        ".join(f"{values[name]} AS {quoted(name)}" for name in resource.columns),
+        misfits=" OR ".join(f"({wrong})" for _, _, wrong in misfits) or "false",
+        rest=with_rest(wire_tree(resource), "compared"),
+        columns=", ".join(map(quoted, resource.columns)),
+        extra=_whole(
+            "CASE WHEN json_type(_record) = 'OBJECT' THEN nullif(_rest::VARCHAR, '{}') END", limits, checked=True
+        ),
+        kept=_whole(_kept(misfits), limits, checked=True),
+        reason=_reason(resource),
+        key=_key(resource),
+        record=_whole("coalesce(_record::VARCHAR, 'null')", limits),
+    )
+
+
+def _found(path: Path, paths: list[str]) -> _Found:
+    """Add the places of a value to the paths that are asked for, and return the expressions of what is found there."""
+    numbers = range(len(paths) + 1, len(paths) + 1 + len(json_paths(path)))
+    paths += json_paths(path)
+
+    def first(of: str) -> str:
+        found = ", ".join(f"{of}[{number}]" for number in numbers)
+        return f"coalesce({found})" if len(numbers) > 1 else found
+
+    return _Found(first("_json"), first("_text"), first("_kind"))
+
+
+def _value(found: _Found, column: Column, limits: DestinationLimits) -> str:
+    text = unmarked_json(f"({found.json})::VARCHAR") if column.type is ColumnType.JSON else found.text
+    return value_of_text(text, found.kind, column, limits)
+
+
+def _misfits(resource: Resource, found: dict[str, _Found], paths: list[str]) -> list[tuple[str, str, str]]:
+    """Return the name, the JSON and the condition of each value that may not fit."""
+    misfits = []
+    for name, column in resource.columns.items():
+        if given := request_column(resource, column):
+            misfits.append((name, f"to_json({given})", f"{given} IS NOT NULL AND {quoted(name)} IS NULL"))
+        else:
+            there = f"coalesce({found[name].kind}, 'NULL') <> 'NULL'"
+            misfits.append((name, found[name].json, f"{there} AND {quoted(name)} IS NULL"))
+    for path, node in wire_tree(resource).branches():
+        branch = _found(path, paths)
+        allowed = "'OBJECT', 'NULL'" + (", 'ARRAY'" if node.positions else "")
+        misfits.append((path_text(path), branch.json, f"coalesce({branch.kind}, 'NULL') NOT IN ({allowed})"))
+    return misfits
+
+
+def _kept(misfits: list[tuple[str, str, str]]) -> str:
+    entries = ", ".join(
+        f"CASE WHEN {wrong} THEN {{'k': {literal(name)}, 'v': {value}}} END" for name, value, wrong in misfits
+    )
+    present = f"list_filter([{entries}], lambda m: m IS NOT NULL)"
+    return f"CASE WHEN _wrong THEN to_json(map_from_entries({present}))::VARCHAR END"
+
+
+def _whole(text: str, limits: DestinationLimits, *, checked: bool = False) -> str:
+    """Return JSON text with its marks undone; a NUL that the destination lacks is spelled out where it is checked."""
+    restored = unmarked_json(text)
+    if limits.nul:
+        return restored
+    # In a column of type json a NUL becomes the six characters of its escape; the text of a record keeps the escape.
+    return f"replace({restored}, '{NUL}', '{chr(92) * (2 if checked else 1)}u0000')"
+
+
+def _reason(resource: Resource) -> str:
+    key = resource.primary_key
+    required = [name for name, column in resource.columns.items() if not column.nullable or name in key]
+    missing = "".join(
+        f"\n        WHEN {quoted(name)} IS NULL THEN "
+        + literal(
+            f"the primary key {name} is missing, null or of the wrong type"
+            if name in key
+            else f"{name} is required (nullable: false), but missing, null or of the wrong type"
+        )
+        for name in required
+    )
+    return f"CASE WHEN coalesce(json_type(_record), 'NULL') <> 'OBJECT' THEN 'the record is not an object'{missing} END"
+
+
+def _key(resource: Resource) -> str:
+    """Return the primary key as text, such as ``7`` or ``7, 2024-01-01``; parts that are missing are left out."""
+    return f"concat_ws(', ', {', '.join(f'{quoted(name)}::VARCHAR' for name in resource.primary_key)})"
+
+
+def _joined(resource: Resource) -> str:
+    include = resource.endpoint.include
+    if include is None:
+        return "SELECT * FROM records"
+    wanted = f"(c->>'id') = (_record->>{literal(json_path(include.on))})"  # an arrow binds looser than = in DuckDB 1
+    wanted += f" AND (c->>'type') = {literal(include.type)}" if include.type else ""
+    companion = f"list_filter(from_json(_companions, '[\"JSON\"]'), lambda c: {wanted})[1]"
+    inlaid = f"json_object({literal(include.field)}, json_merge_patch({companion}, {_NO_IDENTITY}))"
+    return _JOINED.substitute(companion=companion, inlaid=inlaid)

@@ -1,0 +1,84 @@
+"""SQL of what is undeclared in a record: the record less all declared fields."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from crm_assets.extract.decode.duckdb_paths import Path, json_path
+from crm_assets.extract.decode.duckdb_types import literal
+from crm_assets.extract.decode.wire_tree import WireNode
+
+
+def with_rest(root: WireNode, records: str) -> str:
+    """Return the query that adds ``_rest``, the record without its declared fields, to the rows of a table.
+
+    A JSON merge patch removes what it maps to null; the objects that thereby become empty are removed after it, the
+    deepest first. For the columns ``id`` and ``contact.mail`` it reads::
+
+        SELECT * REPLACE (
+            CASE WHEN json_extract(_rest, '$."contact"') = '{}'
+                 THEN json_merge_patch(_rest, '{"contact": null}'::JSON) ELSE _rest END AS _rest
+        ) FROM (SELECT *, json_merge_patch(_record, '{"id": null, "contact": {"mail": null}}'::JSON) AS _rest
+                FROM compared)
+
+    A list of which positions are declared is removed by the patch, and put back whole where it has more in it.
+    """
+    query = f"SELECT *, json_merge_patch(_record, {_json(_removal(root))}) AS _rest FROM {records}"
+    changes = []
+    for path, _ in root.branches():
+        empty = f"json_extract(_rest, {literal(json_path(path))}) = '{{}}'"
+        changes.append((empty, _json(_nested(path, None))))
+    for path, node in root.branches():
+        if node.positions:
+            value = f"json_extract(_record, {literal(json_path(path))})"
+            changes.append((f"json_type({value}) = 'ARRAY' AND ({_list_has_more(value, node)})", _object(path, value)))
+    for condition, patch in changes:
+        changed = f"CASE WHEN {condition} THEN json_merge_patch(_rest, {patch}) ELSE _rest END"
+        query = f"SELECT * REPLACE ({changed} AS _rest) FROM ({query})"
+    return query
+
+
+def _has_more(value: str, node: WireNode) -> str:
+    """Return the condition that a value has anything in it beyond what is declared of it."""
+    names = ", ".join(literal(name) for name in node.parts)
+    more = [f"len(list_filter(json_keys({value}), lambda k: k NOT IN ({names}))) > 0"]
+    for name, part in node.parts.items():
+        if not part.columns:
+            more.append(_has_more(f"json_extract({value}, {literal(json_path((name,)))})", part))
+    found = f"json_type({value}) = 'OBJECT' AND ({' OR '.join(more)})"
+    if node.positions:
+        found += f" OR json_type({value}) = 'ARRAY' AND ({_list_has_more(value, node)})"
+    return f"coalesce({found}, false)"
+
+
+def _list_has_more(value: str, node: WireNode) -> str:
+    length = f"json_array_length({value})::BIGINT"
+    declared = ", ".join(str(n) if n >= 0 else f"{length} - {-n}" for n in node.positions)
+    more = [f"len(list_filter(range({length}), lambda i: i NOT IN ({declared}))) > 0"]
+    for position in node.positions:
+        part = node.parts[str(position)]
+        if not part.columns:
+            element = json_path((str(position),), listed=(True,))
+            more.append(_has_more(f"json_extract({value}, {literal(element)})", part))
+    return " OR ".join(more)
+
+
+def _removal(node: WireNode) -> dict[str, Any]:
+    return {name: None if part.columns else _removal(part) for name, part in node.parts.items()}
+
+
+def _nested(path: Path, value: Any) -> Any:
+    for segment in reversed(path):
+        value = {segment: value}
+    return value
+
+
+def _object(path: Path, value: str) -> str:
+    for segment in reversed(path):
+        value = f"json_object({literal(segment)}, {value})"
+    return value
+
+
+def _json(value: Any) -> str:
+    return f"{literal(json.dumps(value))}::JSON"
