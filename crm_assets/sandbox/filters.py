@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from crm_assets.declarations import Resource
 from crm_assets.declarations.models.base import PLACEHOLDER, placeholders
 from crm_assets.declarations.models.incremental import Incremental, TimeFormat, Window, names_days
-from crm_assets.sandbox.draw import midnight
 from crm_assets.sandbox.errors import RefusedError
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+from crm_assets.sandbox.times import EPOCH, is_date, midnight, read_instant
 
 
 class MismatchError(Exception):
@@ -118,24 +115,12 @@ def _instant(value: Any, form: TimeFormat, zone: ZoneInfo, after: bool = False) 
     text = str(value).strip()
     if form in ("epoch_s", "epoch_ms"):
         unit = timedelta(seconds=1) if form == "epoch_s" else timedelta(milliseconds=1)
-        return _EPOCH + (int(text) + after) * unit
-    if "%" in form:
-        found = datetime.strptime(text, form)  # noqa: DTZ007
-    else:
-        found = datetime.fromisoformat(f"{date.fromisoformat(text)}" if form == "date" else _readable(text))
-    if names_days(form) or _DAY.fullmatch(text):
-        return midnight(found.date() + timedelta(days=after), zone)
-    found = found if found.tzinfo else found.replace(tzinfo=zone)
-    return found + timedelta(milliseconds=after)
-
-
-def _readable(text: str) -> str:
-    """Return an ISO 8601 text in the narrower form every Python version reads."""
-    text = re.sub(r"\.(\d+)", lambda found: "." + found[1][:6].ljust(6, "0"), text)
-    text = re.sub(r"[zZ]$", "+00:00", text)
-    return re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", text)
-
-
-def instant_of(value: date | datetime, zone: ZoneInfo) -> datetime:
-    """Return where a row's date or timestamp stands on the line of time."""
-    return value if isinstance(value, datetime) else midnight(value, zone)
+        return EPOCH + (int(text) + after) * unit
+    if form == "date":
+        text = date.fromisoformat(text).isoformat()
+    elif "%" in form:
+        text = datetime.strptime(text, form).isoformat()  # noqa: DTZ007 - read as of the zone below
+    instant = read_instant(text, zone)
+    if names_days(form) or is_date(text):
+        return midnight(instant.astimezone(zone).date() + timedelta(days=after), zone)
+    return instant + timedelta(milliseconds=after)

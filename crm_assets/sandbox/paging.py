@@ -1,16 +1,19 @@
-"""Paging: which rows a request asks for, and what the envelope says about the rest."""
+"""Paging: which records a request asks for, and what an answer says about the rest."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
+from typing_extensions import assert_never
+
 from crm_assets.declarations.json_path import dig, parse_path
+from crm_assets.declarations.models.endpoint import Endpoint
 from crm_assets.declarations.models.paginator import (
     Auto,
     CursorPage,
@@ -19,16 +22,26 @@ from crm_assets.declarations.models.paginator import (
     JsonLink,
     Offset,
     PageNumber,
-    Paginator,
     SinglePage,
 )
 from crm_assets.sandbox.errors import RefusedError
-from crm_assets.sandbox.selection import Selection
+from crm_assets.sandbox.wire import selector_of
 
 DEFAULT_SIZE = 25
-"""Rows of a page when the API has no page size parameter, or none is sent."""
+"""Records of a page when the API has no page size parameter, or none is sent."""
 LINK_PARAM = "after"
 """Query parameter of the links the sandbox makes."""
+Path = tuple[str, ...]
+_Paged = PageNumber | Offset | JsonLink | HeaderLink | CursorPage | HeaderCursor
+
+
+class Records(Protocol):
+    """The records of a whole list."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, place: Any) -> Any: ...
+    def position(self, path: Sequence[str], value: str) -> int | None:
+        """Return the position of the record that has a value at a path."""
 
 
 @dataclass(frozen=True)
@@ -57,115 +70,152 @@ class ListRequest:
             raise RefusedError(400, f"{name} must be a whole number of at least {least}; {shown}.")
         return int(text)
 
+    def link(self, name: str, value: int) -> str:
+        """Return the address of the same request with another value of a parameter."""
+        return f"{self.url}?{urlencode({**self.query, name: value}, doseq=True)}"
 
-def requested_page(paginator: Paginator, asked: ListRequest, selection: Selection, key: str | None) -> tuple[int, int]:
-    """Return at which row the page a request asks for begins, and how many rows a page has.
+
+@dataclass(frozen=True)
+class Envelope:
+    """What an answer says beside the list."""
+
+    values: dict[Path, Any] = field(default_factory=dict)
+    """Values in the body, by path."""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def requested_page(endpoint: Endpoint, asked: ListRequest, records: Records, key: Path | None) -> tuple[int, int]:
+    """Return at which record the page a request asks for begins, and how many records a page has.
 
     Args:
-        paginator: How the list is walked.
+        endpoint: Whose list it is.
         asked: The request's parameters.
-        selection: The whole list.
-        key: Column whose value a cursor is made of.
+        records: The whole list.
+        key: Path of the records' key.
 
     Raises:
         RefusedError: A page number, offset, cursor or size is missing or wrong (400).
     """
-    if isinstance(paginator, (Auto, SinglePage, HeaderLink, HeaderCursor)):
-        return 0, len(selection)
-    size = _size(paginator, asked)
-    return _start(paginator, asked, selection, size, key), size
+    match endpoint.paginator:
+        case SinglePage() | Auto():
+            return 0, len(records)
+        case PageNumber() as paging:
+            size, first = _size(paging, asked), paging.start_from_page
+            return (asked.count(paging.page_param, paging.location, first) - first) * size, size
+        case Offset() as paging:
+            first = paging.start_offset
+            return asked.count(paging.offset_param, paging.location, first) - first, _size(paging, asked)
+        case JsonLink() | HeaderLink() as paging:
+            start = asked.count(LINK_PARAM, "query", 0) if asked.value(LINK_PARAM) is not None else 0
+            return start, _size(paging, asked)
+        case CursorPage() | HeaderCursor() as paging:
+            given, size = asked.value(paging.cursor_param, paging.location), _size(paging, asked)
+            return 0 if given is None else _at_cursor(endpoint, paging, records, str(given), key), size
+        case other:
+            assert_never(other)
 
 
 def envelope(
-    paginator: Paginator,
-    asked: ListRequest,
-    selection: Sequence[dict[str, Any]],
-    key: str | None,
-    start: int,
-    size: int,
-) -> dict[tuple[str, ...], Any]:
-    """Return what the body says beside the list, by path.
+    endpoint: Endpoint, asked: ListRequest, records: Records, key: Path | None, start: int, size: int
+) -> Envelope:
+    """Return what an answer says beside the page that begins at record ``start``; see :func:`requested_page`."""
+    total, following = len(records), start + size
+    match endpoint.paginator:
+        case Auto():
+            return Envelope()
+        case SinglePage() as paging:
+            return Envelope({paging.total_records_path: total} if paging.total_records_path else {})
+        case PageNumber() | Offset() as paging:
+            return Envelope(
+                {**_counts(paging, start, size, total), **_next_link(paging, asked, following, size, total)}
+            )
+        case JsonLink() | HeaderLink() | CursorPage() | HeaderCursor() as paging:
+            more = {paging.has_more_path: following < total} if paging.has_more_path else {}
+            # Where a repeated link or cursor ends the list, the last page names itself once more.
+            after = following if following < total else start if paging.end == "repeat" else None
+            last = records[min(following, total) - 1] if start < total else None
+            named = _named(endpoint, asked, after, last, key)
+            return Envelope({**more, **named.values}, named.headers)
+        case other:
+            assert_never(other)
+
+
+def _named(endpoint: Endpoint, asked: ListRequest, after: int | None, last: Any, key: Path | None) -> Envelope:
+    """Return how an answer names the next page, which begins at record ``after``, if there is one.
 
     Args:
-        paginator: How the list is walked.
-        asked: The request's parameters, for links to repeat.
-        selection: The whole list.
-        key: Column whose value a cursor is made of.
-        start: Row the page begins at.
-        size: Rows of a page.
+        endpoint: Whose list it is.
+        asked: The request's parameters.
+        after: Record the next page begins at.
+        last: The last record of this page, if it has any.
+        key: Path of the records' key.
     """
-    total = len(selection)
-    if isinstance(paginator, JsonLink):
-        return {paginator.next_url_path: _link(asked, start + size)} if start + size < total else {}
-    if isinstance(paginator, CursorPage):
-        return {paginator.cursor_path: _cursor(paginator, selection, start, size, key)}
-    return {**_counts(paginator, start, size, total), **_next(paginator, asked, start, size, total)}
+    match endpoint.paginator:
+        case JsonLink() as paging:
+            return Envelope({} if after is None else {paging.next_url_path: asked.link(LINK_PARAM, after)})
+        case HeaderLink() as paging:
+            link = f'<{asked.link(LINK_PARAM, after or 0)}>; rel="{paging.links_next_key}"'
+            return Envelope(headers={} if after is None else {"Link": link})
+        case HeaderCursor() as paging:
+            return Envelope(headers={} if after is None else {paging.cursor_key: _opaque(after)})
+        case CursorPage() as paging if path := _cursor_in_records(endpoint, paging, key):
+            # The path leads through the list itself, or the cursor is the key of the last record.
+            return Envelope({paging.cursor_path: dig(last, path)} if paging.overlap else {})
+        case CursorPage() as paging:
+            return Envelope({paging.cursor_path: None if after is None else _opaque(after)})
+    return Envelope()
 
 
-def _size(paginator: PageNumber | Offset | JsonLink | CursorPage, asked: ListRequest) -> int:
-    if not paginator.limit_param or asked.value(paginator.limit_param, paginator.location) is None:
-        return DEFAULT_SIZE
-    return asked.count(paginator.limit_param, paginator.location, 1)
+def _cursor_in_records(endpoint: Endpoint, paging: CursorPage | HeaderCursor, key: Path | None) -> Path | None:
+    """Return the path inside a record whose value is the cursor, or ``None`` where it is the sandbox's own."""
+    if isinstance(paging, HeaderCursor):
+        return None
+    selector = selector_of(endpoint)
+    inside = paging.cursor_path[len(selector) :]
+    if paging.cursor_path[: len(selector)] == selector and inside[:1] == ("-1",):
+        return inside[2:] if endpoint.unwrap else inside[1:]
+    return key if paging.overlap else None
 
 
-def _start(
-    paginator: PageNumber | Offset | JsonLink | CursorPage,
-    asked: ListRequest,
-    selection: Selection,
-    size: int,
-    key: str | None,
+def _at_cursor(
+    endpoint: Endpoint, paging: CursorPage | HeaderCursor, records: Records, given: str, key: Path | None
 ) -> int:
-    if isinstance(paginator, PageNumber):
-        first = paginator.start_from_page
-        return (asked.count(paginator.page_param, paginator.location, first) - first) * size
-    if isinstance(paginator, Offset):
-        first = paginator.start_offset
-        return asked.count(paginator.offset_param, paginator.location, first) - first
-    if isinstance(paginator, JsonLink):
-        return asked.count(LINK_PARAM, "query", 0) if asked.value(LINK_PARAM) is not None else 0
-    given = asked.value(paginator.cursor_param, paginator.location)
-    return 0 if given is None else _at_cursor(paginator, selection, str(given), key)
-
-
-def _at_cursor(paginator: CursorPage, selection: Selection, given: str, key: str | None) -> int:
-    if paginator.overlap and key:
-        found = selection.position(key, given)
+    if path := _cursor_in_records(endpoint, paging, key):
+        found = records.position(path, given)
         if found is not None:
-            return found
-    elif not paginator.overlap:
+            return found + (not (isinstance(paging, CursorPage) and paging.overlap))
+    else:
         try:
             return int(base64.urlsafe_b64decode(given.encode()).decode().removeprefix("after:"))
         except (binascii.Error, ValueError):
             pass
-    raise RefusedError(400, f"{paginator.cursor_param} is no cursor of this list.")
+    raise RefusedError(400, f"{paging.cursor_param} is not a cursor of this list.")
 
 
-def _cursor(paginator: CursorPage, selection: Sequence[dict[str, Any]], start: int, size: int, key: str | None) -> Any:
-    last = min(start + size, len(selection))
-    if paginator.overlap and key:
-        return selection[last - 1][key] if last > start else None
-    return base64.urlsafe_b64encode(f"after:{last}".encode()).decode() if last < len(selection) else None
+def _opaque(after: int) -> str:
+    return base64.urlsafe_b64encode(f"after:{after}".encode()).decode()
 
 
-def _counts(paginator: Paginator, start: int, size: int, total: int) -> dict[tuple[str, ...], Any]:
-    if not isinstance(paginator, (PageNumber, Offset)):
-        return {}
+def _size(paging: _Paged, asked: ListRequest) -> int:
+    if not paging.limit_param or asked.value(paging.limit_param, paging.location) is None:
+        return DEFAULT_SIZE
+    return asked.count(paging.limit_param, paging.location, 1)
+
+
+def _counts(paging: PageNumber | Offset, start: int, size: int, total: int) -> dict[Path, Any]:
     found = {
-        paginator.total_pages_path: max(ceil(total / size), 1),
-        paginator.total_records_path: total,
-        paginator.has_more_path: start + size < total,
+        paging.total_pages_path: max(ceil(total / size), 1),
+        paging.total_records_path: total,
+        paging.has_more_path: start + size < total,
     }
     return {path: value for path, value in found.items() if path}
 
 
-def _next(paginator: Paginator, asked: ListRequest, start: int, size: int, total: int) -> dict[tuple[str, ...], Any]:
+def _next_link(
+    paging: PageNumber | Offset, asked: ListRequest, following: int, size: int, total: int
+) -> dict[Path, Any]:
     """Return the link to the next page, where the declaration lets its absence end the list."""
-    if not isinstance(paginator, (PageNumber, Offset)) or not paginator.next_link_path or start + size >= total:
+    if not paging.next_link_path or following >= total:
         return {}
-    name, step = (paginator.page_param, 1) if isinstance(paginator, PageNumber) else (paginator.offset_param, size)
-    following = {**asked.query, name: asked.count(name, paginator.location, 0) + step}
-    return {paginator.next_link_path: f"{asked.url}?{urlencode(following, doseq=True)}"}
-
-
-def _link(asked: ListRequest, after: int) -> str:
-    return f"{asked.url}?{urlencode({**asked.query, LINK_PARAM: after}, doseq=True)}"
+    name, step = (paging.page_param, 1) if isinstance(paging, PageNumber) else (paging.offset_param, size)
+    return {paging.next_link_path: asked.link(name, asked.count(name, paging.location, 0) + step)}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timezone
 from typing import Any
 
+import duckdb
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,15 +15,14 @@ from starlette.routing import Route
 
 from crm_assets.declarations import Connection, Resource
 from crm_assets.sandbox.credentials import check_credentials
-from crm_assets.sandbox.draw import midnight
 from crm_assets.sandbox.errors import RefusedError
 from crm_assets.sandbox.filters import UNBOUNDED, Bounds, requested_bounds
 from crm_assets.sandbox.http_io import json_body, json_response, path_segments, query_of
-from crm_assets.sandbox.paging import ListRequest, envelope, requested_page
+from crm_assets.sandbox.paging import ListRequest, Records, envelope, requested_page
 from crm_assets.sandbox.routing import Call, find_resource
-from crm_assets.sandbox.store import Store
-from crm_assets.sandbox.tables import Maker
-from crm_assets.sandbox.wire import Recorder, enveloped, listed_at, split_companions
+from crm_assets.sandbox.tables import Tables
+from crm_assets.sandbox.times import DAY, midnight
+from crm_assets.sandbox.wire import RowReader, enveloped, listed_at, selector_of, split_companions
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -36,15 +36,15 @@ class PageRequest:
     resource: Resource
     parent: Any
     """Value that binds the list to its parent, if it has one."""
-    rows: Sequence[dict[str, Any]]
+    records: Records
     """The whole list."""
-    key: str | None
-    """Column that counts the rows."""
+    key: tuple[str, ...] | None
+    """Path of the records' key."""
     asked: ListRequest
     start: int
-    """Row the page begins at, from 0."""
+    """Record the page begins at, from 0."""
     size: int
-    """Rows of a page."""
+    """Records of a page."""
 
     @property
     def number(self) -> int:
@@ -77,11 +77,11 @@ class Sandbox:
         self.connections = {connection.name: connection for connection in connections}
         self.today = today or datetime.now(timezone.utc).date()
         self.state = state
-        self._makers = {
-            name: Maker(connection, rows, seed, start or connection.start_date, self.today)
+        database = duckdb.connect(config={"threads": 1})
+        self._tables = {
+            name: Tables(connection, database, rows, seed, start or connection.start_date, self.today)
             for name, connection in self.connections.items()
         }
-        self._store = Store(self._makers, self.today)
         self.app = Starlette(routes=[Route("/{path:path}", self.handle, methods=_METHODS)])
 
     def rows(
@@ -95,17 +95,17 @@ class Sandbox:
             window: First and last day (inclusive) of the window's or cursor's field; all rows without it.
             parent: Value that binds the rows to one parent; the rows of all parents without it.
         """
-        here = self.connections[connection]
-        declared = here.system.resource(resource)
-        bounds = UNBOUNDED
-        if window:
-            bounds = Bounds(midnight(window[0], here.zone), midnight(window[1] + timedelta(days=1), here.zone))
-        parents = self._store.parent_values(connection, resource, self.state)
-        lists = [parent] if parent is not None or parents is None else parents
+        tables, zone = self._tables[connection], self.connections[connection].zone
+        declared = self.connections[connection].system.resource(resource)
+        bounds = Bounds(midnight(window[0], zone), midnight(window[1] + DAY, zone)) if window else UNBOUNDED
+        reader = RowReader(declared)
+        parents = [None] if declared.parent is None else self._parents(connection, declared)
+        days = {"window_start": window[0], "window_end": window[1]} if window else {}
         return [
-            {**row, **_placeholders(declared, one, window)}
-            for one in lists
-            for row in self._store.select(connection, resource, self.state, one, bounds)
+            reader.row(record, {**days, **({declared.parent.placeholder: value} if declared.parent else {})})
+            for index, value in enumerate(parents)
+            if parent is None or value == parent
+            for record in tables.records(resource, self.state, index if declared.parent else None, bounds)[:]
         ]
 
     async def handle(self, request: Request) -> Response:
@@ -124,47 +124,42 @@ class Sandbox:
         endpoint, window = page.resource.endpoint, page.resource.window
         # An API with a greatest depth serves nothing beyond it, without a word.
         last = min(page.start + page.size, window.max_rows if window and window.max_rows else page.start + page.size)
-        recorder = Recorder(page.resource, page.connection.zone)
-        records = [recorder.record(row) for row in page.rows[page.start : last]]
+        records = page.records[page.start : last]
         companions = split_companions(endpoint.include, records) if endpoint.include else []
-        body = listed_at(endpoint.data_selector or (), [recorder.wrapped(record) for record in records])
-        about = envelope(endpoint.paginator, page.asked, page.rows, page.key, page.start, page.size)
-        body = enveloped(body, about)
-        return json_response(enveloped(body, {endpoint.include.path: companions}) if endpoint.include else body)
+        about = envelope(endpoint, page.asked, page.records, page.key, page.start, page.size)
+        wrapped = [{endpoint.unwrap: record} if endpoint.unwrap else record for record in records]
+        body = enveloped(listed_at(selector_of(endpoint), wrapped), about.values)
+        body = enveloped(body, {endpoint.include.path: companions}) if endpoint.include else body
+        return json_response(body, headers=about.headers)
 
     async def _page_request(self, request: Request) -> PageRequest:
         name, *segments = path_segments(request)
         if name not in self.connections:
             raise RefusedError(404, f"There is no connection {name}; there are: {', '.join(self.connections)}.")
-        connection = self.connections[name]
+        connection, tables = self.connections[name], self._tables[name]
         check_credentials(connection, request.headers, request.query_params)
         asked = ListRequest(query_of(request), await json_body(request), str(request.url.replace(query="")))
         resource, bound = find_resource(connection, Call(request.method, segments, asked.query, asked.body))
-        parent = self._parent(connection, resource, bound)
+        parent, index = self._parent(connection, resource, bound)
         bounds = requested_bounds(resource, connection.zone, asked.query, asked.body)
-        rows = self._store.select(connection.name, resource.name, self.state, parent, bounds)
-        key = self._makers[name].subjects.roles(resource.name).key
-        start, size = requested_page(resource.endpoint.paginator, asked, rows, key)
-        return PageRequest(request, connection, resource, parent, rows, key, asked, start, size)
+        records = tables.records(resource.name, self.state, index, bounds)
+        keys = tables.population.counted(resource)
+        key = resource.columns[keys[0]].wire_path(keys[0]) if keys else None
+        start, size = requested_page(resource.endpoint, asked, records, key)
+        return PageRequest(request, connection, resource, parent, records, key, asked, start, size)
 
-    def _parent(self, connection: Connection, resource: Resource, bound: Mapping[str, Any]) -> Any:
-        """Return the parent's value the request asks for, in the parent's own type."""
+    def _parent(self, connection: Connection, resource: Resource, bound: Mapping[str, Any]) -> tuple[Any, int | None]:
+        """Return the parent's value the request asks for, in the parent's own type, and which of its rows that is."""
         if resource.parent is None:
-            return None
+            return None, None
         given = str(bound.get(resource.parent.placeholder))
-        values = self._store.parent_values(connection.name, resource.name, self.state) or []
-        parent = next((value for value in values if str(value) == given), None)
-        if parent is None:
-            raise RefusedError(404, f"There is no row {given} in {resource.parent.resource}.")
-        return parent
+        for index, value in enumerate(self._parents(connection.name, resource)):
+            if str(value) == given:
+                return value, index
+        raise RefusedError(404, f"There is no row {given} in {resource.parent.resource}.")
 
-
-def _placeholders(resource: Resource, parent: Any, window: tuple[date, date] | None) -> dict[str, Any]:
-    """Return the values of the columns that are filled from the request."""
-    known = {resource.parent.placeholder: parent} if resource.parent else {}
-    known |= {"window_start": window[0], "window_end": window[1]} if window else {}
-    return {
-        name: known.get(column.placeholder)
-        for name, column in resource.columns.items()
-        if column.placeholder is not None
-    }
+    def _parents(self, connection: str, resource: Resource) -> list[Any]:
+        """Return the values that bind lists of a resource to the rows of its parent, row by row."""
+        assert resource.parent
+        table = self._tables[connection].table(resource.parent.resource, self.state)
+        return table.values(resource.parent.field)

@@ -1,82 +1,155 @@
-"""Dates and timestamps of rows: created, then updated, then now; window fields over all days."""
+"""Dates and timestamps of records: spread over the days served, and apart as the examples of the declaration are."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+import re
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta, timezone
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from crm_assets.declarations import Column, ColumnType, Resource
-from crm_assets.sandbox.draw import DateRange, midnight, moment, spread
-from crm_assets.sandbox.roles import Roles
 
-_DAY = timedelta(days=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+DAY = timedelta(days=1)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_MILLISECOND = timedelta(milliseconds=1)
+UNDATED = 1 / 12
+"""Share of rows without the date a window speaks of, where such rows exist."""
+_UNITS = {"epoch_s": timedelta(seconds=1), "epoch_ms": _MILLISECOND}
+
+
+class Span(NamedTuple):
+    """Two instants, both aware; the second is excluded."""
+
+    start: datetime
+    end: datetime
+
+    def at(self, share: float, step: int = 1) -> datetime:
+        """Return the instant after a share (0 to 1) of the span, cut to ``step`` milliseconds."""
+        last = max((self.end - self.start) // _MILLISECOND - 1, 0)
+        position = (self.start - EPOCH) // _MILLISECOND + min(int(share * (last + 1)), last)
+        return max(EPOCH + timedelta(milliseconds=position - position % step), self.start)
+
+
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """Return the first instant of a day in a time zone."""
+    return datetime.combine(day, time(), zone).astimezone(timezone.utc)
+
+
+def is_date(text: str) -> bool:
+    """Return whether a text is a day without a time."""
+    return bool(_DATE.fullmatch(text))
+
+
+def read_instant(value: Any, zone: ZoneInfo) -> datetime:
+    """Return the instant of a date (its first), of a timestamp (without an offset: in the zone), or of a text of one.
+
+    Raises:
+        ValueError: The text is neither.
+    """
+    if isinstance(value, str):
+        value = date.fromisoformat(value) if is_date(value) else datetime.fromisoformat(_readable(value))
+    if not isinstance(value, datetime):
+        return midnight(value, zone)
+    aware: datetime = value if value.tzinfo else value.replace(tzinfo=zone)
+    return aware
+
+
+def _readable(text: str) -> str:
+    """Return an ISO 8601 text in the narrower form every Python version reads."""
+    text = re.sub(r"\.(\d+)", lambda found: "." + found[1][:6].ljust(6, "0"), text)
+    text = re.sub(r"[zZ]$", "+00:00", text)
+    return re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", text)
+
+
+def on_the_wire(column: Column, value: datetime, zone: ZoneInfo) -> Any:
+    """Return an instant as an API sends it in a column."""
+    if column.format in _UNITS:
+        day = datetime.combine(value.astimezone(zone).date(), time(), timezone.utc)
+        return ((day if column.type is ColumnType.DATE else value) - EPOCH) // _UNITS[column.format]
+    local = value.astimezone(zone)
+    if column.type is ColumnType.DATE:
+        return local.date().isoformat()
+    return local.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def from_the_wire(column: Column, value: Any) -> date | datetime:
+    """Return the date or the instant (in UTC) that an API sends in a column."""
+    if column.format in _UNITS:
+        instant: datetime = EPOCH + value * _UNITS[column.format]
+        return instant.date() if column.type is ColumnType.DATE else instant
+    if column.type is ColumnType.DATE:
+        return date.fromisoformat(value)
+    return read_instant(value, ZoneInfo("UTC")).astimezone(timezone.utc)
 
 
 @dataclass(frozen=True)
 class Calendar:
-    """What the dates of a table are made from."""
+    """The dates and timestamps of one resource."""
 
     resource: Resource
-    roles: Roles
     zone: ZoneInfo
 
     @cached_property
+    def columns(self) -> dict[str, Column]:
+        """The columns that hold them."""
+        return {
+            name: column
+            for name, column in self.resource.columns.items()
+            if column.type in (ColumnType.DATE, ColumnType.TIMESTAMP) and not column.placeholder
+        }
+
+    @cached_property
+    def filtered(self) -> str | None:
+        """The column that a date filter of the API speaks of."""
+        part = self.resource.window or self.resource.incremental
+        return part.field if part else None
+
+    @cached_property
     def step(self) -> int:
-        """Resolution of all timestamps of the table in milliseconds: that of its coarsest column."""
+        """Resolution in milliseconds: that of the coarsest column."""
         return 1000 if any(column.format == "epoch_s" for column in self.resource.columns.values()) else 1
 
-    def fill(self, count: int, span: DateRange, draws: random.Random) -> dict[str, list[Any]]:
-        """Return the dates and timestamps of new rows by column.
+    @cached_property
+    def _delays(self) -> dict[str, tuple[timedelta | None, ...]]:
+        """By column, how long after the first of all examples its own are; ``None`` for an example without a value."""
+        examples = {
+            name: [None if one is None else read_instant(one, self.zone) for one in column.examples]
+            for name, column in self.columns.items()
+        }
+        first = min((one for several in examples.values() for one in several if one), default=EPOCH)
+        return {
+            name: tuple(None if one is None else one - first for one in several) or (timedelta(),)
+            for name, several in examples.items()
+        }
+
+    def values(self, span: Span, share: float, draws: random.Random) -> dict[str, datetime | None]:
+        """Return the instants of one record by column.
 
         Args:
-            count: How many rows.
-            span: When they came into being; its end is now. Window fields reach a day further, to the end of today.
+            span: When records come into being.
+            share: Where in the span this one does, from 0 to 1.
             draws: Stream to draw from.
         """
-        window = self.resource.window.field if self.resource.window else None
-        whole = DateRange(span.start, midnight(day_of(span.end, self.zone) + _DAY, self.zone))
-        days = spread(count, whole if window else span, draws, self.step)
-        created = days
-        if window and window not in self.roles.created:
-            draws.shuffle(days)
-            created = [self._between(DateRange(span.start, min(day, span.end)), draws) for day in days]
-        found = dict.fromkeys(self.roles.created, created)
-        for name in self.roles.updated:
-            found[name] = [self._touched(DateRange(first, span.end), draws) for first in created]
-        for name in self.roles.later:
-            found[name] = self._later(name, found, created, span.end, draws)
+        window, incremental = self.resource.window, self.resource.incremental
+        pace, moment = 0.3 + draws.random(), span.at(share, self.step)
+        delays = {name: draws.choice(several) for name, several in self._delays.items()}
         if window:
-            found[window] = days
-        return {name: dated(self.resource.columns[name], moments, self.zone) for name, moments in found.items()}
+            moment -= self._whole((delays.get(window.field) or timedelta()) * pace)
+        found = {name: None if delay is None else moment + self._whole(delay * pace) for name, delay in delays.items()}
+        for name, delay in self._delays.items():
+            value = found[name]
+            if None in delay and value and value > span.end:
+                found[name] = None  # what may never happen has not happened yet
+        if window and window.include_undated and draws.random() < UNDATED:
+            found[window.field] = None
+        if incremental:
+            touched = Span(moment, max(span.end, moment)).at(draws.random(), self.step)
+            found[incremental.field] = moment if draws.random() < 0.4 else touched
+        return found
 
-    def _between(self, span: DateRange, draws: random.Random) -> datetime:
-        return moment(span, int(draws.random() * span.milliseconds), self.step)
-
-    def _touched(self, span: DateRange, draws: random.Random) -> datetime:
-        return span.start if draws.random() < 0.4 else self._between(span, draws)
-
-    def _later(
-        self, name: str, found: dict[str, list[datetime]], created: list[datetime], now: datetime, draws: random.Random
-    ) -> list[datetime]:
-        start = found.get(name.replace("end", "start")) if "end" in name else None
-        if start:
-            return [first + timedelta(minutes=30 * draws.randrange(1, 5)) for first in start]
-        ahead = now + 30 * _DAY
-        return [self._between(DateRange(first, min(first + 60 * _DAY, ahead)), draws) for first in created]
-
-
-def dated(column: Column, moments: Sequence[datetime], zone: ZoneInfo) -> list[Any]:
-    """Return the moments as the column holds them: timestamps as they are, dates as days of the time zone."""
-    if column.type is ColumnType.DATE:
-        return [day_of(value, zone) for value in moments]
-    return list(moments)
-
-
-def day_of(value: datetime, zone: ZoneInfo) -> date:
-    """Return the day of a moment in a time zone."""
-    return value.astimezone(zone).date()
+    def _whole(self, delay: timedelta) -> timedelta:
+        return delay // timedelta(milliseconds=self.step) * timedelta(milliseconds=self.step)

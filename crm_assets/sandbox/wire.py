@@ -1,47 +1,20 @@
-"""Rows to wire: the inverse of decoding."""
+"""The shapes of JSON: values put at paths, lists where selectors find them, rows read out of records."""
 
 from __future__ import annotations
 
 import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from crm_assets.declarations import Column, ColumnType, Resource
 from crm_assets.declarations.json_path import WILDCARD, dig
-from crm_assets.declarations.models.endpoint import Include
+from crm_assets.declarations.models.endpoint import Endpoint, Include
+from crm_assets.sandbox.times import from_the_wire
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-_UNITS = {"epoch_s": timedelta(seconds=1), "epoch_ms": timedelta(milliseconds=1)}
 _GROUP = 3
-
-Encoder = Callable[[Any], Any]
-
-
-def encoder(column: Column, zone: ZoneInfo) -> Encoder | None:
-    """Return the function that turns a column's value into JSON, or ``None`` when it is JSON already."""
-    if column.type is ColumnType.DECIMAL:
-        return str
-    if column.type not in (ColumnType.TIMESTAMP, ColumnType.DATE):
-        return None
-    if column.format in _UNITS:
-        unit = _UNITS[column.format]
-        return lambda value: (_utc(value) - _EPOCH) // unit
-    if column.type is ColumnType.DATE:
-        return date.isoformat
-    return lambda value: _iso(value.astimezone(zone))
-
-
-def _utc(value: date) -> datetime:
-    if isinstance(value, datetime):
-        return value
-    return datetime(value.year, value.month, value.day, tzinfo=timezone.utc)
-
-
-def _iso(value: datetime) -> str:
-    return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+"""Records of a group, where a selector walks through groups."""
 
 
 def place(container: Any, path: Sequence[str], value: Any) -> Any:
@@ -59,59 +32,42 @@ def place(container: Any, path: Sequence[str], value: Any) -> Any:
     return container
 
 
-class Recorder:
-    """Turns rows of one resource into the records its API would send.
+class RowReader:
+    """Reads the true rows out of records, in the declared types.
 
     Args:
-        resource: The resource.
-        zone: Time zone of the timestamps sent.
+        resource: Whose records they are.
     """
 
-    def __init__(self, resource: Resource, zone: ZoneInfo) -> None:
-        self._unwrap = resource.endpoint.unwrap
-        self._fields = [
-            (name, column.wire_path(name), encoder(column, zone))
+    def __init__(self, resource: Resource) -> None:
+        self._columns = [
+            (name, column, column.placeholder, column.wire_path(name), _DECODERS.get(column.type))
             for name, column in resource.columns.items()
-            if not column.placeholder and not inside_json(resource, name)
         ]
 
-    def record(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the record of a row, not wrapped."""
-        record: dict[str, Any] = {}
-        for name, path, encode in self._fields:
-            value = row[name]
-            value = encode(value) if encode and value is not None else value
-            if len(path) == 1:
-                record[path[0]] = value
-            else:
-                place(record, path, value)
-        return record
-
-    def wrapped(self, record: dict[str, Any]) -> dict[str, Any]:
-        """Return the record inside the key its API wraps it in, if it does."""
-        return {self._unwrap: record} if self._unwrap else record
+    def row(self, record: Mapping[str, Any], requested: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the row of a record that is not wrapped; ``requested`` fills the columns of the request itself."""
+        row: dict[str, Any] = {}
+        for name, column, placeholder, path, decode in self._columns:
+            value = requested.get(placeholder) if placeholder else dig(record, path)
+            row[name] = value if value is None or placeholder or decode is None else decode(column, value)
+        return row
 
 
-def inside_json(resource: Resource, name: str) -> bool:
-    """Tell whether a column's wire value is a part of another column's JSON value, or the same value."""
-    return containing(resource, name) is not None
+_DECODERS: dict[ColumnType, Callable[[Column, Any], Any]] = {
+    ColumnType.DECIMAL: lambda _, value: Decimal(value),
+    ColumnType.TIMESTAMP: from_the_wire,
+    ColumnType.DATE: from_the_wire,
+}
 
 
-def containing(resource: Resource, name: str) -> str | None:
-    """Return the column whose wire value contains (or, declared earlier, is) that of ``name``, if another one does."""
-    path, earlier = resource.columns[name].wire_path(name), True
-    for other, column in resource.columns.items():
-        earlier = earlier and other != name
-        above = column.wire_path(other)
-        if other == name or column.placeholder or path[: len(above)] != above:
-            continue
-        if earlier if above == path else column.type is ColumnType.JSON:
-            return other
-    return None
+def selector_of(endpoint: Endpoint) -> tuple[str, ...]:
+    """Return where an endpoint's list is; one that leaves it to be looked for has it under ``data``."""
+    return ("data",) if endpoint.data_selector is None else endpoint.data_selector
 
 
-def listed_at(selector: Sequence[str], records: Any) -> Any:
-    """Return the smallest body in which the selector finds the records: a list, or an object keyed by id."""
+def listed_at(selector: Sequence[str], records: list[Any]) -> Any:
+    """Return the smallest body in which the selector finds the records."""
     if not selector:
         return records
     head, rest = selector[0], selector[1:]
@@ -119,8 +75,6 @@ def listed_at(selector: Sequence[str], records: Any) -> Any:
         return {head: listed_at(rest, records)}
     if not rest:
         return records
-    if isinstance(records, dict):
-        return [listed_at(rest, records)]
     return [listed_at(rest, records[index : index + _GROUP]) for index in range(0, len(records), _GROUP)]
 
 
@@ -132,22 +86,21 @@ def enveloped(body: Any, values: Mapping[tuple[str, ...], Any]) -> Any:
     return body
 
 
-def companion_key(kind: str | None, companion: Mapping[str, Any]) -> str | None:
-    """Return the id of a JSON:API companion, made of its content; an empty one has none."""
-    if all(value is None for value in companion.values()):
-        return None
-    text = json.dumps(companion, sort_keys=True, default=str)
-    return f"{kind or 'companion'}-{zlib.crc32(text.encode()):08x}"
+def join_companion(include: Include, record: dict[str, Any]) -> None:
+    """Let a record refer to its JSON:API companion, by an id made of its content; an empty one has none."""
+    companion = record.get(include.field) or {}
+    key = None
+    if any(value is not None for value in companion.values()):
+        text = json.dumps(companion, sort_keys=True)
+        key = f"{include.type or 'companion'}-{zlib.crc32(text.encode()):08x}"
+    place(record, include.on, key)
 
 
 def split_companions(include: Include, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Take the companions out of the records and return them, each once, the way JSON:API includes them."""
     companions: dict[str, dict[str, Any]] = {}
     for record in records:
-        companion = record.pop(include.field, None) or {}
-        key = dig(record, include.on)
-        if key is None and (key := companion_key(include.type, companion)):
-            place(record, include.on, key)
+        companion, key = record.pop(include.field, None) or {}, dig(record, include.on)
         if key is not None:
             companions[key] = {"id": key, **({"type": include.type} if include.type else {}), **companion}
     return list(companions.values())

@@ -9,7 +9,8 @@ from typing import Any
 from crm_assets.declarations import ColumnType
 from crm_assets.declarations.json_path import WILDCARD, dig
 from crm_assets.sandbox import PageRequest
-from crm_assets.sandbox.wire import place
+from crm_assets.sandbox.paging import Records
+from crm_assets.sandbox.wire import place, selector_of
 from crm_assets_tests.faults.fault import ActiveFaults, Fault, FaultKind
 
 Record = dict[str, Any]
@@ -27,10 +28,10 @@ _MISFITS: dict[ColumnType, Any] = {
 
 
 @dataclass(frozen=True)
-class _MovedRows(Sequence[Record]):
+class _MovedRows:
     """A list whose slices begin ``first`` and end ``last`` rows later than asked for, and which is ``last`` shorter."""
 
-    rows: Sequence[Record]
+    rows: Records
     first: int
     last: int
 
@@ -42,12 +43,15 @@ class _MovedRows(Sequence[Record]):
             return self.rows[max(place.start + self.first, 0) : max(place.stop + self.last, 0)]
         return self.rows[max(place + self.last, 0)]
 
+    def position(self, path: Sequence[str], value: str) -> int | None:
+        return self.rows.position(path, value)
+
 
 def with_moved_rows(faults: ActiveFaults, page: PageRequest) -> PageRequest:
     """Return the request for the rows that a reader gets who meets these faults."""
     shift = ("deleted" in faults) - ("inserted" in faults)
-    rows = _MovedRows(page.rows, shift - ("duplicates" in faults), shift)
-    return replace(page, rows=rows, start=0 if "page_ignored" in faults else page.start)
+    rows = _MovedRows(page.records, shift - ("duplicates" in faults), shift)
+    return replace(page, records=rows, start=0 if "page_ignored" in faults else page.start)
 
 
 def record_lists(body: Any, selector: tuple[str, ...]) -> list[list[Any]]:
@@ -75,7 +79,7 @@ def _path(selector: tuple[str, ...]) -> tuple[str, ...]:
 def change_records(faults: ActiveFaults, page: PageRequest, body: Any) -> None:
     """Change the records of a decoded body in place, as the faults say."""
     unwrap = page.resource.endpoint.unwrap
-    found = [record for records in record_lists(body, page.resource.endpoint.data_selector) for record in records]
+    found = [record for records in record_lists(body, selector_of(page.resource.endpoint)) for record in records]
     records = [record[unwrap] if unwrap else record for record in found]
     for fault in faults.faults:
         if fault.kind in CHANGES:
@@ -84,14 +88,13 @@ def change_records(faults: ActiveFaults, page: PageRequest, body: Any) -> None:
 
 def _null_id(_: Fault, page: PageRequest, records: list[Record]) -> None:
     if page.key and records:
-        place(records[0], page.resource.columns[page.key].wire_path(page.key), None)
+        place(records[0], page.key, None)
 
 
 def _long_ids(_: Fault, page: PageRequest, records: list[Record]) -> None:
     for record in records if page.key else []:
-        path = page.resource.columns[page.key or ""].wire_path(page.key or "")
-        digits = "".join(filter(str.isdigit, str(dig(record, path))))
-        place(record, path, _LONG + int(digits or 0))
+        digits = "".join(filter(str.isdigit, str(dig(record, page.key or ()))))
+        place(record, page.key or (), _LONG + int(digits or 0))
 
 
 def _wrong_type(fault: Fault, page: PageRequest, records: list[Record]) -> None:
@@ -110,7 +113,7 @@ def _unknown_field(fault: Fault, _: PageRequest, records: list[Record]) -> None:
 
 def _twin_field(fault: Fault, page: PageRequest, records: list[Record]) -> None:
     columns = page.resource.columns
-    name = fault.field or ("name" if "name" in columns else page.key or next(iter(columns)))
+    name = fault.field or ("name" if "name" in columns else next(iter(columns)))
     path = columns[name].wire_path(name)
     twin = path[-1].capitalize() if path[-1].capitalize() != path[-1] else path[-1].lower()
     for record in records:

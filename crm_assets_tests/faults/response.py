@@ -18,7 +18,7 @@ from crm_assets.declarations.models.paginator import JsonLink
 from crm_assets.sandbox import PageRequest
 from crm_assets.sandbox.errors import RefusedError
 from crm_assets.sandbox.http_io import json_response
-from crm_assets.sandbox.wire import place
+from crm_assets.sandbox.wire import place, selector_of
 from crm_assets_tests.faults.fault import ActiveFaults, Fault, FaultKind
 from crm_assets_tests.faults.records import CHANGES, change_records, keyed, record_lists
 
@@ -36,7 +36,7 @@ async def before_answer(faults: ActiveFaults, request: Request) -> Response | No
     if hang := faults.get("hang"):
         await _hang(request, 600.0 if hang.seconds is None else hang.seconds)
     if fault := faults.get("status"):
-        raise RefusedError(fault.status or 500, "The sandbox was asked to fail.", _retry_after(fault))
+        raise RefusedError(fault.status or 500, "The sandbox was told to fail.", _retry_after(fault))
     if fault := faults.get("redirect"):
         return Response(status_code=fault.status or 302, headers={"Location": _elsewhere(str(request.url), fault)})
     return None
@@ -79,7 +79,7 @@ def with_faults(faults: ActiveFaults, page: PageRequest, response: Response) -> 
 
 
 def _changed_body(faults: ActiveFaults, page: PageRequest, body: Any) -> Any:
-    selector, paginator = page.resource.endpoint.data_selector, page.resource.endpoint.paginator
+    selector, paginator = selector_of(page.resource.endpoint), page.resource.endpoint.paginator
     change_records(faults, page, body)
     if "empty_page" in faults:
         for records in record_lists(body, selector):

@@ -44,7 +44,7 @@ resources:
       paginator: {type: offset, limit_param: limit, limit: 7, end: has_more, has_more_path: meta.more}
     columns:
       id: {type: bigint, nullable: false}
-      company_id: {type: text, source: links.company.id}
+      company_id: {type: text, source: links.company.id, references: companies}
       links: {type: json}
       email: {type: text, pii: email, source: contact.mail.0.text}
       first_name: {type: text, pii: name, source: "Given Name"}
@@ -62,7 +62,7 @@ resources:
       paginator: {type: page_number, end: empty_page}
     columns: &order
       id: {type: bigint, nullable: false}
-      person_id: bigint
+      person_id: {type: bigint, references: people}
       status: {type: text, examples: [open, paid, sent]}
       total: {type: decimal, nullable: false}
       created_at: {type: timestamp, nullable: false}
@@ -149,7 +149,7 @@ resources:
     columns:
       site_id: {type: text, source: "{site_id}"}
       id: {type: text, nullable: false}
-      lead_id: text
+      lead_id: {type: text, references: leads.id}
       day: {type: date, nullable: false}
       started_at: {type: timestamp, nullable: false}
   - name: tasks
@@ -235,13 +235,13 @@ def connections(tmp_path_factory: pytest.TempPathFactory) -> tuple[Connection, .
     return load_own(tmp_path_factory.mktemp("own"))
 
 
-def load_own(folder: Path) -> tuple[Connection, ...]:
+def load_own(folder: Path, sandbox_url: str | None = None) -> tuple[Connection, ...]:
     (folder / "systems").mkdir()
     for name, text in SYSTEMS.items():
         (folder / "systems" / f"{name}.yaml").write_text(text)
     path = folder / "connections.yaml"
     path.write_text(yaml.safe_dump({"systems": "systems", "connections": CONNECTIONS}))
-    return load_connections(path)
+    return load_connections(path, sandbox_url=sandbox_url)
 
 
 class World:

@@ -42,9 +42,9 @@ def test_a_child_list_needs_a_parent_that_exists(world: World) -> None:
 
 
 def test_the_sandbox_address_leads_every_connection_to_its_own_part(
-    world: World, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    world: World, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    monkeypatch.setenv("CRM_ASSETS_SANDBOX", world.base_url)
-    pointed: dict[str, Connection] = {each.name: each for each in load_own(tmp_path_factory.mktemp("pointed"))}
+    folder = tmp_path_factory.mktemp("pointed")
+    pointed: dict[str, Connection] = {each.name: each for each in load_own(folder, world.base_url)}
     url = f"{pointed['plain'].base_url}/things?page=1"
     assert send(url, headers=credentials(pointed["plain"])[0]).status == 200

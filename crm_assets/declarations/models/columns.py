@@ -44,7 +44,7 @@ class Column(Spec):
     timezone: TimeZoneName | None = None
     """Zone of times without an offset, and of the days that moments fall on; the default is the connection's."""
     examples: tuple[Any, ...] = ()
-    """Values the API is known to use; the sandbox draws from them."""
+    """Values the API is known to use, ``None`` where it may send none; the sandbox draws from them."""
     references: dict[str, str] = Field(default_factory=dict)
     """Resource whose key the value is: ``contacts``, or ``contacts.id`` where the key has several columns. For ``json``
     also a mapping from paths inside the value. A list refers to a row with each member."""
