@@ -25,7 +25,21 @@ from crm_assets.declarations.yaml_reader import read_yaml
 
 EXAMPLE_HOSTS = re.compile(r"(.+\.)?(example(\.(com|org|net))?|invalid)")
 _HOST = re.compile(r"[a-z0-9_.-]+|[0-9a-f:]+")
+STAGING_PREFIX = "crm_assets_"
+"""How schemas begin that a load makes for itself."""
+_RESERVED = re.compile(rf"{STAGING_PREFIX}.*|pg_.*|information_schema|main|temp|system|public|warehouse")
+"""Schemas that are ours or the databases' own; ``warehouse`` is the DuckDB file's name, and ambiguous there."""
+_LONGEST = 50
+"""Characters of a schema's name that no destination shortens: PostgreSQL cuts names at 63 (NAMEDATALEN)."""
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def _schema_name(name: str) -> str:
+    if _RESERVED.fullmatch(name):
+        raise ValueError(f"{name!r} is the name of a schema that is not for connections; choose another")
+    if len(name) > _LONGEST:
+        raise ValueError(f"the name has {len(name)} characters, and a schema's name may have {_LONGEST}; shorten it")
+    return name
 
 
 def _schedule(value: Any) -> Any:
@@ -49,7 +63,7 @@ class Connection(Spec):
 
     loader_keys: ClassVar[frozenset[str]] = frozenset({"_system"})
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")
+    name: Annotated[str, AfterValidator(_schema_name)] = Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")
     system_name: str = Field(alias="system")
     base_url_override: Annotated[str, AfterValidator(check_base_url)] | None = Field(default=None, alias="base_url")
     params: dict[str, str | int] = Field(default_factory=dict)

@@ -14,6 +14,7 @@ from crm_assets.declarations.models.columns import Column, ColumnType
 from crm_assets.declarations.models.system import Resource
 from crm_assets.extract.decode.duckdb_types import literal, quoted
 from crm_assets.orchestration.lineage import column_lineage, joins
+from crm_assets.warehouse.commit import Committed
 from crm_assets.warehouse.session import WarehouseSession
 
 if TYPE_CHECKING:
@@ -78,20 +79,17 @@ def _declared_in(path: str) -> dg.CodeReferencesMetadataValue:
         return dg.CodeReferencesMetadataValue(code_references=[reference])
 
 
-def read_metadata(
-    session: WarehouseSession, reading: ReadResult, settled: dict[str, tuple[int, int]]
-) -> dict[str, Any]:
+def read_metadata(session: WarehouseSession, reading: ReadResult, done: Committed) -> dict[str, Any]:
     """Return what one read did, as numbers, and what the table now looks like."""
     resource, proof = reading.task.resource, reading.proof
     ((rows,),) = session.query(f"SELECT count(*) FROM {session.table(resource.name)}")
-    deleted, refused = settled[resource.name]
     return {
         "dagster/row_count": rows,
         "dagster/table_name": f"{session.warehouse.catalog}.{session.dataset}.{resource.name}",
         "dagster/column_schema": _found_columns(session, resource),
         "rows_loaded": proof.rows,
-        "rows_deleted": deleted,
-        "rows_vanished_not_marked": refused,
+        "rows_deleted": done.deleted,
+        "rows_vanished_not_marked": done.refused,
         "pages": proof.pages,
         "requests": proof.requests,
         "retries": proof.retries,

@@ -8,7 +8,13 @@ from crm_assets.declarations.models.columns import Column
 from crm_assets.declarations.models.system import Resource
 
 WRITE_DISPOSITION = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
-"""Spools hold every key once, so the destination need not look for duplicates."""
+"""What a load does, in dlt's words. Verified files hold every key once."""
+REJECTED_COLUMNS: dict[str, dict[str, Any]] = {
+    "reason": {"name": "reason", "data_type": "text", "nullable": True},
+    "record": {"name": "record", "data_type": "text", "nullable": True},
+    "_read_id": {"name": "_read_id", "data_type": "text", "nullable": False},
+}
+"""The columns of ``<resource>__rejected``."""
 
 
 def dlt_columns(resource: Resource) -> dict[str, dict[str, Any]]:
@@ -21,6 +27,11 @@ def dlt_columns(resource: Resource) -> dict[str, dict[str, Any]]:
         "_read_id": {"name": "_read_id", "data_type": "text", "nullable": False},
         "_deleted_at": {"name": "_deleted_at", "data_type": "timestamp", "nullable": True},
     }
+
+
+def optional(columns: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the same columns, none of them required."""
+    return {name: {**hints, "nullable": True} for name, hints in columns.items()}
 
 
 def _column(name: str, column: Column, key: bool) -> dict[str, Any]:

@@ -5,12 +5,18 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from crm_assets.errors import CrmAssetsError
+from crm_assets.extract.decode.duckdb_types import literal, quoted
+from crm_assets.warehouse.dlt_schema import dlt_columns
+
+if TYPE_CHECKING:
+    from crm_assets.extract.fetch import ReadResult
 
 
 class WarehouseError(CrmAssetsError):
-    """The warehouse cannot be opened or written; what it held is as it was."""
+    """The warehouse cannot be opened or written; the sentence says what became of the tables."""
 
 
 @contextmanager
@@ -22,13 +28,36 @@ def translate_errors() -> Iterator[None]:
     try:
         yield
     except (DltException, duckdb.Error, OSError) as error:
-        root = _root(error)
-        strerror = root.strerror if isinstance(root, OSError) else None
-        said = strerror or (str(root).strip().splitlines() or [type(root).__name__])[0]
         raise WarehouseError(
-            f"The warehouse could not be written: {said[:300].rstrip('.')}. "
-            f"Every table holds its last whole read; mend that and run again."
+            f"The warehouse could not be written: {cause_of(error)}. Each table is as it was, or holds all of the new "
+            f"rows; remove the cause and run again."
         ) from error
+
+
+def cause_of(error: BaseException) -> str:
+    """Return what began it, in the words of whoever noticed, on one line, without what may show a record."""
+    root = _root(error)
+    strerror = root.strerror if isinstance(root, OSError) else None
+    said = strerror or (str(root).strip().splitlines() or [type(root).__name__])[0]
+    return said[:300].rstrip(".")
+
+
+def first_null(reading: ReadResult) -> str | None:
+    """Say which required column of a read holds no value, and in which record first; ``None`` where all do."""
+    import duckdb
+
+    key, spool = reading.task.resource.primary_key, reading.spool
+    if spool is None:
+        return None
+    keys, source = ", ".join(map(quoted, key)), f"read_parquet({literal(str(spool.path))})"
+    for name, hints in dlt_columns(reading.task.resource).items():
+        if not hints["nullable"]:
+            query = f"SELECT {keys} FROM {source} WHERE {quoted(name)} IS NULL LIMIT 1"
+            found = duckdb.execute(query).fetchall()
+            for row in found:
+                record = ", ".join(f"{part} {value}" for part, value in zip(key, row, strict=True))
+                return f"the column {name} is declared nullable: false and has no value in the record with {record}"
+    return None
 
 
 def _root(error: BaseException) -> BaseException:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
 
 from crm_assets.date_range import DateRange, merge_ranges
 from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.system import Resource
-from crm_assets.extract.read_report import ParentWindows, ReadTask
+from crm_assets.extract.read_report import ParentWindows, ReadReport, ReadTask
 from crm_assets.warehouse import read_log
 from crm_assets.warehouse.increments import starting_point
 from crm_assets.warehouse.parent_keys import change_times, changed_parents, loaded_parents
@@ -80,6 +80,14 @@ class _Planner:
                 unchanged_parents=change_times(self.session, parent, above),
             )
         return replace(task, known_parents=loaded_parents(self.session, parent))
+
+
+def unread(task: ReadTask, reason: str) -> ReadReport:
+    """Return the report of a read that was not begun."""
+    now = datetime.now(timezone.utc)
+    return ReadReport(
+        mode=task.mode, spans=task.spans, since=task.since, reason=reason, started_at=now, finished_at=now
+    )
 
 
 def due_range(session: WarehouseSession | None, connection: Connection, resource: Resource, today: date) -> DateRange:

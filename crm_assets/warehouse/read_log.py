@@ -1,7 +1,8 @@
 """The read log: one row per read of a resource, in the warehouse, beside the rows it brought.
 
 The table ``_reads`` is what the ``completeness`` check, ``doctor`` and people with SQL look at. It is written in the
-same transaction as the deletes of a load, so a read that is not in it brought nothing that counts.
+same transaction as the rows and deletes of a load, so a read that is not in it brought nothing. Where a destination has
+no transactions, ``details`` says so (``one_transaction`` is false).
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crm_assets.date_range import merge_ranges
 from crm_assets.extract.decode.duckdb_types import literal
-from crm_assets.extract.read_report import ReadReport
-from crm_assets.warehouse.session import WarehouseSession
+from crm_assets.warehouse.session import Statement, WarehouseSession
+
+if TYPE_CHECKING:
+    from crm_assets.extract.fetch import ReadResult
 
 TABLE = "_reads"
 _COLUMNS = {
@@ -84,26 +87,27 @@ class LastRead:
     details: dict[str, Any]
 
 
-def create(session: WarehouseSession) -> tuple[str, tuple[Any, ...]]:
+def create(session: WarehouseSession) -> Statement:
     """Return the statement that makes the read log when it is missing."""
     columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
     return f"CREATE TABLE IF NOT EXISTS {session.table(TABLE)} ({columns})", ()
 
 
-def entry(
-    session: WarehouseSession, resource: str, run_id: str, proof: ReadReport, deleted: int = 0, refused: int = 0
-) -> tuple[str, tuple[Any, ...]]:
+def entry(session: WarehouseSession, reading: ReadResult, run_id: str, deleted: int = 0, refused: int = 0) -> Statement:
     """Return the statement that enters a read."""
+    proof = reading.proof
     facts = asdict(proof)
     facts["missed"] = {key: [str(one) for one in merge_ranges(spans)] for key, spans in proof.missed.items()}
     facts |= {
         "run_id": run_id,
-        "resource": resource,
+        "resource": reading.task.resource.name,
         "span": ", ".join(str(span) for span in merge_ranges(list(proof.spans)))
         or (proof.since.isoformat() if proof.since else ""),
         "deleted": deleted,
         "delete_refused": refused,
-        "details": json.dumps({name: facts[name] for name in _DETAILS}, default=str),
+        "details": json.dumps(
+            {name: facts[name] for name in _DETAILS} | {"one_transaction": session.has_transactions}, default=str
+        ),
     }
     marks = ", ".join(["%s"] * len(_COLUMNS))
     return f"INSERT INTO {session.table(TABLE)} VALUES ({marks})", tuple(facts[name] for name in _COLUMNS)

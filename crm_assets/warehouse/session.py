@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from crm_assets.extract.decode.duckdb_types import literal, quoted
+from crm_assets.extract.decode.duckdb_types import literal
 
 if TYPE_CHECKING:
     from dlt import Pipeline
@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 
     from crm_assets.warehouse.warehouse import Warehouse
 
+Statement = tuple[str, tuple[Any, ...]]
+"""SQL, with ``%s`` for each parameter, and the parameters."""
+
 
 @dataclass
 class WarehouseSession:
     """An open warehouse, one schema of it, with nobody else writing."""
 
     warehouse: Warehouse
-    pipeline: Pipeline
+    open_pipeline: Callable[[str], Pipeline]
+    """Makes a dlt pipeline, in a folder of its own, that loads into the schema of this name."""
     client: SqlClientBase[Any]
     dataset: str
     _catalog: dict[str, dict[str, tuple[str, bool]]] | None = None
@@ -34,19 +38,52 @@ class WarehouseSession:
         with self.client.execute_query(sql, *parameters) as cursor:
             return [tuple(row) for row in cursor.fetchall()]
 
-    def execute(self, statements: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
+    def write(self, sql: str, *parameters: Any) -> None:
+        """Run one statement, in the transaction that is open or in one of its own."""
+        self.client.execute_sql(sql, *parameters)
+
+    def execute(self, statements: Sequence[Statement]) -> None:
         """Run statements in one transaction."""
-        self._catalog = None
-        with self.client.begin_transaction():
+        with self.transaction():
             for sql, parameters in statements:
-                self.client.execute_sql(sql, *parameters)
+                self.write(sql, *parameters)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Let everything written inside take effect together or not at all, where the destination can do that."""
+        try:
+            if self.has_transactions:
+                with self.client.begin_transaction():
+                    yield
+            else:
+                yield
+        finally:
+            self.forget_catalog()
+
+    @property
+    def has_transactions(self) -> bool:
+        """Whether several statements can take effect as one.
+
+        dlt 1.31 sets the capability for few destinations: it is unset for DuckDB and PostgreSQL, which have
+        transactions, and false for those that have none.
+        """
+        return self.client.capabilities.supports_transactions is not False
+
+    @property
+    def alters_in_transactions(self) -> bool:
+        """Whether tables and views can be changed in the same transaction as rows."""
+        return self.has_transactions and bool(self.client.capabilities.supports_ddl_transactions)
 
     def table(self, name: str) -> str:
         """Return the quoted, schema-qualified name of a table."""
-        return f"{quoted(self.dataset)}.{quoted(name)}"
+        return f"{self.column(self.dataset)}.{self.column(name)}"
+
+    def column(self, name: str) -> str:
+        """Return the quoted name of a column."""
+        return str(self.client.escape_column_name(name))
 
     def columns(self, table: str) -> dict[str, tuple[str, bool]]:
-        """Return type and nullability of a table's columns as the warehouse's own catalogue tells; empty if missing."""
+        """Return type and nullability of a table's columns as the warehouse's catalogue has them; empty if missing."""
         if self._catalog is None:
             self._catalog = {}
             for name, column, kind, nullable in self.query(
@@ -56,31 +93,24 @@ class WarehouseSession:
                 self._catalog.setdefault(name, {})[column] = str(kind), nullable == "YES"
         return self._catalog.get(table, {})
 
-    def is_new(self, table: str) -> bool:
-        """Whether a table is still to be made, and by nobody else meanwhile: a DuckDB file has one writer."""
-        return self.warehouse.destination == "duckdb" and not self.columns(table)
+    def forget_catalog(self) -> None:
+        """Look at the catalogue anew when it is next needed: tables were made or changed."""
+        self._catalog = None
 
     def type_of(self, kind: str) -> str | None:
         """Return the dlt type that a type of the warehouse's catalogue stands for."""
         return self._type_mapper.from_destination_type(kind, None, None).get("data_type")
 
+    def sql_type(self, data_type: str) -> str:
+        """Return the warehouse's name of a dlt type."""
+        column, table = cast("Any", {"name": "", "data_type": data_type}), cast("Any", {"columns": {}})
+        return self._type_mapper.to_destination_type(column, table)
+
     @cached_property
     def _type_mapper(self) -> DataTypeMapper:
-        return self.pipeline.destination.capabilities().get_type_mapper()
+        return self.client.capabilities.get_type_mapper()
 
     @property
-    def takes_parquet(self) -> bool:
-        """Whether spools can be handed over as files."""
-        formats = self.pipeline.destination.capabilities().supported_loader_file_formats or []
-        return "parquet" in formats and self.warehouse.destination != "postgres"
-
-    def drop_staging(self) -> None:
-        """Remove dlt's staging schema: the next load makes it anew, and nobody has to wonder what it is."""
-        self.execute([(f"DROP SCHEMA IF EXISTS {quoted(self.dataset + '_staging')} CASCADE", ())])
-
-    def abandon_staging(self) -> None:
-        """Remove dlt's staging schema after a failed load, if the warehouse is fit for it; else the next load does."""
-        from dlt.common.exceptions import DltException
-
-        with suppress(DltException):
-            self.drop_staging()
+    def reads_parquet_in_place(self) -> bool:
+        """Whether a query can name a Parquet file of this machine, so that nothing needs to be staged."""
+        return self.client.capabilities.sqlglot_dialect == "duckdb"

@@ -18,6 +18,7 @@ from crm_assets.warehouse.errors import WarehouseError, translate_errors
 from crm_assets.warehouse.session import WarehouseSession
 
 if TYPE_CHECKING:
+    from dlt import Pipeline
     from dlt.common.destination import TDestinationReferenceArg
     from dlt.destinations.sql_client import SqlClientBase
 
@@ -111,20 +112,22 @@ class Warehouse:
         with translate_errors(), self._turn(dataset, say), self._destination(say) as destination:
             import dlt
 
-            pipeline = dlt.pipeline(
-                dataset, pipelines_dir=str(folder / "dlt"), destination=destination, dataset_name=dataset
-            )
-            pipeline.config.restore_from_destination = False
-            with pipeline.sql_client() as client:
+            def open_pipeline(schema: str) -> Pipeline:
+                working = str(folder / "dlt" / uuid4().hex)
+                pipeline = dlt.pipeline(dataset, pipelines_dir=working, destination=destination, dataset_name=schema)
+                pipeline.config.restore_from_destination = False
+                return pipeline
+
+            with open_pipeline(dataset).sql_client() as client:
                 if self.destination == "postgres":
                     self._wait(lambda: _take_advisory_lock(client, dataset), f"schema {dataset}", say)
-                yield WarehouseSession(self, pipeline, client, dataset)
+                yield WarehouseSession(self, open_pipeline, client, dataset)
 
     @contextmanager
     def _turn(self, dataset: str, say: LogFn) -> Iterator[None]:
         """Hold the lock our writers and checks on this machine share; the system frees it when a process dies.
 
-        There is one per DuckDB file. Elsewhere there is one per schema, because loads share its staging schema.
+        There is one per DuckDB file; elsewhere there is one per schema.
         """
         self._make_folder()
         duckdb = self.destination == "duckdb"

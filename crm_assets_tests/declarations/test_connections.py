@@ -296,3 +296,19 @@ def test_a_bad_system_is_found_through_its_connection(desk: Desk) -> None:
     place = r"^connections\.yaml, connection mine, crm\.yaml, system crm, resource accounts, key endpoint\.method: "
     with pytest.raises(SpecError, match=place):
         desk.connection()
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("crm_assets_staging_1", "is the name of a schema that is not for connections"),
+        ("pg_catalog", "is the name of a schema that is not for connections"),
+        ("information_schema", "is the name of a schema that is not for connections"),
+        ("main", "is the name of a schema that is not for connections"),
+        ("warehouse", "is the name of a schema that is not for connections"),
+        ("a" * 51, "the name has 51 characters, and a schema's name may have 50"),
+    ],
+)
+def test_names_of_schemas_that_are_not_for_connections(desk: Desk, name: str, problem: str) -> None:
+    with pytest.raises(SpecError, match=problem):
+        desk.connection(name=name)

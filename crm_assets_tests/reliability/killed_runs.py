@@ -21,7 +21,7 @@ from crm_assets.orchestration import materialize as reading
 from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.installation import START, TODAY, Installation
 
-STAGES = ("start", "fetch", "verify", "load", "finalize_load", "check")
+STAGES = ("start", "fetch", "verify", "load", "commit", "check")
 _Found = TypeVar("_Found")
 _PATIENCE = 120
 _HEAVY = (
@@ -55,6 +55,7 @@ class Job:
         before: Called in the process before anything is read; must be a function of a module.
         patience: Seconds to wait for the warehouse.
         days: First and last window to read.
+        destination: The warehouse's.
     """
 
     connection: Connection
@@ -64,6 +65,7 @@ class Job:
     before: Callable[[], None] | None = None
     patience: float = 60
     days: tuple[str, str] = (START.isoformat(), TODAY.isoformat())
+    destination: str = "duckdb"
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,12 @@ def _work(job: Job, pipe: Pipe) -> None:
     _announce(pipe)
     pipe.send("start")
     house = Installation(
-        FaultySandbox([job.connection]), job.base_url, job.folder, [job.connection], patience=job.patience
+        FaultySandbox([job.connection]),
+        job.base_url,
+        job.folder,
+        [job.connection],
+        destination=job.destination,
+        patience=job.patience,
     )
     if job.before:
         job.before()
@@ -195,8 +202,8 @@ def _announce(pipe: Pipe) -> None:
 
         return told
 
-    reading.Step._fetch = telling("fetch", reading.Step._fetch)  # type: ignore[method-assign]
+    reading.ConnectionRun._fetch = telling("fetch", reading.ConnectionRun._fetch)  # type: ignore[method-assign]
     StagedRows.seal = telling("verify", StagedRows.seal)  # type: ignore[method-assign]
-    reading.Step._load = telling("load", reading.Step._load)  # type: ignore[method-assign]
-    reading.finalize_load = telling("finalize_load", reading.finalize_load)
+    reading.ConnectionRun._load = telling("load", reading.ConnectionRun._load)  # type: ignore[method-assign]
+    reading.commit_read = telling("commit", reading.commit_read)
     reading.evaluate = telling("check", reading.evaluate)

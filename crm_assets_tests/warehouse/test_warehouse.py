@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import stat
 import subprocess
 import sys
@@ -167,22 +166,24 @@ def test_a_data_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         pytest.fail("there is no folder to work in")
 
 
-def test_only_the_first_load_of_a_table_goes_without_a_merge(paging: Installation) -> None:
-    def dispositions() -> list[dict[str, str]]:
-        """Return how each load, in the order of loads, wrote the lists it loaded."""
-        schemas = paging.query("SELECT schema FROM paging._dlt_version ORDER BY inserted_at")
-        tables = [json.loads(row["schema"])["tables"] for row in schemas]
-        return [{name: one[name]["write_disposition"] for name in one if name in lists} for one in tables]
-
-    lists = set(paging.resources("paging"))
-    assert {way for load in dispositions() for way in load.values()} == {"append"}
+def test_a_load_leaves_every_schema_alone_but_its_own(paging: Installation) -> None:
+    paging.change("CREATE SCHEMA paging_staging; CREATE TABLE paging_staging.stg_whole AS SELECT * FROM paging.whole")
+    before = paging.query("SELECT * FROM paging_staging.stg_whole ORDER BY id")
+    schemas = paging.query("SELECT schema_name FROM information_schema.schemata ORDER BY ALL")
     assert all(result.success for result in paging.load("paging"))
-    assert {way for load in dispositions()[1:] for way in load.values()} >= {"merge"}
-    assert set(dispositions()[-1].values()) == {"merge"}
+    assert paging.query("SELECT * FROM paging_staging.stg_whole ORDER BY id") == before
+    assert paging.query("SELECT schema_name FROM information_schema.schemata ORDER BY ALL") == schemas
 
 
-def test_the_warehouse_holds_no_staging_schema_between_runs(paging: Installation) -> None:
-    assert all(result.success for result in paging.load("paging")), "a second load, which needs a staging schema"
-    schemas = {row["schema_name"] for row in paging.query("SELECT schema_name FROM information_schema.schemata")}
-    assert "paging" in schemas
-    assert not {schema for schema in schemas if "staging" in schema}
+def test_a_list_whose_load_fails_costs_its_siblings_nothing(paging: Installation) -> None:
+    paging.change("UPDATE paging.whole SET _read_id = CAST(id AS VARCHAR)")
+    paging.change("CREATE UNIQUE INDEX refuses_all_rows ON paging.whole (_read_id)")
+    before = paging.snapshot("paging")["whole"]
+    (result,) = paging.load("paging")
+    names = {event.asset_key.path[-1] for event in result.get_asset_materialization_events() if event.asset_key}
+    assert names == set(paging.resources("paging")) - {"whole"}
+    assert "paging.whole could not be written: " in failure(result)
+    assert "Its table is as it was." in failure(result)
+    assert paging.snapshot("paging")["whole"] == before
+    last = paging.query("SELECT complete, reason FROM paging._reads WHERE resource = 'whole' ORDER BY finished_at")[-1]
+    assert (last["complete"], "could not be written" in last["reason"]) == (False, True)

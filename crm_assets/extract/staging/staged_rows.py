@@ -67,6 +67,7 @@ class StagedRows:
         self.rejected_path = folder / f"{resource.name}__rejected.parquet"
         self.decoder = Decoder(resource, database, limits)
         self.schema = self.decoder.schema.append(_READ_ID).append(_DELETED_AT)
+        self.rejected_schema = pa.schema([("reason", pa.string()), ("record", pa.string()), _READ_ID])
         self.rows = 0
         self.rejected = 0
         self._first_rejects: list[dict[str, str]] = []
@@ -92,7 +93,7 @@ class StagedRows:
 
     def _reject(self, rejected: pa.Table) -> None:
         kept = rejected.select(["reason", "record"])
-        self._rejects = self._rejects or pq.ParquetWriter(self.rejected_path, kept.schema.append(_READ_ID))
+        self._rejects = self._rejects or pq.ParquetWriter(self.rejected_path, self.rejected_schema)
         self._rejects.write_table(self._with_read_id(kept))
         more = _OFFENDERS - len(self._first_rejects)
         self._first_rejects += rejected.select(["reason", "key"]).slice(0, more).to_pylist()
@@ -119,6 +120,10 @@ class StagedRows:
                 yield pa.Table.from_batches([batch])
         if not self.rows:
             yield self.schema.empty_table()
+
+    def rejects(self) -> Iterator[pa.Table]:
+        """Yield the rejected records as an Arrow table."""
+        yield pq.read_table(self.rejected_path)
 
     def values(self, column: str) -> list[Any]:
         """Return the distinct values of a column, for the lists of a child resource."""

@@ -25,7 +25,9 @@ def completeness(session: WarehouseSession, _: Connection, resource: Resource) -
         f"The last read ({last.mode}) saw the end: {last.reason}; {last.rows} rows from {last.pages} pages."
     )
     if not last.complete:
-        report.problems.append(f"the last read is short and was not loaded: {last.reason}")
+        report.problems.append(f"the last read was not loaded: {last.reason}")
+    if not last.details.get("one_transaction", True):
+        report.warnings.append("this destination has no transactions, so a load that breaks off may leave part of it")
     if last.details.get("assumed"):
         report.warnings.append(last.details["assumed"])
     if last.details["skipped"]:

@@ -1,0 +1,129 @@
+"""One transaction per resource: its rows, deletes, view and entry in the read log, together or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.system import Resource
+from crm_assets.warehouse import read_log
+from crm_assets.warehouse.deletes import delete_unseen
+from crm_assets.warehouse.dlt_schema import REJECTED_COLUMNS, dlt_columns
+from crm_assets.warehouse.errors import WarehouseError, cause_of, first_null
+from crm_assets.warehouse.schema_changes import additions, alterations, refusal, requirements, schema_changes
+from crm_assets.warehouse.session import WarehouseSession
+from crm_assets.warehouse.staging import Relations
+
+if TYPE_CHECKING:
+    from crm_assets.extract.fetch import ReadResult
+
+
+@dataclass(frozen=True)
+class Committed:
+    """What a read changed in its table beyond bringing rows."""
+
+    deleted: int = 0
+    """Rows deleted, or marked as deleted."""
+    refused: int = 0
+    """Rows whose mark ``max_delete_fraction`` forbids."""
+
+
+def commit_read(
+    session: WarehouseSession, connection: Connection, reading: ReadResult, run_id: str, staged: Relations
+) -> Committed:
+    """Put one complete read into its table.
+
+    Args:
+        session: The open warehouse; the tables exist.
+        connection: Gives the days their zone, and the guard its share.
+        reading: The read.
+        run_id: The Dagster run, for the read log.
+        staged: Where the staged rows can be selected from, by table.
+
+    Raises:
+        WarehouseError: It could not be done; the sentence says in what state the table is.
+    """
+    reason, writing = refusal(session, reading.task.resource), True
+    if reason:
+        raise WarehouseError(reason)
+    try:
+        changes = schema_changes(session, reading.task.resource)
+        altering = [*_additions(session, reading), *alterations(session, reading.task.resource, changes)]
+        if not session.alters_in_transactions:
+            session.execute([(statement, ()) for statement in altering])
+        with session.transaction():
+            for statement in altering if session.alters_in_transactions else ():
+                session.write(statement)
+            _merge(session, reading, staged)
+            done = Committed(*delete_unseen(session, connection, reading))
+            for statement in requirements(session, reading.task.resource, changes):
+                session.write(statement)
+            entry = read_log.entry(session, reading, run_id, done.deleted, done.refused)
+            session.write(entry[0], *entry[1])
+            writing = False
+    except Exception as error:
+        null = first_null(reading) if writing else None
+        cause = f"{null} ({cause_of(error)})" if null else cause_of(error)
+        raise not_written(session, reading, cause, writing) from error
+    return done
+
+
+def not_written(session: WarehouseSession, reading: ReadResult, cause: str, writing: bool = True) -> WarehouseError:
+    """Return the error of a read that could not be loaded.
+
+    Args:
+        session: Knows whether the destination has transactions.
+        reading: The read.
+        cause: What keeps it from being loaded.
+        writing: Whether it failed while writing, and not in the last step, which makes all of it valid.
+    """
+    if not session.has_transactions:
+        state = "This destination has no transactions: check the table, and read the list again in full"
+    elif writing:
+        state = "Its table is as it was"
+    else:
+        state = "Its table is as it was, or holds all of the new rows if the last step went through: see _reads"
+    return WarehouseError(f"{session.dataset}.{reading.task.resource.name} could not be written: {cause}. {state}.")
+
+
+def log_failed_reads(session: WarehouseSession, readings: list[ReadResult], run_id: str) -> None:
+    """Enter the reads that brought nothing, with the reason."""
+    session.execute([read_log.entry(session, reading, run_id) for reading in readings])
+
+
+def failed_load(reading: ReadResult, reason: str) -> ReadResult:
+    """Return a read that was complete and could not be loaded."""
+    return replace(reading, proof=replace(reading.proof, complete=False, reason=reason.rstrip(".")))
+
+
+def _additions(session: WarehouseSession, reading: ReadResult) -> list[str]:
+    resource = reading.task.resource
+    statements = additions(session, resource.name, dlt_columns(resource))
+    if reading.spool and reading.spool.rejected:
+        statements += additions(session, f"{resource.name}__rejected", REJECTED_COLUMNS)
+    return statements
+
+
+def _merge(session: WarehouseSession, reading: ReadResult, staged: Relations) -> None:
+    resource, spool = reading.task.resource, reading.spool
+    if spool is None:
+        raise ValueError(f"{resource.name} was not read completely")
+    if spool.rows:
+        _delete_matching(session, resource, staged[resource.name])
+        _insert(session, resource.name, [*dlt_columns(resource)], staged[resource.name])
+    if spool.rejected:
+        name = f"{resource.name}__rejected"
+        _insert(session, name, [*REJECTED_COLUMNS], staged[name])
+
+
+def _delete_matching(session: WarehouseSession, resource: Resource, relation: str) -> None:
+    table, keys = session.table(resource.name), map(session.column, resource.primary_key)
+    if session.query(f"SELECT 1 FROM {table} LIMIT 1"):
+        same = " AND ".join(f"s.{key} = d.{key}" for key in keys)
+        session.write(f"DELETE FROM {table} AS d WHERE EXISTS (SELECT 1 FROM {relation} AS s WHERE {same})")
+
+
+def _insert(session: WarehouseSession, table: str, columns: list[str], relation: str) -> None:
+    names = ", ".join(map(session.column, columns))
+    session.write(f"INSERT INTO {session.table(table)} ({names}) SELECT {names} FROM {relation}")

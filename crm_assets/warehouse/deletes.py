@@ -1,0 +1,95 @@
+"""What only a complete read allows: rows it did not see are deleted, or marked as deleted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.columns import ColumnType
+from crm_assets.extract.read_report import ReadTask
+from crm_assets.warehouse.session import WarehouseSession
+
+if TYPE_CHECKING:
+    from crm_assets.extract.fetch import ReadResult
+
+
+def delete_unseen(session: WarehouseSession, connection: Connection, reading: ReadResult) -> tuple[int, int]:
+    """Delete what a complete read of the same rows no longer found, in the transaction that is open.
+
+    Returns:
+        Rows deleted or marked as deleted, and rows whose mark ``max_delete_fraction`` forbids.
+    """
+    report = reading.proof
+    _forget_rejects(session, reading)
+    if report.mode == "window":
+        report.strays = _strays(session, connection, reading)
+    if report.skipped or report.rejected or report.assumed or report.mode == "incremental":
+        return 0, 0
+    if report.mode == "window":
+        return _delete_in_window(session, connection, reading), 0
+    return _mark(session, connection, reading)
+
+
+def _delete_in_window(session: WarehouseSession, connection: Connection, reading: ReadResult) -> int:
+    """Delete the window's rows that the read did not bring: the window is read whole, and they are not in it."""
+    task, read_id = reading.task, reading.proof.read_id
+    unseen = f"{session.table(task.resource.name)} WHERE _read_id <> %s AND {_in_spans(session, task, connection)}"
+    ((gone,),) = session.query(f"SELECT count(*) FROM {unseen}", read_id)
+    if gone:
+        session.write(f"DELETE FROM {unseen}", read_id)
+    return int(gone)
+
+
+def _strays(session: WarehouseSession, connection: Connection, reading: ReadResult) -> int:
+    """Count the rows just loaded that lie outside what was asked for."""
+    task = reading.task
+    padding_days = task.resource.window.padding_days if task.resource.window else 0
+    ((strays,),) = session.query(
+        f"SELECT count(*) FROM {session.table(task.resource.name)} "
+        f"WHERE _read_id = %s AND NOT {_in_spans(session, replace(task, spans=task.reach), connection, padding_days)}",
+        reading.proof.read_id,
+    )
+    return int(strays)
+
+
+def _mark(session: WarehouseSession, connection: Connection, reading: ReadResult) -> tuple[int, int]:
+    """Mark the rows that a proven full refresh did not see, unless they are more than the guard's share."""
+    resource, read_id = reading.task.resource, reading.proof.read_id
+    table = session.table(resource.name)
+    ((live, gone),) = session.query(
+        f"SELECT count(*), count(CASE WHEN _read_id <> %s THEN 1 END) FROM {table} WHERE _deleted_at IS NULL", read_id
+    )
+    guard = resource.max_delete_fraction if connection.max_delete_fraction is None else connection.max_delete_fraction
+    if gone > guard * live:
+        return 0, gone
+    if gone:
+        now = datetime.now(timezone.utc)
+        session.write(f"UPDATE {table} SET _deleted_at = %s WHERE _read_id <> %s AND _deleted_at IS NULL", now, read_id)
+    return gone, 0
+
+
+def _forget_rejects(session: WarehouseSession, reading: ReadResult) -> None:
+    """Delete the rejects of earlier reads: a full refresh reports all there are."""
+    table = f"{reading.task.resource.name}__rejected"
+    if reading.proof.mode != "incremental" and session.columns(table):
+        session.write(f"DELETE FROM {session.table(table)} WHERE _read_id <> %s", reading.proof.read_id)
+
+
+def _in_spans(session: WarehouseSession, task: ReadTask, connection: Connection, padding_days: int = 0) -> str:
+    window = task.resource.window
+    if window is None:
+        raise ValueError(f"{task.resource.name} has no window")
+    column, parts = session.column(window.field), []
+    for span in (one.widened(padding_days) for one in task.spans):
+        if task.resource.columns[window.field].type is ColumnType.DATE:
+            bounds = span.start.isoformat(), (span.end - timedelta(days=1)).isoformat()
+            parts.append(f"{column} BETWEEN DATE '{bounds[0]}' AND DATE '{bounds[1]}'")
+        else:
+            first, after = (moment.astimezone(timezone.utc).isoformat() for moment in span.instants(connection.zone))
+            cast = "TIMESTAMP WITH TIME ZONE"
+            parts.append(f"({column} >= {cast} '{first}' AND {column} < {cast} '{after}')")
+    if window.include_undated:
+        parts.append(f"{column} IS NULL")
+    return f"({' OR '.join(parts)})"
