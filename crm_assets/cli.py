@@ -211,6 +211,19 @@ def plan_command(
     _print(render(plan(wanted, workspace.warehouse, days=_days(first, last), full=full)))
 
 
+@main.command("migrate")
+@click.argument("target", required=False, metavar="[CONNECTION[.RESOURCE]]")
+@click.option("--yes", "execute", is_flag=True, help="Run the statements; without it they are only shown.")
+@click.pass_obj
+def migrate_command(workspace: Workspace, target: str | None, execute: bool) -> None:
+    """Show how tables would become as they are declared now and what happens to their values; --yes does it."""
+    from crm_assets.commands.migrate import migrate, render
+
+    name, _, only = (target or "").partition(".")
+    chosen = [workspace.connection(name)] if name else workspace.connections
+    _print(render([migrate(one, workspace.warehouse, only or None, execute) for one in chosen]))
+
+
 @main.command("report")
 @click.option(
     "--format", "form", type=click.Choice(["markdown", "json", "html"]), default="markdown", show_default=True

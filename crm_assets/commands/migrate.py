@@ -1,0 +1,76 @@
+"""``crm-assets migrate``: what it takes to make tables as they are declared now; a dry run unless it is confirmed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.errors import unknown
+from crm_assets.declarations.models.system import Resource
+from crm_assets.errors import CommandError
+from crm_assets.warehouse.migration import Migration, plan_migration
+from crm_assets.warehouse.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Migrated:
+    """The migrations of one connection."""
+
+    connection: str
+    migrations: tuple[Migration, ...]
+    executed: bool
+
+
+def migrate(connection: Connection, warehouse: Warehouse, only: str | None, execute: bool) -> Migrated:
+    """Look for tables that are not as declared, and make them so if that is wanted, in one transaction.
+
+    Args:
+        connection: The connection.
+        warehouse: Where its tables are.
+        only: Name of one resource; all when ``None``.
+        execute: Whether to change anything.
+
+    Raises:
+        CommandError: There is no such resource, or a table cannot be made as declared.
+    """
+    resources = _chosen(connection, only)
+    if not warehouse.exists:
+        return Migrated(connection.name, (), execute)
+    with warehouse.working_folder() as folder, warehouse.session(connection.name, folder, print) as session:
+        found = tuple(one for resource in resources if (one := plan_migration(session, resource)))
+        if execute:
+            for one in found:
+                if one.obstacle:
+                    raise CommandError(f"{connection.name}.{one.resource} cannot be migrated: {one.obstacle}.")
+            session.execute([(statement, ()) for one in found for statement in one.statements])
+    return Migrated(connection.name, found, execute)
+
+
+def render(results: Iterable[Migrated]) -> RenderableType:
+    """Return the statements, what becomes of the values, and what to do next."""
+    parts: list[RenderableType] = []
+    results = list(results)
+    for result in results:
+        for one in result.migrations:
+            parts.append(Text(f"{result.connection}.{one.resource}", "bold"))
+            parts += [Text(f"  {effect}") for effect in one.effects]
+            parts += [Text(f"  Cannot be done: {one.obstacle}.")] if one.obstacle else []
+            parts += [Text(f"    {statement};", "dim") for statement in one.statements]
+    if not parts:
+        return Text("Every table is as declared, or the next sync makes it so.")
+    done = all(result.executed for result in results)
+    parts.append(
+        Text("Done." if done else "Nothing was changed. Add --yes to run these statements in one transaction.")
+    )
+    return Group(*parts)
+
+
+def _chosen(connection: Connection, only: str | None) -> list[Resource]:
+    by_name = {resource.name: resource for resource in connection.system.resources}
+    if only is not None and only not in by_name:
+        raise CommandError(unknown("resource", only, by_name))
+    return [by_name[only]] if only else [*by_name.values()]

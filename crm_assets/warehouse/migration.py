@@ -1,0 +1,115 @@
+"""Migration: make a table as it is declared now, where that may not keep every value in its column.
+
+No value is lost. A column whose values do not all fit its new type exactly is kept under another name, in dlt's way of
+naming variants (``ref__v_text``); what fits is converted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from crm_assets.declarations.models.system import Resource
+from crm_assets.warehouse.schema_changes import (
+    EXACT_IN_DOUBLE,
+    SchemaChanges,
+    TypeChange,
+    alterations,
+    current_view,
+    drop_view,
+    schema_changes,
+)
+from crm_assets.warehouse.session import WarehouseSession
+
+_FITS = {
+    ("text", "bigint"): "{column} SIMILAR TO '0|-?[1-9][0-9]{{0,17}}'",
+    ("text", "decimal"): "{column} SIMILAR TO '-?(0|[1-9][0-9]{{0,27}})([.][0-9]{{1,9}})?'",
+    # 15 significant digits survive a double (C's DBL_DIG)
+    ("text", "double"): "{column} SIMILAR TO '-?(0|[1-9][0-9]{{0,8}})([.][0-9]{{1,6}})?'",
+    ("double", "bigint"): f"{{column}} = floor({{column}}) AND abs({{column}}) <= {EXACT_IN_DOUBLE}",
+    ("decimal", "bigint"): "{column} = floor({column}) AND abs({column}) < 9000000000000000000",
+    ("bigint", "double"): f"abs({{column}}) <= {EXACT_IN_DOUBLE}",
+    ("decimal", "double"): "CAST(CAST({column} AS {new}) AS {old}) = {column}",
+}
+"""From and to: which values the new type holds exactly, digits included. Of all other pairs, none is converted."""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """What would be done to one table."""
+
+    resource: str
+    statements: tuple[str, ...]
+    effects: tuple[str, ...]
+    """What becomes of the values, a sentence per column."""
+    obstacle: str | None = None
+    """Why it cannot be done."""
+
+
+def plan_migration(session: WarehouseSession, resource: Resource) -> Migration | None:
+    """Return what has to be done to a table, or ``None`` where it is as declared, or a load makes it so by adding."""
+    changes = schema_changes(session, resource)
+    if not changes.types and not changes.optional:
+        return None
+    effects = [f"{name}: may be NULL from now on." for name in changes.optional]
+    effects += [_kept(session, resource, change) for change in changes.types if change.safe]
+    statements, obstacle = alterations(session, resource, changes)[:-1], None
+    for change in changes.unsafe:
+        all_values, fitting = _count(session, resource, change)
+        if fitting < all_values and change.column in resource.primary_key:
+            obstacle = f"{_fits(change, fitting, all_values)}, and a key cannot do without its value"
+        statements += _convert(session, resource, change, aside=fitting < all_values)
+        effects.append(_effect(resource, session, change, fitting, all_values))
+    return Migration(resource.name, (*statements, current_view(session, resource.name)), tuple(effects), obstacle)
+
+
+def _count(session: WarehouseSession, resource: Resource, change: TypeChange) -> tuple[int, int]:
+    column = session.column(change.column)
+    fits = f"count(CASE WHEN {_condition(session, change, column)} THEN 1 END)"
+    ((values, fitting),) = session.query(f"SELECT count({column}), {fits} FROM {session.table(resource.name)}")
+    return values, fitting
+
+
+def _convert(session: WarehouseSession, resource: Resource, change: TypeChange, aside: bool) -> list[str]:
+    if not aside:
+        converted = SchemaChanges([TypeChange(change.column, change.kind, change.before, change.after, safe=True)])
+        return alterations(session, resource, converted)[:-1]
+    kept = session.column(_free_name(session, resource, change))
+    table, column, kind = session.table(resource.name), session.column(change.column), session.sql_type(change.after)
+    return [
+        drop_view(session, resource.name),
+        f"ALTER TABLE {table} RENAME COLUMN {column} TO {kept}",
+        f"ALTER TABLE {table} ALTER COLUMN {kept} DROP NOT NULL",
+        f"ALTER TABLE {table} ADD COLUMN {column} {kind}",
+        f"UPDATE {table} SET {column} = CAST({kept} AS {kind}) WHERE {_condition(session, change, kept)}",
+    ]
+
+
+def _condition(session: WarehouseSession, change: TypeChange, column: str) -> str:
+    template = _FITS.get((change.before or "", change.after), "1 = 0")
+    return template.format(column=column, new=session.sql_type(change.after), old=change.kind)
+
+
+def _free_name(session: WarehouseSession, resource: Resource, change: TypeChange) -> str:
+    taken, name = session.columns(resource.name), f"{change.column}__v_{change.before or 'old'}"
+    return next(one for one in (name, *(f"{name}_{number}" for number in range(2, 1000))) if one not in taken)
+
+
+def _kept(session: WarehouseSession, resource: Resource, change: TypeChange) -> str:
+    ((values,),) = session.query(f"SELECT count({session.column(change.column)}) FROM {session.table(resource.name)}")
+    return f"{_fits(change, values, values)}."
+
+
+def _fits(change: TypeChange, fitting: int, values: int) -> str:
+    return f"{change.column}: {change.kind} becomes {change.after}; {fitting:,} of {values:,} values are kept exactly"
+
+
+def _effect(resource: Resource, session: WarehouseSession, change: TypeChange, fitting: int, values: int) -> str:
+    sentence = _fits(change, fitting, values)
+    if fitting == values:
+        return f"{sentence}."
+    kept = _free_name(session, resource, change)
+    again = " --from and the first day" if resource.window else " --full"
+    return (
+        f"{sentence}. The column stays as {kept}, with all values; where a value does not fit, {change.column} is NULL "
+        f"until the record is read again: crm-assets sync key:{session.dataset}/{resource.name}{again}."
+    )
