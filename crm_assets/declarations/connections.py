@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -13,7 +14,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from crm_assets.declarations.connection_overrides import apply_connection
-from crm_assets.declarations.errors import SpecError, listed
+from crm_assets.declarations.errors import Problems, SpecError, listed
 from crm_assets.declarations.loader import load_system, validated
 from crm_assets.declarations.models.base import Spec
 from crm_assets.declarations.models.columns import Columns
@@ -21,6 +22,7 @@ from crm_assets.declarations.models.system import RateLimit, System
 from crm_assets.declarations.spellings import canonical_connection
 from crm_assets.declarations.time_zone import TimeZoneName
 from crm_assets.declarations.validate import check_base_url
+from crm_assets.declarations.yaml_lines import with_lines
 from crm_assets.declarations.yaml_reader import read_yaml
 
 EXAMPLE_HOSTS = re.compile(r"(.+\.)?(example(\.(com|org|net))?|invalid)")
@@ -164,15 +166,25 @@ def load_connections(
             "expected a list under connections: and, for own declarations, a folder under systems:", path.name
         )
     extra = _own_systems(document, path)
-    connections = tuple(_connection(entry, position, path, extra) for position, entry in enumerate(entries, 1))
-    doubles = [name for name, times in Counter(connection.name for connection in connections).items() if times > 1]
-    if doubles:
-        raise SpecError(f"two connections are called {listed(doubles)}; give each account its own name", path.name)
+    problems, loaded = Problems(), list[Connection]()
+    for position, entry in enumerate(entries, 1):
+        with problems.noted():
+            loaded.append(_connection(entry, position, path, extra))
+    with problems.noted():
+        _check_names(loaded, path)
+    problems.raise_all()
+    connections = tuple(loaded)
     if schedules_on:
         connections = tuple(connection.scheduled() for connection in connections)
     if sandbox_url:
         connections = tuple(connection.at(f"{sandbox_url}/{connection.name}") for connection in connections)
     return connections
+
+
+def _check_names(connections: Iterable[Connection], path: Path) -> None:
+    doubles = [name for name, times in Counter(connection.name for connection in connections).items() if times > 1]
+    if doubles:
+        raise SpecError(f"two connections are called {listed(doubles)}; give each account its own name", path.name)
 
 
 def _own_systems(document: dict[str, Any], path: Path) -> Path | None:
@@ -193,4 +205,4 @@ def _connection(entry: Any, position: int, path: Path, extra: Path | None) -> Co
         system, entry = load_system(entry["system"], extra), canonical_connection(entry)
         return apply_connection(validated(Connection, {**entry, "_system": system}))
     except SpecError as error:
-        raise error.inside(path.name, f"connection {entry.get('name', f'number {position}')}") from error.__cause__
+        raise with_lines(error, [path], f"connection {entry.get('name', f'number {position}')}") from error.__cause__

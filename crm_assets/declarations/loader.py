@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
-from crm_assets.declarations.errors import SpecError, unknown
+from crm_assets.declarations.errors import Problems, SpecError, UnknownKeyError, together, unknown
 from crm_assets.declarations.inheritance import merge_documents
 from crm_assets.declarations.models.base import Spec
 from crm_assets.declarations.models.system import System
 from crm_assets.declarations.parents import bound, singular
 from crm_assets.declarations.spellings import canonical_system
 from crm_assets.declarations.validation_messages import explain
+from crm_assets.declarations.yaml_lines import with_lines
 from crm_assets.declarations.yaml_reader import read_yaml
 
 __all__ = ["SYSTEMS", "available_systems", "load_system", "parse_system", "read_yaml", "singular", "validated"]
@@ -44,10 +45,13 @@ def load_system(name: str, extra: Path | None = None) -> System:
     files = available_systems(extra)
     if name not in files:
         raise SpecError(unknown("system", name, files), "key system")
+    chain: list[dict[str, Any]] = []
     try:
-        return parse_system(*_chain(name, extra))
+        chain = _chain(name, extra)
+        return parse_system(*chain)
     except SpecError as error:
-        raise error.inside(files[name].name, f"system {name}") from error.__cause__
+        paths = [Path(document["path"]) for document in reversed(chain)] or [files[name]]
+        raise with_lines(error, paths, f"system {name}") from error.__cause__
 
 
 def parse_system(*chain: dict[str, Any]) -> System:
@@ -60,18 +64,48 @@ def parse_system(*chain: dict[str, Any]) -> System:
     params = document.get("params")
     names = [resource["name"] for resource in document["resources"]]
     known = params if isinstance(params, dict) else {}
-    document["resources"] = [bound(resource, names, known) for resource in document["resources"]]
-    return validated(System, document)
+    problems, resources = Problems(), []
+    for resource in document["resources"]:
+        with problems.noted():
+            resources.append(bound(resource, names, known))
+    system = _collected({**document, "resources": resources}, problems)
+    if system is None or problems.errors:
+        raise together(problems.errors)
+    return system
 
 
-def validated(model: type[_Model], document: Any) -> _Model:
+def _collected(document: dict[str, Any], problems: Problems) -> System | None:
+    """Return the system, or note what is wrong with it.
+
+    Rules between keys and between resources are checked when each key is sound. So that they are checked in one go,
+    unknown keys and unsound resources are left out the second time, and what would then be said because of that.
+    """
+    with problems.noted():
+        return validated(System, document)
+    places = [one.place for one in problems.errors if not isinstance(one, UnknownKeyError)]
+    broken = {part.removeprefix("resource ") for place in places for part in place if part.startswith("resource ")}
+    sound = [resource for resource in document["resources"] if resource["name"] not in broken]
+    second = Problems()
+    with second.noted():
+        validated(System, {**document, "resources": sound}, extra="ignore")
+    consequences = ("is missing", *(repr(name) for name in broken), *([] if sound else ["at least one resource"]))
+    problems.errors += [one for one in second.errors if not any(text in one.problem for text in consequences)]
+    return None
+
+
+def validated(model: type[_Model], document: Any, extra: Literal["forbid", "ignore"] = "forbid") -> _Model:
     """Return ``document`` as ``model``.
 
+    Args:
+        model: The model.
+        document: Plain data.
+        extra: What becomes of unknown keys.
+
     Raises:
-        SpecError: It is not one; the first finding, in words.
+        SpecError: It is not one; all findings, in words.
     """
     try:
-        return model.model_validate(document)
+        return model.model_validate(document, extra=extra)
     except ValidationError as error:
         raise explain(error, model, document) from None
 

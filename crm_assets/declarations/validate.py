@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from crm_assets.declarations.errors import SpecError, listed, nearest, unknown
+from crm_assets.declarations.errors import Problems, SpecError, listed, nearest, unknown
 from crm_assets.declarations.models.auth import ApiKeyAuth
 from crm_assets.declarations.models.base import placeholders
 from crm_assets.declarations.names import check_table_names
@@ -46,18 +46,28 @@ def check_resource(resource: Resource) -> None:
     Raises:
         SpecError: They don't.
     """
-    if resource.window and resource.incremental:
-        raise SpecError("give window or incremental, not both", "key window")
-    _check_column(resource, "primary_key", *resource.primary_key)
+    problems = Problems()
+    with problems.noted():
+        if resource.window and resource.incremental:
+            raise SpecError("give window or incremental, not both", "key window")
+    with problems.noted():
+        _check_column(resource, "primary_key", *resource.primary_key)
     for key, part, start in (
         ("window", resource.window, "window_start"),
         ("incremental", resource.incremental, "incremental.start_value"),
     ):
         if part:
-            _check_column(resource, f"{key}.field", part.field)
-            _check_dated(resource, f"{key}.field", part.field)
-            if start not in resource.wire_placeholders:
-                raise SpecError(f"no request holds {{{start}}}, so every read would be the whole list", f"key {key}")
+            with problems.noted():
+                _check_column(resource, f"{key}.field", part.field)
+                _check_dated(resource, f"{key}.field", part.field)
+            with problems.noted():
+                _check_filter(resource, key, start)
+    problems.raise_all()
+
+
+def _check_filter(resource: Resource, key: str, placeholder: str) -> None:
+    if placeholder not in resource.wire_placeholders:
+        raise SpecError(f"no request holds {{{placeholder}}}, so every read would be the whole list", f"key {key}")
 
 
 def _check_column(resource: Resource, key: str, *names: str) -> None:
@@ -88,15 +98,26 @@ def check_system(system: System) -> None:
     doubles = [name for name, times in Counter(resource.name for resource in system.resources).items() if times > 1]
     if doubles:
         raise SpecError(f"{listed(doubles)} declared more than once", "key resources")
+    problems = Problems()
+    with problems.noted():
+        _check_names(system)
+    with problems.noted():
+        _check_client(system)
+    for resource in system.resources:
+        with problems.noted():
+            _check_parent(system, resource)
+        with problems.noted():
+            _check_placeholders(system, resource)
+        with problems.noted():
+            _check_references(system, resource)
+    problems.raise_all()
+
+
+def _check_names(system: System) -> None:
     try:
         check_table_names(resource.name for resource in system.resources)
     except ValueError as error:
         raise SpecError(str(error), "key resources") from None
-    _check_client(system)
-    for resource in system.resources:
-        _check_parent(system, resource)
-        _check_placeholders(system, resource)
-        _check_references(system, resource)
 
 
 def _check_client(system: System) -> None:

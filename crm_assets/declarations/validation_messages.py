@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from crm_assets.declarations.errors import SpecError, listed, nearest
+from crm_assets.declarations.errors import KeyValueError, SpecError, UnknownKeyError, closest, listed, nearest, together
 from crm_assets.declarations.models.base import Spec
 
 _DATE = "expected a date such as 2024-01-31"
@@ -39,18 +39,39 @@ _WANTED_WITH = {
 
 
 def explain(error: ValidationError, model: type[BaseModel], data: Any) -> SpecError:
-    """Return one finding as a :class:`SpecError` whose place is resource and key in the user's words.
+    """Return all findings as one :class:`SpecError`, each with resource and key in the user's words as its place.
 
-    A key that is not known comes first: a misspelt key is also a missing one.
+    Unknown keys come first, and what is missing because of them is left out: a misspelt key is also a missing one.
     """
     findings = error.errors(include_url=False)
-    finding = min(findings, key=lambda found: found["type"] != "extra_forbidden")
-    place, key = _place(finding["loc"], data)
-    place += [f"key {key}"] if key else []
+    meant = {_meant(model, finding["loc"]) for finding in findings if finding["type"] == "extra_forbidden"}
+    told = [finding for finding in findings if not (finding["type"] == "missing" and _follows(finding["loc"], meant))]
+    told.sort(key=lambda finding: finding["type"] != "extra_forbidden")
+    explained: dict[str, SpecError] = {}
+    for finding in told:
+        place, key = _place(finding["loc"], data)
+        place += [f"key {key}"] if key else []
+        # The branches of a union are findings of one place; the first is of the type people mean.
+        explained.setdefault(", ".join(place), _explained(finding, model, place))
+    return together(explained.values())
+
+
+def _explained(finding: Any, model: type[BaseModel], place: list[str]) -> SpecError:
     cause = finding.get("ctx", {}).get("error")
     if isinstance(cause, SpecError):
         return cause.inside(*place)
-    return SpecError(_problem(finding, model), *place)
+    kind = UnknownKeyError if finding["type"] == "extra_forbidden" else KeyValueError
+    return kind(_problem(finding, model), *place)
+
+
+def _meant(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[int | str | None, ...]:
+    """Return where the key stands that an unknown one was meant to be."""
+    return (*location[:-1], closest(str(location[-1]), _keys(model, location[:-1])))
+
+
+def _follows(location: tuple[int | str, ...], meant: set[tuple[int | str | None, ...]]) -> bool:
+    """Return whether a key is missing because of a misspelt one: its own, or that of the defaults."""
+    return location in meant or (location[0] == "resources" and ("resource_defaults",) in meant)
 
 
 def _place(location: tuple[int | str, ...], data: Any) -> tuple[list[str], str]:
@@ -86,7 +107,10 @@ def _problem(finding: Any, model: type[BaseModel]) -> str:
     if kind == "union_tag_not_found":
         return f"needs a type{_choice(model, location)}"
     if kind in ("literal_error", "enum"):
-        return f"got {_shown(finding)}; allowed: {context['expected']}"
+        words = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+        meant = closest(str(finding["input"]), words)
+        choice = f"did you mean {meant!r}? Allowed" if meant else "allowed"
+        return f"got {_shown(finding)}; {choice}: {context['expected']}"
     if kind == "value_error":
         return str(context["error"])
     wanted = _WANTED.get(kind) or _WANTED_WITH.get(kind, finding["msg"]).format(**context)

@@ -1,4 +1,4 @@
-"""ReadResult YAML: plain data only, keys that are words, and no key given twice."""
+"""Reading YAML: plain data only, keys that are words, and no key given twice."""
 
 from __future__ import annotations
 
@@ -29,23 +29,49 @@ _Loader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|True|TRUE|false|False
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Return the mapping a YAML file holds.
+    """Return the mapping a YAML file contains.
 
     Raises:
-        SpecError: The file cannot be read, is no YAML, gives a key twice, or holds no mapping.
+        SpecError: The file cannot be read, is not valid YAML, gives a key twice, or does not contain a mapping.
     """
+    text = ""
     try:
-        document = _parsed(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        document = _parsed(text)
     except OSError as error:
         raise SpecError(f"cannot be read ({error.strerror})", str(path)) from error
     except yaml.MarkedYAMLError as error:
-        line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise SpecError(f"is no valid YAML: {error.problem}{line}", path.name) from error
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        place = f"{path.name}:{line}" if line else path.name
+        raise SpecError(f"is not valid YAML: {error.problem}{_hint(error, text.splitlines(), line)}", place) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SpecError(f"is no valid YAML: {error}", path.name) from error
+        raise SpecError(f"is not valid YAML: {error}", path.name) from error
     if not isinstance(document, dict):
         raise SpecError("expected a mapping at the top of the file", path.name)
     return document
+
+
+def _hint(error: yaml.MarkedYAMLError, lines: list[str], line: int) -> str:
+    """Return what most likely went wrong, for the parser's words speak of its grammar."""
+    blank = lines[line - 1][: len(lines[line - 1]) - len(lines[line - 1].lstrip())] if 0 < line <= len(lines) else ""
+    if "\t" in blank:
+        return "; the line is indented with a tab, and YAML allows spaces alone"
+    if error.problem and error.problem.startswith(("did not find expected", "mapping values are not allowed")):
+        return "; the indentation of this line or the one above is wrong, or a bracket, quote or colon is missing"
+    return ""
+
+
+def read_nodes(path: Path) -> yaml.Node | None:
+    """Return the nodes of a YAML file, which know their lines; ``None`` where it cannot be read."""
+    try:
+        loader = _Loader(path.read_text(encoding="utf-8"))
+        try:
+            node: yaml.Node | None = loader.get_single_node()
+        finally:
+            loader.dispose()
+    except (OSError, yaml.YAMLError, UnicodeDecodeError):
+        return None
+    return node
 
 
 def _parsed(text: str) -> Any:

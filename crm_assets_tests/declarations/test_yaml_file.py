@@ -29,12 +29,15 @@ def test_a_merged_mapping_may_be_overridden(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: 1\nb: 2\na: 3\n", "a.yaml: is no valid YAML: key 'a' is given twice in line 3"),
-        ("a:\n  - {x: 1}\n  - {x: 1, x: 2}\n", "a.yaml: is no valid YAML: key 'x' is given twice in line 3"),
-        ("a: [1\nb: 2\n", "a.yaml: is no valid YAML: "),
-        ("a: !!python/object:os.system {}\n", "a.yaml: is no valid YAML: could not determine a constructor"),
-        ("a: 1\n---\nb: 2\n", "a.yaml: is no valid YAML: but found another document in line 2"),
-        ("? [a]\n: 1\n", "a.yaml: is no valid YAML: found unhashable key in line 1"),
+        ("a: 1\nb: 2\na: 3\n", "a.yaml:3: is not valid YAML: key 'a' is given twice"),
+        ("a:\n  - {x: 1}\n  - {x: 1, x: 2}\n", "a.yaml:3: is not valid YAML: key 'x' is given twice"),
+        (
+            "a: [1\nb: 2\n",
+            "a.yaml:2: is not valid YAML: did not find expected ',' or ']'; the indentation of this line or",
+        ),
+        ("a: !!python/object:os.system {}\n", "a.yaml:1: is not valid YAML: could not determine a constructor"),
+        ("a: 1\n---\nb: 2\n", "a.yaml:2: is not valid YAML: but found another document"),
+        ("? [a]\n: 1\n", "a.yaml:1: is not valid YAML: found unhashable key"),
         ("- a\n", "a.yaml: expected a mapping at the top of the file"),
         ("", "a.yaml: expected a mapping at the top of the file"),
     ],
@@ -51,7 +54,7 @@ def test_bad_files(tmp_path: Path, text: str, message: str) -> None:
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_bytes(b"a: \xff\xfe\n")
-    with pytest.raises(SpecError, match=r"^a\.yaml: is no valid YAML: "):
+    with pytest.raises(SpecError, match=r"^a\.yaml: is not valid YAML: "):
         read_yaml(path)
 
 
