@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing_extensions import Self
+
 from crm_assets.errors import CrmAssetsError
 
 
@@ -9,7 +11,7 @@ class ReadError(CrmAssetsError):
     """A resource cannot be read to its end; nothing of it is loaded.
 
     Args:
-        problem: What went wrong and what to do. Never holds a secret.
+        problem: What went wrong and what to do. Never contains a secret.
         status: HTTP status of the answer, if there was one.
     """
 
@@ -18,10 +20,20 @@ class ReadError(CrmAssetsError):
         self.status = status
         super().__init__(problem)
 
-    def at(self, place: str) -> ReadError:
-        """Return the same error with the place in front."""
-        return ReadError(f"{place}: {self.problem}", status=self.status)
+    def at(self, place: str) -> Self:
+        """Return the same error, of the same class and with the same cause, with the place in front."""
+        return self.worded(f"{place}: {self.problem}")
+
+    def worded(self, problem: str) -> Self:
+        """Return the same error, of the same class and with the same cause, in other words."""
+        error = type(self)(problem, status=self.status)
+        error.__cause__ = self.__cause__
+        return error
 
 
 class SecretError(ReadError):
     """A secret is missing, empty or still a placeholder."""
+
+
+class UnexpectedResponseError(ReadError):
+    """The server answered, but not with the list that is declared."""

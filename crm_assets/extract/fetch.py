@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+import traceback
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,9 @@ import pyarrow as pa
 from crm_assets.declarations.connections import Connection
 from crm_assets.extract.decode.destination_limits import UNLIMITED, DestinationLimits
 from crm_assets.extract.errors import ReadError
-from crm_assets.extract.http.client import ApiClient
-from crm_assets.extract.http.credentials import Credentials
 from crm_assets.extract.http.rate_limiter import RateLimiter
+from crm_assets.extract.page_reader import OpenConnection, open_connection
+from crm_assets.extract.paging.list_memory import ListFacts, PagingMemory
 from crm_assets.extract.read_report import ReadReport, ReadTask
 from crm_assets.extract.resource_reader import ProgressCallback, Reader
 from crm_assets.extract.signals import run_stoppable
@@ -37,6 +38,10 @@ class ReadResult:
     task: ReadTask
     proof: ReadReport
     spool: StagedRows | None
+    bug: str = ""
+    """The traceback of an error in crm_assets itself."""
+    learned: ListFacts = field(default_factory=ListFacts)
+    """What is known of how the resource's lists are paged."""
 
 
 def fetch(
@@ -47,8 +52,9 @@ def fetch(
     budget: RateLimiter,
     watch: ProgressCallback | None = None,
     limits: DestinationLimits = UNLIMITED,
+    memory: Path | None = None,
 ) -> list[ReadResult]:
-    """Read resources into spools and verify them. A resource that fails stops alone.
+    """Read resources into spools and verify them. A resource that fails stops alone, whatever it raises.
 
     Args:
         connection: The account.
@@ -58,12 +64,14 @@ def fetch(
         budget: The connection's rate budget.
         watch: Told of progress.
         limits: What the destination cannot hold.
+        memory: The file in which reads leave what they learned of the connection's lists.
 
     Returns:
         One reading per task, in the order of the tasks.
     """
-    tasks = list(tasks)
-    return run_stoppable(_Fetch(connection, tasks, secrets, folder, budget, watch or _unwatched, limits).run())
+    learned = PagingMemory(memory, connection)
+    work = _Fetch(connection, list(tasks), folder, watch or _unwatched, limits, learned)
+    return run_stoppable(work.run(secrets, budget))
 
 
 class _Fetch:
@@ -71,54 +79,53 @@ class _Fetch:
         self,
         connection: Connection,
         tasks: list[ReadTask],
-        secrets: Mapping[str, str],
         folder: Path,
-        budget: RateLimiter,
         watch: ProgressCallback,
         limits: DestinationLimits,
+        memory: PagingMemory,
     ) -> None:
         self._connection = connection
         self._tasks = _with_parents(connection, tasks)
-        self._credentials = Credentials(connection.system.client.auth, secrets, connection.base_url)
         self._folder = folder
-        self._budget = budget
         self._watch = watch
         self._limits = limits
+        self._memory = memory
         self._readings: dict[str, asyncio.Task[ReadResult]] = {}
 
-    async def run(self) -> list[ReadResult]:
-        headers = self._connection.system.client.headers
-        room = _ROOM // max(len(self._tasks), 1)
-        with duckdb.connect(config={"threads": 1}) as database, ThreadPoolExecutor(1, "decode") as thread:
-            database.execute("SET timezone = 'UTC'")
-            decoding = DecodingThread(thread)
-            async with ApiClient(self._credentials, self._budget, self._connection.concurrency, headers) as session:
-                for task in self._tasks.values():
-                    proof = ReadReport(mode=task.mode, spans=task.spans, since=task.since)
-                    spool = StagedRows(task.resource, proof.read_id, self._folder, database, room, self._limits)
-                    reader = Reader(self._connection, task, proof, session, spool, decoding, self._watch)
-                    self._readings[task.resource.name] = asyncio.ensure_future(
-                        self._read(task, reader, spool, decoding)
-                    )
+    async def run(self, secrets: Mapping[str, str], budget: RateLimiter) -> list[ReadResult]:
+        with ThreadPoolExecutor(1, "decode") as thread:
+            async with open_connection(self._connection, secrets, budget) as opened:
+                decoding = DecodingThread(thread)
+                for name, task in self._tasks.items():
+                    self._readings[name] = asyncio.ensure_future(self._read(task, opened, decoding))
                 try:
                     readings = await asyncio.gather(*self._readings.values())
                 finally:
                     for reading in self._readings.values():
                         reading.cancel()
+        self._memory.keep((one.task.resource, one.learned) for one in readings if one.proof.complete)
         return [reading for reading in readings if reading.task.load]
 
-    async def _read(self, task: ReadTask, reader: Reader, spool: StagedRows, decoding: DecodingThread) -> ReadResult:
-        proof, started = reader.proof, time.perf_counter()
+    async def _read(self, task: ReadTask, opened: OpenConnection, decoding: DecodingThread) -> ReadResult:
+        proof, started = ReadReport(mode=task.mode, spans=task.spans, since=task.since), time.perf_counter()
+        room = _ROOM // max(len(self._tasks), 1)
+        spool = StagedRows(task.resource, proof.read_id, self._folder, opened.database, room, self._limits)
+        memory = self._memory.of(task.resource)
+        reader = Reader(self._connection, task, proof, opened.client, spool, decoding, self._watch, memory)
         proof.started_at = datetime.now(timezone.utc)
+        bug = ""
         try:
             await reader.read(*await self._parents(task, decoding))
             await decoding.run(spool.seal, proof)
             verify(proof)
         except ReadError as error:
-            proof.reason = self._told(task, error.problem)
+            proof.reason = self._told(task, opened, error.problem)
         except (OSError, pa.ArrowException, duckdb.Error) as error:
             said = (error.strerror if isinstance(error, OSError) else None) or (str(error).splitlines() or ["?"])[0]
-            proof.reason = self._told(task, f"its rows cannot be put into {self._folder.parent}: {said}")
+            proof.reason = self._told(task, opened, f"its rows cannot be put into {self._folder.parent}: {said}")
+        except Exception:  # a bug stops the list it is met at, and no other
+            proof.reason = self._told(task, opened, "it stopped at an error in crm_assets itself; the run's log has it")
+            bug = opened.credentials.redact(traceback.format_exc())
         else:
             proof.complete = True
         traffic, proof.finished_at = reader.traffic, datetime.now(timezone.utc)
@@ -126,10 +133,11 @@ class _Fetch:
         proof.seconds_fetch = round(time.perf_counter() - started, 3)
         proof.seconds_waited = round(traffic.seconds_waited, 3)
         proof.concurrency = round(traffic.seconds_in_flight / max(proof.seconds_fetch, 0.001), 2)
-        return ReadResult(task, proof, spool if proof.complete else None)
+        learned = memory.result(only_list=proof.lists == 1 and task.mode == "full_refresh")
+        return ReadResult(task, proof, spool if proof.complete else None, bug, learned)
 
-    def _told(self, task: ReadTask, problem: str) -> str:
-        return self._credentials.redact(f"{self._connection.name}.{task.resource.name}: {problem}")
+    def _told(self, task: ReadTask, opened: OpenConnection, problem: str) -> str:
+        return opened.credentials.redact(f"{self._connection.name}.{task.resource.name}: {problem}")
 
     async def _parents(self, task: ReadTask, decoding: DecodingThread) -> tuple[list[Any] | None, frozenset[Any]]:
         """Return the keys of the parents to ask, and those among them that this run has not seen at the source."""

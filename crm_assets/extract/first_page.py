@@ -18,22 +18,31 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import msgspec
 import pyarrow as pa
+from typing_extensions import assert_never
 
 from crm_assets.date_range import DateRange
 from crm_assets.declarations.connections import Connection
-from crm_assets.declarations.models.endpoint import ErrorHandler
-from crm_assets.declarations.models.paginator import Auto, Offset, PageNumber, Paginator, SinglePage
+from crm_assets.declarations.models.paginator import (
+    Auto,
+    CursorPage,
+    HeaderCursor,
+    HeaderLink,
+    JsonLink,
+    Offset,
+    PageNumber,
+    Paginator,
+    SinglePage,
+)
 from crm_assets.declarations.models.system import Resource
 from crm_assets.extract import progress
 from crm_assets.extract.decode.decoder import Decoder
-from crm_assets.extract.errors import ReadError
-from crm_assets.extract.http.client import Answer, ApiClient, Traffic
-from crm_assets.extract.http.credentials import Credentials
-from crm_assets.extract.http.rate_limiter import RateLimiter
+from crm_assets.extract.errors import ReadError, UnexpectedResponseError
+from crm_assets.extract.http.client import Traffic
 from crm_assets.extract.http.request import Request, list_request
-from crm_assets.extract.paging.response_body import ResponseBody, open_body, unreadable, with_selector
+from crm_assets.extract.page_reader import OpenConnection, PageReader, open_connection, rate_budget
+from crm_assets.extract.paging.page import Page, with_page_size
+from crm_assets.extract.paging.signs import as_int, doubts_of
 
 PATIENCE = 30.0
 """Seconds to wait for a page, turns of the rate limit included."""
@@ -54,14 +63,12 @@ class FirstPage:
     total: int | None
     """Number of records of the whole list, where the API tells it."""
     seconds: float
+    doubts: tuple[str, ...] = ()
+    """What speaks against a list that is declared to come in one answer, as clauses."""
 
     def fields(self, kept: str) -> tuple[str, ...]:
         """Return the names found in ``_extra`` or ``_misfits``."""
         return tuple(dict.fromkeys(name for row in self.rows if row[kept] for name in json.loads(row[kept])))
-
-
-class UnexpectedResponseError(ReadError):
-    """The server answered 200, but not with the list that is declared."""
 
 
 class FirstPageReader:
@@ -69,26 +76,14 @@ class FirstPageReader:
 
     Args:
         connection: The account.
-        credentials: Also keep secrets out of what is said.
-        session: Sends the requests.
-        database: Decodes; used by this thread alone.
+        opened: Its client, credentials and decoder.
         records: Records to ask for, where the API lets a client choose.
         patience: Seconds to wait for a page.
     """
 
-    def __init__(
-        self,
-        connection: Connection,
-        credentials: Credentials,
-        session: ApiClient,
-        database: duckdb.DuckDBPyConnection,
-        records: int,
-        patience: float,
-    ) -> None:
+    def __init__(self, connection: Connection, opened: OpenConnection, records: int, patience: float) -> None:
         self._connection = connection
-        self._credentials = credentials
-        self._session = session
-        self._database = database
+        self._opened = opened
         self._records = records
         self._patience = patience
         self._whole: dict[str, asyncio.Task[FirstPage]] = {}
@@ -127,14 +122,19 @@ class FirstPageReader:
             ReadError: It could not be read; the message says what the server said.
         """
         started = time.perf_counter()
+        decoder = Decoder(resource, self._opened.database)
         try:
-            envelope = await self._envelope(resource, values, span)
-            rows, rejected = self._decoded(resource, envelope, {**self._connection.params, **values, **_window(span)})
+            page = await self._page(resource, decoder, {**self._connection.params, **values, **_window(span)}, span)
+            rows, rejected = decoder.decode([page.records])
         except ReadError as error:
-            raise type(error)(self._credentials.redact(error.problem), status=error.status) from error.__cause__
-        total = envelope.fact(getattr(resource.endpoint.paginator, "total_records_path", None))
+            raise error.worded(self._opened.credentials.redact(error.problem)) from error.__cause__
+        except (duckdb.Error, pa.ArrowException) as error:
+            problem = f"its records cannot be decoded ({str(error).splitlines()[0]})"
+            raise UnexpectedResponseError(problem, status=200) from error
+        total = as_int(page.envelope.fact(getattr(resource.endpoint.paginator, "total_records_path", None)))
         seconds = round(time.perf_counter() - started, 3)
-        return FirstPage(rows, rejected, total if isinstance(total, int) else None, seconds)
+        reasons = tuple(rejected["reason"].to_pylist())
+        return FirstPage(tuple(rows.to_pylist()), reasons, total, seconds, _doubts(resource, page))
 
     async def _first(self, resource: Resource) -> FirstPage:
         lists = await self.lists(resource)
@@ -142,58 +142,31 @@ class FirstPageReader:
             raise ReadError(f"there is no row of {resource.parent.resource if resource.parent else ''} to read it for")
         return await self.ask(resource, lists[0])
 
-    async def _envelope(self, resource: Resource, values: Values, span: DateRange | None) -> ResponseBody:
-        endpoint = resource.endpoint
-        once = endpoint.error_handler.model_copy(update={"max_retries": 0})
-        request = first_page(endpoint.paginator, list_request(self._connection, resource, values, span), self._records)
+    async def _page(self, resource: Resource, decoder: Decoder, values: Values, span: DateRange | None) -> Page:
+        reader = PageReader(self._opened.client, resource.endpoint, decoder.inspect, Traffic(), retries=False)
+        placeholders = {name: value for name, value in values.items() if name not in _window(span)}
+        request = list_request(self._connection, resource, placeholders, span)
+        request = first_page(resource.endpoint.paginator, request, self._records)
         try:
-            answer = await asyncio.wait_for(self._answer(request, once), self._patience)
+            return await asyncio.wait_for(self._answered(reader, request, values), self._patience)
         except asyncio.TimeoutError:
             raise ReadError(
                 f"no answer came within {self._patience:g} s: the server is slow, or the rate budget is used up"
             ) from None
-        try:
-            return open_body(answer.body, answer.content_type, with_selector(endpoint, answer.body)[0])
-        except ReadError as error:
-            raise UnexpectedResponseError(error.problem, status=200) from error
 
-    async def _answer(self, request: Request, handler: ErrorHandler) -> Answer:
+    async def _answered(self, reader: PageReader, request: Request, values: Values, tries: int = 1) -> Page:
         """Ask, and ask again where that helps.
 
         A server may close an idle connection in the moment it is used again; a second try tells that from no server.
         After a 429 the rate limiter waits for as long as the server wants.
         """
-        answer = await self._asked(request, handler)
-        for _ in range(_TRIES):
-            if isinstance(answer, Answer) or answer.status not in (None, HTTPStatus.TOO_MANY_REQUESTS):
-                break
-            broken = answer.status is None
-            answer = await self._asked(request, handler)
-            if broken:
-                break
-        if isinstance(answer, Answer):
-            return answer
-        raise answer
-
-    async def _asked(self, request: Request, handler: ErrorHandler) -> Answer | ReadError:
         try:
-            return await self._session.send(request, handler, Traffic())
+            return await reader.page(request, values)
         except ReadError as error:
-            return error
-
-    def _decoded(
-        self, resource: Resource, envelope: ResponseBody, values: Mapping[str, object]
-    ) -> tuple[tuple[Row, ...], tuple[str, ...]]:
-        decoder = Decoder(resource, self._database)
-        try:
-            rows, rejected = decoder.decode([decoder.inspect(envelope.records, envelope.companions, values)])
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise UnexpectedResponseError(unreadable(error).problem, status=200) from error
-        except (duckdb.Error, pa.ArrowException) as error:
-            raise UnexpectedResponseError(
-                f"its records cannot be decoded ({str(error).splitlines()[0]})", status=200
-            ) from error
-        return tuple(rows.to_pylist()), tuple(rejected["reason"].to_pylist())
+            again = 1 if error.status is None else _TRIES if error.status == HTTPStatus.TOO_MANY_REQUESTS else 0
+            if tries > again:
+                raise
+        return await self._answered(reader, request, values, tries + 1)
 
 
 @asynccontextmanager
@@ -209,26 +182,30 @@ async def probing(
         records: Records to ask for, where the API lets a client choose.
         patience: Seconds to wait for a page.
     """
-    credentials = Credentials(connection.system.client.auth, secrets, connection.base_url)
     say = progress.notices(connection.name)
-    budget = RateLimiter(folder / "budgets" / connection.name, connection.budget, say=say)
-    with duckdb.connect(config={"threads": 1}) as database:
-        database.execute("SET timezone = 'UTC'")
-        async with ApiClient(credentials, budget, connection.concurrency, connection.system.client.headers) as session:
-            yield FirstPageReader(connection, credentials, session, database, records, patience)
+    async with open_connection(connection, secrets, rate_budget(connection, folder, say)) as opened:
+        yield FirstPageReader(connection, opened, records, patience)
 
 
 def first_page(paginator: Paginator, request: Request, records: int) -> Request:
     """Return the request of a list's first page, of no more than ``records`` where its size is declared."""
-    if isinstance(paginator, (SinglePage, Auto)):
-        return request
-    if isinstance(paginator, PageNumber):
-        request = request.given(paginator.location, paginator.page_param, paginator.start_from_page)
-    if isinstance(paginator, Offset):
-        request = request.given(paginator.location, paginator.offset_param, paginator.start_offset)
-    if paginator.limit_param and paginator.limit:
-        request = request.given(paginator.location, paginator.limit_param, min(paginator.limit, records))
-    return request
+    match paginator:
+        case SinglePage() | Auto():
+            return request
+        case PageNumber() | Offset():
+            request = request.given(paginator.location, paginator.counter, paginator.first)
+        case JsonLink() | HeaderLink() | CursorPage() | HeaderCursor():
+            pass
+        case _:
+            assert_never(paginator)
+    limit = min(paginator.limit, records) if paginator.limit else None
+    return with_page_size(paginator.location, paginator.limit_param, limit, request)
+
+
+def _doubts(resource: Resource, page: Page) -> tuple[str, ...]:
+    if not isinstance(resource.endpoint.paginator, SinglePage):
+        return ()
+    return tuple(doubts_of(page.envelope.beside, page.headers, page.records.count, 1))
 
 
 def last_days(connection: Connection, days: int) -> DateRange:

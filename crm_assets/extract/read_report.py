@@ -110,6 +110,8 @@ class ReadReport:
     """Undeclared field to number of records that had it."""
     strays: int = 0
     """Rows whose date lies outside the window that was asked for."""
+    doubts: list[str] = field(default_factory=list)
+    """What answers said against the declared end of their lists, as clauses."""
     skipped: list[str] = field(default_factory=list)
     """Lists passed over because of an ignored status."""
     passed_over: list[str] = field(default_factory=list)

@@ -9,24 +9,23 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
-import msgspec
-
 from crm_assets.date_range import DateRange, without
 from crm_assets.declarations.connections import Connection
-from crm_assets.declarations.json_path import path_text
-from crm_assets.declarations.models.endpoint import Endpoint
 from crm_assets.declarations.models.incremental import names_days
 from crm_assets.extract.decode.records import Records
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.client import ApiClient, Traffic
-from crm_assets.extract.http.request import Request, list_request
-from crm_assets.extract.paging.page import Page, PagingState
+from crm_assets.extract.http.request import list_request
+from crm_assets.extract.page_reader import PageReader
+from crm_assets.extract.paging.list_memory import ListMemory
+from crm_assets.extract.paging.page import PagingState
 from crm_assets.extract.paging.paginate import walk
-from crm_assets.extract.paging.response_body import open_body, unreadable, with_selector
 from crm_assets.extract.read_report import ReadReport, ReadTask
 from crm_assets.extract.staging.decode_queue import Batches, DecodingThread, UndecodableError
 from crm_assets.extract.staging.staged_rows import ALL_ROWS, RowFilter, StagedRows
 
+_DOUBTS = 20
+"""Doubts of a resource that are kept; it may have thousands of lists, which are all alike."""
 ProgressCallback = Callable[[str, int, int], None]
 """Told a resource's name and its pages and rows so far."""
 _GONE = (404, 410)
@@ -62,6 +61,7 @@ class Reader:
         spool: Takes the rows.
         decoding: Decodes the pages.
         watch: Told of progress.
+        memory: What is known of how the resource's lists are paged.
     """
 
     def __init__(
@@ -73,14 +73,15 @@ class Reader:
         spool: StagedRows,
         decoding: DecodingThread,
         watch: ProgressCallback,
+        memory: ListMemory,
     ) -> None:
         self.proof = proof
         self.traffic = Traffic()
+        self.memory = memory
         self._connection = connection
         self._task = task
         self._endpoint = task.resource.endpoint
-        self._session = session
-        self._inspect = spool.decoder.inspect
+        self._pages = PageReader(session, self._endpoint, spool.decoder.inspect, self.traffic)
         self._batches = Batches(decoding, spool.append)
         self._watch = watch
         self._rows = 0
@@ -171,12 +172,13 @@ class Reader:
                 self.proof.missed.setdefault(str(listing.parent), []).append(listing.span)
 
     async def _list(self, listing: _Listing, listings: deque[_Listing]) -> None:
-        walked, held, depth = PagingState(), [], self._depth(listing)
+        walked, held, depth = PagingState(self.memory), [], self._depth(listing)
         since = self._task.start_of(listing.parent)
         request = list_request(self._connection, self._task.resource, listing.values, listing.span, since)
         values = {**self._connection.params, **listing.values, **(_span_values(listing.span) if listing.span else {})}
-        pages = walk(self._endpoint.paginator, request, self._fetcher(values), walked, self._connection.concurrency)
-        async with aclosing(pages):  # type: ignore[type-var]  # an AsyncIterator is typed without aclose
+        fetch = self._pages.fetcher(values)
+        pages = walk(self._endpoint.paginator, request, fetch, walked, self._connection.concurrency)
+        async with aclosing(pages):
             async for page in pages:
                 held.append(page.records)
                 if depth and sum(records.count for records in held) >= depth:
@@ -199,28 +201,6 @@ class Reader:
             raise ReadError(f"the API serves no more than {depth} rows of one query, and this window has as many")
         return [self._windowed(listing.values, half, listing.parent) for half in listing.span.halves()]
 
-    def _fetcher(self, values: dict[str, object]) -> Callable[[Request, str], Awaitable[Page]]:
-        async def fetch(request: Request, name: str) -> Page:
-            try:
-                answer = await self._session.send(request, self._endpoint.error_handler, self.traffic)
-                endpoint = self._selecting(answer.body)
-                envelope = open_body(answer.body, answer.content_type, endpoint)
-                return Page(envelope, self._inspect(envelope.records, envelope.companions, values), answer.headers)
-            except ReadError as error:
-                raise error.at(name) from error.__cause__
-            except (msgspec.DecodeError, RecursionError) as error:
-                raise unreadable(error).at(name) from error
-
-        return fetch
-
-    def _selecting(self, body: bytes) -> Endpoint:
-        """Return the endpoint with the place of its records; one found by looking holds for all further pages."""
-        endpoint, settled = with_selector(self._endpoint, body)
-        if settled and self._endpoint.data_selector is None:
-            self._endpoint = endpoint
-            self.proof.found.append(f"records at {path_text(endpoint.data_selector or ())!r}")
-        return endpoint
-
     async def _take(self, records: Records, keep: RowFilter, walked: PagingState) -> None:
         self._rows += records.count
         self._watch(self._task.resource.name, self.proof.pages + walked.pages, self._rows)
@@ -231,8 +211,10 @@ class Reader:
         self.proof.pages += walked.pages
         self.proof.repeats += walked.repeats
         self._ended_by = walked.ended_by
-        self.proof.found += [text for text in (walked.found,) if text and text not in self.proof.found]
+        found = [self._pages.found, walked.found]
+        self.proof.found += [text for text in found if text and text not in self.proof.found]
         self.proof.assumed = self.proof.assumed or walked.assumed
+        self.proof.doubts += [doubt for doubt in walked.doubts if len(self.proof.doubts) < _DOUBTS]
         if walked.reported_total is not None:
             self.proof.reported_total = (self.proof.reported_total or 0) + walked.reported_total
 

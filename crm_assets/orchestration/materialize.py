@@ -101,7 +101,8 @@ class ConnectionRun:
         path = self.warehouse.folder / "budgets" / self.connection.name
         budget = RateLimiter(path, self.connection.budget, say=self._say)
         watch, limits = progress.watch_of(self.connection.name), limits_of(self.warehouse.destination)
-        readings = fetch(self.connection, tasks, secrets, folder, budget, watch=watch, limits=limits) if tasks else []
+        memory = self.warehouse.folder / "paging" / f"{self.connection.name}.json"
+        readings = fetch(self.connection, tasks, secrets, folder, budget, watch, limits, memory) if tasks else []
         for reading in [*readings, *refused]:
             self._log(reading)
         return [*readings, *refused]
@@ -142,7 +143,7 @@ class ConnectionRun:
                 f"({proof.mode}, {proof.requests} requests, {proof.retries} retries); {proof.reason}"
             )
         else:
-            self.context.log.error(proof.reason)
+            self.context.log.error("\n".join(filter(None, (proof.reason, reading.bug))))
 
     def _load(self, session: WarehouseSession, readings: list[ReadResult], results: list[Any]) -> None:
         """Put each complete read into its table, by itself, and add what Dagster is to hear of it to the results."""

@@ -49,6 +49,7 @@ _COLUMNS = {
 _DETAILS = (
     "found",
     "assumed",
+    "doubts",
     "duplicate_keys",
     "rejects",
     "absent",

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from crm_assets.declarations import Column, ColumnType, Resource
 from crm_assets.extract.decode.decoder import Decoder
 from crm_assets.extract.decode.records import Records
+from crm_assets.extract.http.client import Answer
 from crm_assets.extract.paging.response_body import open_body
 from crm_assets_tests.extract.declared import canonical, resource
 
@@ -34,7 +35,7 @@ _DECODER = Decoder(THINGS, _DATABASE)
 def inspected(records: list[Any] | str, decoder: Decoder = _DECODER, things: Resource = THINGS) -> Records:
     """Return the records of a page as they arrive: as JSON text, in an envelope."""
     array = records if isinstance(records, str) else json.dumps(records)
-    envelope = open_body(b'{"data": ' + array.encode() + b"}", "application/json", things.endpoint)
+    envelope = open_body(Answer(b'{"data": ' + array.encode() + b"}", "application/json"), things.endpoint)
     return decoder.inspect(envelope.records, envelope.companions, {})
 
 

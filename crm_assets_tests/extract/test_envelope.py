@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crm_assets.extract.errors import ReadError
+from crm_assets.extract.http.client import Answer
 from crm_assets.extract.paging.response_body import ResponseBody, open_body
 from crm_assets_tests.extract.declared import endpoint
 
@@ -17,7 +18,7 @@ from crm_assets_tests.extract.declared import endpoint
 def opened(body: Any, content_type: str = "application/json", **keys: Any) -> ResponseBody:
     """Open a body given as bytes, as text, or as what is to be sent as JSON."""
     sent = body if isinstance(body, bytes) else body.encode() if isinstance(body, str) else json.dumps(body).encode()
-    return open_body(sent, content_type, endpoint(**keys))
+    return open_body(Answer(sent, content_type), endpoint(**keys))
 
 
 def records(body: Any, selector: Any, **keys: Any) -> list[Any]:
@@ -57,21 +58,19 @@ def test_the_selector_finds_the_list(selector: Any, body: Any, found: list[Any])
 @pytest.mark.parametrize(
     ("selector", "body", "problem"),
     [
-        ("data", {"Results": [], "meta": {}}, "has no 'data' (data_selector); it holds: Results, meta"),
-        ("data", {}, "it holds: nothing"),
+        ("data", {"Results": [], "meta": {}}, "has no 'data' (data_selector); it contains: Results, meta"),
+        ("data", {}, "it contains: nothing"),
         ("data", {"Data": []}, "has no 'data'"),
-        ("data", {"data": None}, "expected a list at 'data' of the answer, found null"),
         ("data", {"data": {"id": 1}}, "found an object"),
         ("data", {"data": "none"}, "found a text"),
         ("data", {"data": False}, "found a single value"),
-        ("data", [1], "it holds: a list"),
-        ("data", '"OK"', "it holds: a text"),
-        ("data", "42", "it holds: a single value"),
-        ("data", "null", "it holds: null"),
+        ("data", [1], "it contains: a list"),
+        ("data", '"OK"', "it contains: a text"),
+        ("data", "42", "it contains: a single value"),
+        ("data", "null", "it contains: null"),
         ("$", {"data": []}, "expected a list at '$' of the answer, found an object"),
         ("data.items", {"data": {"things": []}}, "has no 'data.items'"),
         ("data.items", {"data": [{"items": []}]}, "has no 'data.items'"),
-        ("Results.*", {"Results": None}, "expected a list or an object at 'Results.*' of the answer, found null"),
         ("[*].Items[*]", [{"Items": [1]}, {"Things": [2]}], "has no '*.Items.*'"),
         ("[*].Items[*]", [{"Items": [1]}, {"Items": 2}], "expected a list"),
         ("data.5.items", {"data": [{"items": []}]}, "has no 'data.5.items'"),
@@ -89,13 +88,15 @@ def test_a_web_page_is_refused_whatever_it_calls_itself(body: Any) -> None:
         opened(body)
 
 
-def test_json_that_calls_itself_a_web_page_is_refused() -> None:
+@pytest.mark.parametrize("body", ["Service unavailable", "  down"])
+def test_text_that_calls_itself_a_web_page_is_refused(body: str) -> None:
     with pytest.raises(ReadError, match="web page instead of JSON"):
-        opened({"data": []}, "text/html; charset=utf-8")
+        opened(body, "text/html; charset=utf-8")
 
 
 @pytest.mark.parametrize(
-    "content_type", ["", "application/json; charset=utf-8", "application/vnd.api+json", "text/plain"]
+    "content_type",
+    ["", "application/json; charset=utf-8", "application/vnd.api+json", "text/plain", "text/html; charset=UTF-8"],
 )
 def test_json_by_another_name_is_read(content_type: str) -> None:
     assert opened({"data": [1]}, content_type).records == b"[1]"
@@ -115,7 +116,7 @@ _PAGE = json.dumps(
 
 @pytest.mark.parametrize("length", range(1, len(_PAGE)))
 def test_a_page_cut_short_anywhere_is_refused(length: int) -> None:
-    with pytest.raises(ReadError, match=r"no valid JSON .*cut short"):
+    with pytest.raises(ReadError, match=r"not valid JSON .*cut short"):
         opened(_PAGE[:length])
 
 
@@ -135,7 +136,7 @@ def test_a_page_cut_short_anywhere_is_refused(length: int) -> None:
     ],
 )
 def test_what_is_no_json_in_utf_8_is_refused(body: bytes) -> None:
-    with pytest.raises(ReadError, match="no valid JSON"):
+    with pytest.raises(ReadError, match="not valid JSON"):
         opened(body)
 
 
@@ -194,3 +195,68 @@ def test_records_come_out_as_they_went_in(members: list[Any], ascii_only: bool, 
     body = json.dumps({"data": members, "z": 1}, ensure_ascii=ascii_only, indent=indent)
     assert records(body, "data") == members
     assert records(body, "data.*") == members
+
+
+@pytest.mark.parametrize(
+    ("selector", "body"),
+    [
+        ("data", {"data": None}),
+        ("data", {"data": {}}),
+        ("data", {"total": 0}),
+        ("data", {"meta": {"total": "0", "pages": 0}}),
+        ("data", []),
+        ("data.items", {"data": None}),
+        ("data.items", {"data": []}),
+        ("data.items", {"data": {}}),
+        ("Results.*", {"Results": None}),
+        ("$", "null"),
+    ],
+)
+def test_how_servers_write_an_empty_list(selector: str, body: Any) -> None:
+    assert records(body, selector) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ({"data": None, "total": 3}, "reports 3 records"),
+        ({"data": None, "has_more": True}, "says that more follow"),
+        ({"data": None, "errors": [{"message": "bad key"}], "error": "bad key"}, "reports an error: bad key"),
+        ({"data": [], "error": None}, ""),
+        ({"total": 3}, "has no 'data'"),
+        ({"total": 0, "error": "bad key"}, "has no 'data'"),
+        ({"message": "please wait"}, "has no 'data'"),
+    ],
+)
+def test_a_list_that_is_missing_for_another_reason(body: Any, problem: str) -> None:
+    if not problem:
+        assert records(body, "data") == []
+        return
+    with pytest.raises(ReadError, match=problem):
+        opened(body)
+
+
+def test_an_absent_list_is_empty_where_that_is_declared() -> None:
+    assert records({"message": "none"}, "data", absent_list="empty") == []
+    with pytest.raises(ReadError, match="reports an error: bad key"):
+        opened({"error": "bad key"}, absent_list="empty")
+
+
+def test_no_content_is_an_empty_list() -> None:
+    assert open_body(Answer(b"", "", status=204), endpoint()).records == b"[]"
+
+
+@pytest.mark.parametrize("fine", [False, 0, "", "0", "false", [], {}, None])
+def test_a_field_for_errors_may_always_be_there(fine: Any) -> None:
+    assert opened({"error": fine, "data": [1]}, error_path="error").records == b"[1]"
+
+
+@pytest.mark.parametrize("bad", [True, 1, "invalid key", ["x"], {"code": 0}])
+def test_whatever_else_is_there_is_an_error(bad: Any) -> None:
+    with pytest.raises(ReadError, match="answered 200 but reports an error"):
+        opened({"error": bad, "data": [1]}, error_path="error")
+
+
+def test_a_number_beyond_all_measure_is_named() -> None:
+    with pytest.raises(ReadError, match="'total' cannot be read"):
+        opened('{"data": [], "total": 1e999}').fact(("total",))

@@ -88,9 +88,9 @@ def ids(reading: ReadResult) -> list[str]:
         (404, "404 Not Found"),
         (["no object"], "has no 'data'"),
         ("<html>", "web page"),
-        ('{"data": [{"id": "1"', "no valid JSON"),
-        ('{"data": ' + "[" * 100_000 + "]" * 100_000 + "}", "no valid JSON"),
-        ('{"data": [{"id": "1", "x": ' + '{"a":' * 100_000 + "1" + "}" * 100_000 + "}]}", "no valid JSON"),
+        ('{"data": [{"id": "1"', "not valid JSON"),
+        ('{"data": ' + "[" * 100_000 + "]" * 100_000 + "}", "not valid JSON"),
+        ('{"data": [{"id": "1", "x": ' + '{"a":' * 100_000 + "1" + "}" * 100_000 + "}]}", "not valid JSON"),
     ],
 )
 def test_what_cannot_be_read_stops_alone(broken: Any, problem: str, connection: Connection, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from crm_assets.declarations.models.endpoint import Endpoint
 from crm_assets.declarations.models.paginator import PageNumber
 from crm_assets.extract.decode.records import Records
 from crm_assets.extract.errors import ReadError
+from crm_assets.extract.http.client import Answer
 from crm_assets.extract.http.request import Request
 from crm_assets.extract.paging.page import Page, PagingState
 from crm_assets.extract.paging.paginate import walk
@@ -39,7 +40,7 @@ def read(paginator: PageNumber, *bodies: dict[str, Any] | int) -> tuple[list[int
         found = bodies[request.params["page"] - 1]
         if isinstance(found, int):
             raise ReadError(f"{name}: refused", status=found)
-        envelope = open_body(json.dumps(found).encode(), "application/json", endpoint)
+        envelope = open_body(Answer(json.dumps(found).encode(), "application/json"), endpoint)
         ids = tuple(record["id"] for record in json.loads(envelope.records))
         return Page(envelope, Records(envelope.records, None, (), True, len(ids), ids))
 
@@ -98,7 +99,7 @@ def test_a_list_that_is_paged_after_all_is_read_to_its_end() -> None:
 @pytest.mark.parametrize(
     "bodies",
     [
-        pytest.param((body(1, 2), body(3, 4), body(3, 4)), id="later pages"),
+        pytest.param((body(1, 2), body(3, 4), body(3, 4), body(5)), id="later pages"),
         pytest.param((body(1, 2, meta={"pages": 2}), body(1, 2, meta={"pages": 2})), id="pages are counted"),
     ],
 )

@@ -96,8 +96,8 @@ def test_an_answer_after_retries_is_an_answer(tmp_path: Path) -> None:
     assert traffic.bytes == len(b"{}") * 2 + len(b'{"ok": true}')
 
 
-@pytest.mark.parametrize("status", [201, 202, 204, 206])
-def test_only_200_is_a_page(status: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("status", [201, 202, 203, 206])
+def test_only_200_and_204_are_pages(status: int, tmp_path: Path) -> None:
     error, _, _ = send(tmp_path, [Reply(status, b"")])
     assert isinstance(error, ReadError)
     assert str(status) in error.problem
@@ -193,8 +193,8 @@ def test_a_redirect_to_another_host_is_never_followed(tmp_path: Path) -> None:
         ("/api/things?page=1", "redirects in a circle"),
         ("//crm.elsewhere.example/api", "another address (http://crm.elsewhere.example:80)"),
         ("https://127.0.0.1/api", "another address (https://127.0.0.1:443)"),
-        ("http://127.0.0.1:port/api", "no address"),
-        ("http://[oops/", "no address"),
+        ("http://127.0.0.1:port/api", "not a valid address"),
+        ("http://[oops/", "not a valid address"),
     ],
 )
 def test_other_redirects_are_refused_in_words(location: str, problem: str, tmp_path: Path) -> None:

@@ -91,6 +91,8 @@ class Endpoint(Spec):
     error_handler: ErrorHandler = ErrorHandler()
     error_path: JsonPath | None = None
     """A path that, present in a 200 answer, makes it an error (``ErrorCode``); its text is reported."""
+    absent_list: Literal["error", "empty"] = "error"
+    """What an answer means that has nothing at ``data_selector``, neither a list nor ``null``, and no count of 0."""
     include: Include | None = None
 
     @model_validator(mode="after")

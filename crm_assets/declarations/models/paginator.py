@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
+from typing_extensions import assert_never
 
 from crm_assets.declarations.json_path import JsonPath
 from crm_assets.declarations.models.base import Spec
@@ -93,6 +94,16 @@ class PageNumber(_Counted):
     start_from_page: int = Field(default=1, ge=0)
     """Number of the first page."""
 
+    @property
+    def counter(self) -> str:
+        """The parameter that differs from page to page."""
+        return self.page_param
+
+    @property
+    def first(self) -> int:
+        """Its value for the first page."""
+        return self.start_from_page
+
 
 class Offset(_Counted):
     """``?offset=0&limit=100``, ``?offset=100&limit=100`` and so on."""
@@ -100,6 +111,16 @@ class Offset(_Counted):
     type: Literal["offset"]
     offset_param: str = Field(default="offset", min_length=1)
     start_offset: int = Field(default=0, ge=0)
+
+    @property
+    def counter(self) -> str:
+        """The parameter that differs from page to page."""
+        return self.offset_param
+
+    @property
+    def first(self) -> int:
+        """Its value for the first page."""
+        return self.start_offset
 
     @model_validator(mode="after")
     def _has_limit(self) -> Offset:
@@ -173,14 +194,15 @@ def counter(paginator: Paginator) -> tuple[str | None, Location | None]:
     Raises:
         ValueError: The page size goes into that same parameter.
     """
-    if isinstance(paginator, PageNumber):
-        name = paginator.page_param
-    elif isinstance(paginator, Offset):
-        name = paginator.offset_param
-    elif isinstance(paginator, (CursorPage, HeaderCursor)):
-        name = paginator.cursor_param
-    else:
-        return None, None
+    match paginator:
+        case SinglePage() | Auto() | JsonLink() | HeaderLink():
+            return None, None
+        case PageNumber() | Offset():
+            name = paginator.counter
+        case CursorPage() | HeaderCursor():
+            name = paginator.cursor_param
+        case _:
+            assert_never(paginator)
     if paginator.limit_param == name:
         raise ValueError(f"paginator: {name} cannot be both the page and limit_param")
     return name, paginator.location

@@ -19,16 +19,24 @@ def origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, (parts.hostname or "").lower(), parts.port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
+_KEPT = "!#$%&'()*+,/:;=?@[]~"
+"""What a browser leaves in an address as it is; everything else outside of letters and digits it encodes."""
+
+
 def resolve_url(url: str, target: str) -> str:
-    """Return the address a redirect or link found at ``url`` leads to.
+    """Return the address a redirect or link found at ``url`` leads to, encoded as a browser would.
+
+    A user name and password in it are left out: the connection's own credentials are sent, or none.
 
     Raises:
-        ReadError: It is no address.
+        ReadError: It is not a valid address.
     """
     try:
-        return urljoin(url, target)
-    except ValueError:
-        raise ReadError(f"the server points at something that is no address ({target[:80]!r})") from None
+        parts = urlsplit(urljoin(url, quote(target.strip(), safe=_KEPT)))
+        origin(parts.geturl())
+    except ValueError as error:
+        raise ReadError(f"the server points at something that is not a valid address ({target[:80]!r})") from error
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
 
 
 @dataclass(frozen=True, repr=False)
@@ -76,7 +84,7 @@ class Credentials:
         try:
             found = origin(url)
         except ValueError:
-            raise ReadError("the server points at something that is no address") from None
+            raise ReadError("the server points at something that is not a valid address") from None
         if found != self._home:
             scheme, host, port = found
             raise ReadError(

@@ -14,8 +14,9 @@ from crm_assets.declarations.models.paginator import CursorPage, HeaderLink, Jso
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.request import Request
 from crm_assets.extract.paging.followed_pages import FollowedPaginator, follow, header_link
-from crm_assets.extract.paging.page import FetchPage, Page, PagingState, whole
+from crm_assets.extract.paging.page import FetchPage, Page, PagingState
 from crm_assets.extract.paging.paging_facts import count_of_pages, count_of_records, next_page, number_of_page
+from crm_assets.extract.paging.signs import as_int
 
 _CURSOR_PARAM = "cursor"
 _PAGE_PARAM = "page"
@@ -84,7 +85,7 @@ async def _counted(
     for index in range(1, count):
         name = f"page {start + index}"
         page = await fetch(request.given("query", _PAGE_PARAM, start + index), name)
-        told = whole(page.envelope.fact(number[0])) if number else None
+        told = as_int(page.envelope.fact(number[0])) if number else None
         if told not in (None, start + index):
             raise ReadError(f"{name} says that it is page {told}; how this list is paged has to be declared")
         if not page.records.count:

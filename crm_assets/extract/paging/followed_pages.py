@@ -13,60 +13,79 @@ from crm_assets.declarations.models.paginator import CursorPage, HeaderCursor, H
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.credentials import resolve_url
 from crm_assets.extract.http.request import Request
-from crm_assets.extract.paging.page import FetchPage, Page, PagingState, limited
+from crm_assets.extract.paging.page import FetchPage, Page, PagingState, with_page_size
+from crm_assets.extract.paging.signs import is_true, names_more, says_no_more
 
 FollowedPaginator = JsonLink | HeaderLink | CursorPage | HeaderCursor
+_EMPTY_IN_A_ROW = 100
+"""Pages without records, each naming another, after which a list is given up: it may never end."""
 
 
 async def follow(
-    paginator: FollowedPaginator, request: Request, fetch: FetchPage, walked: PagingState, first: Page | None = None
+    paginator: FollowedPaginator, request: Request, fetch: FetchPage, state: PagingState, first: Page | None = None
 ) -> AsyncGenerator[Page, None]:
     """Yield the pages of a list whose answers name the next page.
+
+    A page that names itself is the last one if it is empty or says so, or if it comes again when it is asked for again.
 
     Args:
         paginator: Where the next page is named, and what ends the list beside an answer that names none.
         request: The request of the first page, without paging parameters.
         fetch: Sends a request.
-        walked: Filled while walking.
+        state: Filled while walking.
         first: The first page, where it was read before.
 
     Raises:
         ReadError: The end was not reached as declared.
     """
-    request = limited(paginator.location, paginator.limit_param, paginator.limit, request)
-    seen, current = {request.full_url({})}, ""
+    state.follows = True
+    request = with_page_size(paginator.location, paginator.limit_param, paginator.limit, request)
+    seen, again, empty = {hash(_identity(request))}, False, 0
     while True:
-        name = f"page {walked.pages + 1}"
+        name = f"page {state.pages + 1}"
         page, first = first or await fetch(request, name), None
-        following = _following(paginator, page, name)
-        if _brings_nothing_new(paginator, page, following == current != ""):
-            walked.ended_by = f"{name} brings no new record"
+        following = _following(paginator, request, page, name)
+        own = following is not None and _identity(following) == _identity(request)
+        if _brings_nothing_new(paginator, page, own=own):
+            state.end(f"{name} brings no new record")
             return
-        repeated = following in seen
-        if not (repeated and paginator.end == "repeat" and page.records.fingerprint == walked.last):
-            walked.note(page, name)
-            walked.repeats += getattr(paginator, "overlap", False) and current != ""
-            yield page
-        if ended := _end(paginator, page, name, following, repeated):
-            walked.ended_by = ended
+        repeated = following is not None and hash(_identity(following)) in seen
+        if state.repeats_the_last(page) and (again or (repeated and paginator.end == "repeat")):
+            state.end(f"page {state.pages} names itself as the next one")
             return
-        if repeated:
-            raise ReadError(_circle(paginator, name, following == current))
-        seen.add(following)
-        current = following
-        request = _next_request(paginator, request, page)
+        if again:
+            raise ReadError(
+                f"page {state.pages} names itself as the next one, yet another comes: {_ignored(paginator)}"
+            )
+        state.repeats += state.pages > 0 and isinstance(paginator, CursorPage) and paginator.overlap
+        state.note(page, name)
+        yield page
+        if ended := _end(paginator, page, name, following, own=own, repeated=repeated):
+            state.end(ended)
+            return
+        again, empty = own and state.pages > 1, 0 if page.records.count else empty + 1
+        if repeated and not again:
+            raise ReadError(f"{name} names a page that was already read: the list goes round in a circle")
+        if empty > _EMPTY_IN_A_ROW:
+            raise ReadError(f"the {_EMPTY_IN_A_ROW} pages up to {name} have no records, and each names another")
+        request = following or request
+        seen.add(hash(_identity(request)))
 
 
-def _following(paginator: FollowedPaginator, page: Page, name: str) -> str:
-    """Return what names the next page, as text to compare, or an empty text."""
-    found = _named(paginator, page)
-    if found in (None, "", False):
-        return ""
-    if isinstance(paginator, (JsonLink, HeaderLink)):
-        if not isinstance(found, str):
-            raise ReadError(f"{name} links to something that is no link")
-        return found
-    return repr(found)
+def _identity(request: Request) -> str:
+    return f"{request.full_url({})} {request.json}"
+
+
+def _following(paginator: FollowedPaginator, request: Request, page: Page, name: str) -> Request | None:
+    """Return the request of the next page, or ``None`` where none is named."""
+    named = _named(paginator, page)
+    if not names_more(named):
+        return None
+    if isinstance(paginator, (CursorPage, HeaderCursor)):
+        return request.given(paginator.location, paginator.cursor_param, named)
+    if not isinstance(named, str):
+        raise ReadError(f"{name} links to something that is not a link")
+    return replace(request, url=resolve_url(request.full_url({}), named), params={})
 
 
 def _named(paginator: FollowedPaginator, page: Page) -> object:
@@ -89,54 +108,51 @@ def header_link(page: Page, relation: str) -> str | None:
     return next((link["url"] for link in links if relation in link.get("rel", "").split()), None)
 
 
-def _next_request(paginator: FollowedPaginator, request: Request, page: Page) -> Request:
-    found = _named(paginator, page)
-    if isinstance(paginator, (JsonLink, HeaderLink)):
-        return replace(request, url=resolve_url(request.url, str(found)), params={})
-    return request.given(paginator.location, paginator.cursor_param, found)
+def _brings_nothing_new(paginator: FollowedPaginator, page: Page, *, own: bool) -> bool:
+    overlap = isinstance(paginator, CursorPage) and paginator.overlap
+    return overlap and (page.records.count == 0 or (own and page.records.count <= 1))
 
 
-def _brings_nothing_new(paginator: FollowedPaginator, page: Page, stale: bool) -> bool:
-    if not isinstance(paginator, CursorPage) or not paginator.overlap:
-        return False
-    return page.records.count == 0 or (stale and page.records.count <= 1)
-
-
-def _end(paginator: FollowedPaginator, page: Page, name: str, following: str, repeated: bool) -> str:
+def _end(
+    paginator: FollowedPaginator, page: Page, name: str, following: Request | None, *, own: bool, repeated: bool
+) -> str:
     """Return how the list ended with this page, or an empty text."""
-    count, what = page.records.count, "further page" if isinstance(paginator, (JsonLink, HeaderLink)) else "cursor"
     if paginator.end == "has_more":
         return _told_end(paginator, page, name, following)
-    if not following:
-        return f"{name} links to no further page" if what != "cursor" else f"{name} names no further cursor"
+    if following is None:
+        return f"{name} {_no_further(paginator)}"
+    if own and (not page.records.count or says_no_more(page.envelope.beside)):
+        return f"{name} names itself as the next one"
     match paginator.end:
         case "no_next":
             return ""
         case "empty_page":
-            return "" if count else f"{name} is empty"
+            return "" if page.records.count else f"{name} is empty"
         case "short_page":
-            return f"{name} is short" if count < (paginator.limit or 0) else ""
+            return f"{name} is short" if page.records.count < (paginator.limit or 0) else ""
         case "repeat":
-            return f"{name} names a {what} that was read before" if repeated else ""
+            return f"{name} names a page that was read before" if repeated else ""
         case _:
             assert_never(paginator.end)
 
 
-def _told_end(paginator: FollowedPaginator, page: Page, name: str, following: str) -> str:
+def _told_end(paginator: FollowedPaginator, page: Page, name: str, following: Request | None) -> str:
     path = paginator.has_more_path or ()
     more = page.envelope.fact(path)
     if more is None:
-        raise ReadError(f"{name} does not tell {path_text(path)!r}, which ends the list")
-    if more in (False, 0, "", "false", "False"):
+        raise ReadError(f"{name} does not report {path_text(path)!r}, which ends the list")
+    if not is_true(more):
         return f"{name} says that no more follow"
-    if not following:
+    if following is None:
         raise ReadError(f"{name} says that more follow, but does not name the next page")
     return ""
 
 
-def _circle(paginator: FollowedPaginator, name: str, own: bool) -> str:
+def _no_further(paginator: FollowedPaginator) -> str:
+    return "links to no further page" if isinstance(paginator, (JsonLink, HeaderLink)) else "names no further cursor"
+
+
+def _ignored(paginator: FollowedPaginator) -> str:
     if isinstance(paginator, (JsonLink, HeaderLink)):
-        return f"{name} links to a page already read"
-    if own:
-        return f"{name} names its own cursor again: the server ignores {paginator.cursor_param}"
-    return f"{name} names a cursor that was already followed: the list goes round in a circle"
+        return "the server ignores its own link"
+    return f"the server ignores {paginator.cursor_param}"

@@ -1,176 +1,218 @@
-"""Pages addressable by number or offset, fetched ahead and taken in order."""
+"""Pages addressable by number or offset, taken in order.
+
+They are fetched ahead as far as the list is known to reach: by what the server reports, or by what an earlier read saw.
+Beyond that each page is asked for only when the one before it is here, so that no list is asked for more than a page
+behind its end.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass, replace
 
-from crm_assets.declarations.json_path import path_text
 from crm_assets.declarations.models.paginator import Offset, PageNumber
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.request import Request
-from crm_assets.extract.paging.page import FetchPage, Page, PagingState, limited, whole
+from crm_assets.extract.paging.end_rules import Ended, Place, end_rule
+from crm_assets.extract.paging.page import FetchPage, Page, PagingState, reported, with_page_size
 
-_PAST_THE_END = frozenset({400, 404, 416, 422})
-"""Statuses by which an API may refuse a page past the end."""
+_BEHIND_THE_END = frozenset({404, 416})
+"""Statuses that mean nothing else than that there is no such page."""
+_REFUSED = frozenset({400, 404, 410, 416, 422})
+"""Statuses by which an API may refuse the page after an empty one."""
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A page that was asked for."""
+
+    at: int
+    """Its number, or its offset."""
+    page: asyncio.Task[Page]
 
 
 class Numbered:
-    """Pages addressable by number or offset, fetched ahead."""
+    """The pages of one list.
+
+    Args:
+        paginator: How the list is paged and how it ends.
+        request: The list's request, without paging parameters.
+        fetch: Sends a request.
+        state: Filled while reading.
+        ahead: Greatest number of requests in flight.
+    """
 
     def __init__(
-        self, paginator: PageNumber | Offset, request: Request, fetch: FetchPage, walked: PagingState, ahead: int
+        self, paginator: PageNumber | Offset, request: Request, fetch: FetchPage, state: PagingState, ahead: int
     ) -> None:
         self._paginator = paginator
-        self._request = limited(paginator.location, paginator.limit_param, paginator.limit, request)
+        self._request = with_page_size(paginator.location, paginator.limit_param, paginator.limit, request)
         self._fetch = fetch
-        self._walked = walked
+        self._state = state
         self._ahead = ahead
-        self._pending: deque[asyncio.Task[Page]] = deque()
-        self._next = 0
-        self._total: int | None = None
-        self._last: int | None = None
+        self._rule = end_rule(paginator, state.memory)
+        self._pending: deque[_Asked] = deque()
+        self._dropped: list[_Asked] = []
+        self._at = paginator.first
+        self._index = 0
+        self._known = state.memory.before.pages
+        """Pages the list has, as far as anybody knows."""
+        self._reported_pages: int | None = None
         self._fullest = 0
+        self._before = 0
+        """Records of the page before."""
 
     async def pages(self) -> AsyncGenerator[Page, None]:
-        """Yield the pages with records, in order, to the declared end."""
-        width, index, short = 1, 0, False
+        """Yield the pages with records, in order, to the declared end.
+
+        Raises:
+            ReadError: The end was not reached as declared.
+        """
+        doubt: Ended | None = None
         try:
             while True:
-                self._launch(width)
-                name = self._name(index)
-                page = await self._pending.popleft()
-                if self._repeats_the_first(index, page):
-                    self._walked.ended_by = f"{name} repeats the first: the list comes whole"
-                    return
-                self._walked.note(page, name)
-                ended = self._end(index, page, name)
-                if page.records.count:
+                page = await self._next(doubt)
+                ended = self._refused() if page is None else self._repeated(page) or self._noted(page)
+                if doubt and self._confirmed(doubt, ended, page):
+                    ended = replace(doubt, sure=True)
+                elif page and page.records.count and not (ended and ended.kind == "repeat"):
                     yield page
-                if ended:
-                    await self._confirm(ended, index, page, short)
-                    self._walked.ended_by = ended
+                if ended and ended.sure:
+                    self._state.end(ended.how)
                     return
-                short = page.records.count < self._fullest
-                self._fullest = max(self._fullest, page.records.count)
-                width = self._ahead if self._last is not None else 1 if short else min(width + 1, self._ahead)
-                index += 1
+                doubt = ended
+                self._advance(page, repeated=ended is not None and ended.kind == "repeat")
         finally:
-            await _abandon(self._pending)
+            await self._abandon()
 
-    def _launch(self, width: int) -> None:
-        most = self._paginator.max_pages
-        bounds = [self._last] if most is None else [self._last, most - 1]
-        while len(self._pending) < width and all(bound is None or self._next <= bound for bound in bounds):
-            self._pending.append(asyncio.ensure_future(self._fetch(self._numbered(self._next), self._name(self._next))))
-            self._next += 1
-
-    def _numbered(self, index: int) -> Request:
-        paginator, request = self._paginator, self._request
-        if isinstance(paginator, PageNumber):
-            return request.given(paginator.location, paginator.page_param, paginator.start_from_page + index)
-        offset = paginator.start_offset + index * (paginator.limit or 1)
-        return request.given(paginator.location, paginator.offset_param, offset)
-
-    def _name(self, index: int) -> str:
-        return f"page {index + (self._paginator.start_from_page if isinstance(self._paginator, PageNumber) else 1)}"
-
-    def _end(self, index: int, page: Page, name: str) -> str:
-        """Return how the list ended with this page, or an empty text."""
-        paginator, count = self._paginator, page.records.count
-        self._walked.note_total(page, paginator.total_records_path)
-        total = whole(page.envelope.fact(paginator.total_pages_path))
-        if total is None and paginator.end != "total_pages":
-            total = self._total
-        if total is not None:
-            self._total, self._last = total, max(total - 1, 0)
-            if index >= self._last:
-                return f"{name} of {total} pages"
-            if not count and total == self._walked.records:
-                return f"{name} is empty, and {total} records were read, as many as it reports"
-            if not count:
-                raise ReadError(f"{name} of {total} is empty, though pages follow it")
-            return ""
-        if paginator.end == "total_pages":
-            path = paginator.total_pages_path or ()
-            raise ReadError(f"{name} does not tell {path_text(path)!r}, which ends the list")
-        if paginator.end == "total_records":
-            return self._counted_end(page, name)
-        if paginator.end == "has_more":
-            return self._told_end(page, name)
-        if paginator.end == "no_next_link":
-            return self._unlinked_end(page, name)
-        if not count:
-            return f"{name} is empty"
-        if paginator.end == "short_page" and count < (paginator.limit or 0):
-            return f"{name} is short"
-        return ""
-
-    def _counted_end(self, page: Page, name: str) -> str:
-        path = self._paginator.total_records_path or ()
-        total, seen = whole(page.envelope.fact(path)), self._walked.records
-        if total is None:
-            raise ReadError(f"{name} does not tell {path_text(path)!r}, which ends the list")
-        if seen < total and not page.records.count:
-            raise ReadError(f"{name} is empty, though {seen} of {total} records were read")
-        return f"{name} completes the {total} records" if seen >= total else ""
-
-    def _told_end(self, page: Page, name: str) -> str:
-        path = self._paginator.has_more_path or ()
-        more = page.envelope.fact(path)
-        if more is None:
-            raise ReadError(f"{name} does not tell {path_text(path)!r}, which ends the list")
-        if more and not page.records.count:
-            raise ReadError(f"{name} is empty, though the server says that more follow")
-        return "" if more else f"{name} says that no more follow"
-
-    def _unlinked_end(self, page: Page, name: str) -> str:
-        if not page.envelope.fact(self._paginator.next_link_path):
-            return f"{name} links to no further page"
-        if not page.records.count:
-            raise ReadError(f"{name} is empty, though it links to a further page")
-        return ""
-
-    def _repeats_the_first(self, index: int, page: Page) -> bool:
-        if index != 1 or self._last is not None or self._paginator.on_repeat == "error":
-            return False
-        return bool(page.records.count) and page.records.fingerprint == self._walked.last
-
-    async def _confirm(self, ended: str, index: int, page: Page, short: bool) -> None:
-        """A doubtful end holds only if nothing follows it."""
-        if not self._doubtful(page, short):
-            return
-        self._launch(1)
-        if not self._pending:
-            return
+    async def _next(self, doubt: Ended | None) -> Page | None:
+        """Return the next page, or ``None`` where the server refuses it as lying behind the end."""
+        self._launch()
+        asked = self._pending.popleft()
         try:
-            after = await self._pending.popleft()
+            return await asked.page
         except ReadError as error:
-            if error.status not in _PAST_THE_END:
-                raise
-            await self._ask_again(index, page)
-            return
-        if after.records.count:
-            raise ReadError(f"{ended}, but {self._name(index + 1)} has {after.records.count} records")
+            behind = _REFUSED if doubt and doubt.kind == "empty" else _BEHIND_THE_END
+            if self._index and error.status in behind and (doubt or not self._rule.tells):
+                return None
+            raise
 
-    async def _ask_again(self, index: int, page: Page) -> None:
-        """Where nothing may be asked for past the end, an empty page that was no hiccup stays empty."""
-        name = self._name(index)
-        if page.records.count == 0 and (again := await self._fetch(self._numbered(index), name)).records.count:
-            raise ReadError(f"{name} was empty, but has {again.records.count} records when asked for again")
+    def _launch(self) -> None:
+        if self._pending and self._pending[0].at != self._at:
+            self._drop()
+        at = self._pending[-1].at + self._step if self._pending else self._at
+        known = min(self._known, self._paginator.max_pages or self._known)
+        width = 1 if self._before < self._fullest else max(min(self._ahead, known - self._index), 1)
+        while len(self._pending) < width:
+            name = self._name_of(self._index + len(self._pending), at)
+            self._pending.append(_Asked(at, asyncio.ensure_future(self._fetch(self._numbered(at), name))))
+            at += self._step
 
-    def _doubtful(self, page: Page, short: bool) -> bool:
-        """An empty page after a full one may be a hiccup; a full page without a link may have lost it."""
-        count, paginator = page.records.count, self._paginator
-        if self._last is not None or paginator.end in ("has_more", "total_records"):
-            return False
-        if paginator.end == "no_next_link":
-            return count >= (paginator.limit or 1) if count else self._fullest > 0
-        return not count and not short
+    @property
+    def _step(self) -> int:
+        match self._paginator:
+            case PageNumber():
+                return 1
+            case Offset():
+                return self._fullest or self._paginator.limit or 1
 
+    def _numbered(self, at: int) -> Request:
+        return self._request.given(self._paginator.location, self._paginator.counter, at)
 
-async def _abandon(pending: deque[asyncio.Task[Page]]) -> None:
-    for task in pending:
-        task.cancel()
-    await asyncio.gather(*pending, return_exceptions=True)
+    def _name_of(self, index: int, at: int) -> str:
+        return f"page {at if isinstance(self._paginator, PageNumber) else index + 1}"
+
+    @property
+    def _name(self) -> str:
+        return self._name_of(self._index, self._at)
+
+    def _refused(self) -> Ended:
+        sure = self._before < self._fullest or self._state.memory.trusts_empty(self._index)
+        return Ended(f"{self._name} does not exist", "refused", sure)
+
+    def _repeated(self, page: Page) -> Ended | None:
+        """Return an end if a page is the last one again; the first one again says nothing, unless that was declared."""
+        if not self._state.repeats_the_last(page):
+            return None
+        known = self._state.memory.repeats_last
+        if self._index > 1 or known or self._between:
+            return Ended(f"{self._name} repeats the page before", "repeat", sure=known)
+        counted = reported(page, self._paginator.total_pages_path, self._name) is not None
+        if self._paginator.on_repeat == "end" and not counted:
+            return Ended(f"{self._name} repeats the first: the list comes whole", "repeat")
+        numbered = isinstance(self._paginator, PageNumber) and not counted
+        if numbered and self._paginator.end == "short_page" and page.records.count < (self._paginator.limit or 0):
+            self._state.memory.learn(short_ends=True)
+            return Ended(f"{self._name} repeats the first, which is short", "repeat")
+        return None
+
+    @property
+    def _between(self) -> bool:
+        """Whether the offset is none of the multiples of ``limit``; some servers know no others and round it down."""
+        paginator = self._paginator
+        return isinstance(paginator, Offset) and (self._at - paginator.first) % (paginator.limit or 1) > 0
+
+    def _noted(self, page: Page) -> Ended | None:
+        """Take note of a page and return whether the list ends with it."""
+        state, count, name = self._state, page.records.count, self._name
+        state.note(page, name)
+        state.memory.note_page(count)
+        state.note_total(page, self._paginator.total_records_path, name)
+        self._note_pages(reported(page, self._paginator.total_pages_path, name))
+        place = Place(
+            self._index, name, self._fullest, self._before, state.records, state.reported_total, self._reported_pages
+        )
+        ended = self._rule.check(page, place)
+        self._fullest = max(self._fullest, count)
+        if self._reported_pages is None and state.reported_total is not None and self._fullest:
+            self._known = -(-state.reported_total // self._fullest)
+        return ended
+
+    def _note_pages(self, pages: int | None) -> None:
+        if pages is not None:
+            self._known = self._reported_pages = pages
+
+    def _confirmed(self, doubt: Ended, ended: Ended | None, page: Page | None) -> bool:
+        """Return whether a page confirms that the list ended before it; after a short page the list may go on.
+
+        Raises:
+            ReadError: The list goes on after a page that was empty or refused, or had lost its link.
+        """
+        repeated = ended is not None and ended.kind == "repeat"
+        nothing = page is None or not page.records.count
+        if repeated or (nothing and (doubt.kind != "repeat" or isinstance(self._paginator, Offset))):
+            self._state.memory.learn_end(doubt.kind)
+            return True
+        if doubt.kind != "short":
+            raise ReadError(f"{doubt.how}, but {self._name} has {page.records.count if page else 0} records")
+        self._state.memory.learn(uneven=True)
+        return False
+
+    @property
+    def _to_next_multiple(self) -> int:
+        limit = self._paginator.limit or 1
+        return limit - (self._at - self._paginator.first) % limit
+
+    def _advance(self, page: Page | None, *, repeated: bool) -> None:
+        count = page.records.count if page else 0
+        match self._paginator:
+            case PageNumber():
+                self._at += 1
+            case Offset():
+                self._at += count if count and not repeated else self._to_next_multiple
+                # Where records are left out of a page, the next one begins before what was left out ends.
+                self._state.repeats += max(self._fullest - count, 0) if count else 0
+        self._before = count
+        self._index += 1
+
+    def _drop(self) -> None:
+        for asked in self._pending:
+            asked.page.cancel()
+        self._dropped += self._pending
+        self._pending.clear()
+
+    async def _abandon(self) -> None:
+        self._drop()
+        await asyncio.gather(*(asked.page for asked in self._dropped), return_exceptions=True)

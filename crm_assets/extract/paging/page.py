@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from crm_assets.extract.decode.records import Records
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.request import Request
+from crm_assets.extract.paging.list_memory import ListMemory
 from crm_assets.extract.paging.response_body import ResponseBody
+from crm_assets.extract.paging.signs import as_int, doubts_of
 
 
 @dataclass(frozen=True)
@@ -27,22 +29,40 @@ FetchPage = Callable[[Request, str], Awaitable[Page]]
 
 @dataclass
 class PagingState:
-    """What a walk saw, beside the rows."""
+    """What a walk saw, beside the rows.
 
+    Args:
+        memory: What earlier reads learned of the list's paging, and where this one adds to it.
+    """
+
+    memory: ListMemory = field(default_factory=ListMemory)
     pages: int = 0
+    filled: int = 0
+    """Pages with records."""
+    records: int = 0
+    """Records on the pages so far."""
     ended_by: str = ""
     assumed: str = ""
     """What was taken for the end though nothing proves it."""
     found: str = ""
     """What was not declared and found by looking."""
-    records: int = 0
-    """Records on the pages so far."""
+    follows: bool = False
+    """Whether each page names the next one, so that a name on the last page was looked at."""
+    doubts: list[str] = field(default_factory=list)
+    """What contradicts the declared end, as clauses."""
     reported_total: int | None = None
     repeats: int = 0
     """Records that pages repeat because the paging says so."""
     last: tuple[object, ...] = field(default=(), repr=False)
+    """Fingerprint of the last page."""
+    _last_page: Page | None = field(default=None, repr=False)
+    """The last page with records."""
     _seen: set[int] = field(default_factory=set, repr=False)
     """Hashes of all pages' fingerprints."""
+
+    def repeats_the_last(self, page: Page) -> bool:
+        """Whether a page has the records of the page before it."""
+        return self.pages > 0 and page.records.count > 0 and page.records.fingerprint == self.last
 
     def note(self, page: Page, name: str) -> None:
         """Count a page; a page served twice is an error, since another was not served.
@@ -50,22 +70,24 @@ class PagingState:
         Raises:
             ReadError: The page equals one before.
         """
-        self.pages += 1
-        self.records += page.records.count
         fingerprint = page.records.fingerprint
         if page.records.count and hash(fingerprint) in self._seen:
             which = "the page before" if fingerprint == self.last else "an earlier page"
             raise ReadError(f"{name} repeats {which}: the server ignores the paging parameter")
+        self.pages += 1
+        self.filled += page.records.count > 0
+        self.records += page.records.count
         self.last = fingerprint
+        self._last_page = page if page.records.count else self._last_page
         self._seen.add(hash(fingerprint))
 
-    def note_total(self, page: Page, path: tuple[str, ...] | None) -> None:
-        """Take note of the number of records a page tells at a path of its body, if it does.
+    def note_total(self, page: Page, path: tuple[str, ...] | None, name: str) -> None:
+        """Take note of the number of records a page reports at a path of its body, if it does.
 
         Raises:
-            ReadError: It is smaller than a page before told.
+            ReadError: It is not a number, or smaller than a page before reported.
         """
-        total = whole(page.envelope.fact(path))
+        total = reported(page, path, name)
         if total is None:
             return
         if self.reported_total is not None and total < self.reported_total:
@@ -75,16 +97,31 @@ class PagingState:
             )
         self.reported_total = total
 
+    def end(self, how: str) -> None:
+        """Note how the list ended, and what the last answer says against it."""
+        self.ended_by = how
+        self.memory.filled = self.filled
+        if self._last_page is not None:
+            last = self._last_page
+            found = doubts_of(last.envelope.beside, last.headers, self.records, self.filled, links=not self.follows)
+            self.doubts = found
 
-def limited(location: str, name: str | None, limit: int | None, request: Request) -> Request:
+
+def reported(page: Page, path: tuple[str, ...] | None, name: str) -> int | None:
+    """Return the count a page reports at a path of its body, or ``None`` where it reports none.
+
+    Raises:
+        ReadError: There is something else than a number.
+    """
+    found = page.envelope.fact(path)
+    count = as_int(found)
+    if count is None and found not in (None, "") and not isinstance(found, bool):
+        raise ReadError(f"{name} reports {str(found)[:40]!r} at {'.'.join(path or ())!r}, which is not a count")
+    return None if count is None or count < 0 else count
+
+
+def with_page_size(location: str, name: str | None, limit: int | None, request: Request) -> Request:
     """Return the request with its page size, where it has one."""
     if name is None or limit is None:
         return request
     return request.given("json" if location == "json" else "query", name, limit)
-
-
-def whole(value: object) -> int | None:
-    """Return a whole number, also one that stands as text, or ``None``."""
-    if isinstance(value, str) and value.isdigit():
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

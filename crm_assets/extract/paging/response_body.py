@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
 from crm_assets.declarations.json_path import WILDCARD, dig, path_text
 from crm_assets.declarations.models.endpoint import Endpoint
-from crm_assets.extract.errors import ReadError
+from crm_assets.extract.errors import UnexpectedResponseError
+from crm_assets.extract.http.client import Answer
 from crm_assets.extract.paging.paging_facts import records_path
+from crm_assets.extract.paging.signs import reports_none, reports_some
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
@@ -32,11 +36,25 @@ class ResponseBody:
     companions: bytes | None
     """The JSON:API ``included`` list as a JSON array, where the endpoint joins one in."""
     top: _Top
+    selector: tuple[str, ...] = ()
+    """Path of the record list in the body."""
 
     def fact(self, path: tuple[str, ...] | None) -> Any:
-        """Return the decoded value at a path of the body, or ``None`` where the path is absent."""
+        """Return the decoded value at a path of the body, or ``None`` where the path is absent.
+
+        Raises:
+            UnexpectedResponseError: It is a number beyond all measure.
+        """
         raw = None if path is None else self.top.at(path)
-        return None if raw is None else _ANY.decode(raw)
+        try:
+            return None if raw is None else _ANY.decode(raw)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise UnexpectedResponseError(f"{path_text(path or ())!r} cannot be read ({error})", status=200) from error
+
+    @cached_property
+    def beside(self) -> dict[str, Any]:
+        """What the body says beside its records: the small members on the way to them, decoded; no lists."""
+        return self.top.beside(self.selector)
 
 
 class _Top:
@@ -57,37 +75,79 @@ class _Top:
             raw = None if raw is None else _child(raw, segment)
         return raw
 
-    def select(self, path: tuple[str, ...]) -> bytes:
-        """Return the record list at a path as a JSON array."""
+    def select(self, path: tuple[str, ...]) -> bytes | None:
+        """Return the record list at a path as a JSON array, or ``None`` where the body says that there is none."""
         if not path or path[0] == WILDCARD:
             return _select(self.raw, path, path)
         child = self.child(path[0])
         return _select(self.raw, path, path) if child is None else _select(child, path[1:], path)
 
+    def beside(self, path: tuple[str, ...]) -> dict[str, Any]:
+        """Return the small members of the body, and of the objects on a path in it, decoded."""
+        facts: dict[str, Any] = {}
+        members = self._members
+        for segment in (*path, ""):
+            if members is None:
+                break
+            for name, raw in members.items():
+                if name != segment and len(memoryview(raw)) <= _SMALL and not _is(raw, b"["):
+                    facts.setdefault(name, _fact(raw))
+            inner = members.get(segment)
+            members = _OBJECT.decode(inner) if inner is not None and _is(inner, b"{") else None
+        return facts
 
-def open_body(body: bytes, content_type: str, endpoint: Endpoint) -> ResponseBody:
-    """Return the envelope of an answer with status 200.
+
+_SMALL = 4_096
+"""Bytes of a member of the body that is looked at for signs of paging; record lists are mostly longer."""
+
+
+def open_body(answer: Answer, endpoint: Endpoint) -> ResponseBody:
+    """Return the opened body of an answer with status 200 or 204.
 
     Raises:
-        ReadError: The body is no JSON, is cut short, reports an error, or lacks the declared record list.
+        UnexpectedResponseError: The body is not valid JSON, is cut short, reports an error, or lacks the declared list.
     """
-    _refuse_markup(body, content_type)
     try:
-        top = _Top(_mended(body))
-        envelope = ResponseBody(b"", None, top)
-        _refuse_reported_error(envelope, endpoint)
-        records = _unwrapped(top.select(endpoint.data_selector or ()), endpoint.unwrap)
-        companions = _companions(top, endpoint)
+        if answer.status == HTTPStatus.NO_CONTENT and not answer.body.strip():
+            return ResponseBody(b"[]", None if endpoint.include is None else b"[]", _Top(b"{}"))
+        return _opened(answer, endpoint)
+    except UnexpectedResponseError as error:
+        problem = f"{error.problem} (Content-Encoding: {answer.encoding})" if answer.encoding else error.problem
+        raise error.worded(problem) from error.__cause__
+
+
+def _opened(answer: Answer, endpoint: Endpoint) -> ResponseBody:
+    _refuse_markup(answer.body, answer.content_type)
+    try:
+        top = _Top(_mended(answer.body))
+        opened = ResponseBody(b"", None, top, endpoint.data_selector or ())
+        _refuse_reported_error(opened, endpoint)
+        records = _selected(top, endpoint)
+        if records is None:
+            records = _no_records(opened, endpoint)
+        return replace(opened, records=_unwrapped(records, endpoint.unwrap), companions=_companions(top, endpoint))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error) from error
-    return ResponseBody(records, companions, top)
+
+
+def _selected(top: _Top, endpoint: Endpoint) -> bytes | None:
+    try:
+        return top.select(endpoint.data_selector or ())
+    except _AbsentListError:
+        if endpoint.absent_list == "empty":
+            return None
+        raise
+
+
+class _AbsentListError(UnexpectedResponseError):
+    """The body has nothing at all where the list should be."""
 
 
 def with_selector(endpoint: Endpoint, body: bytes) -> tuple[Endpoint, bool]:
     """Return the endpoint with the place of its records, and whether that is settled: declared, or a list is there.
 
     Raises:
-        ReadError: The place is not declared, and the body is not JSON.
+        UnexpectedResponseError: The place is not declared, and the body is not JSON.
     """
     if endpoint.data_selector is not None:
         return endpoint, True
@@ -99,9 +159,20 @@ def with_selector(endpoint: Endpoint, body: bytes) -> tuple[Endpoint, bool]:
     return endpoint.model_copy(update={"data_selector": path}), bool(dig(found, path)) and path != ()
 
 
-def unreadable(error: Exception) -> ReadError:
+def _no_records(body: ResponseBody, endpoint: Endpoint) -> bytes:
+    """Return the empty list where the body has none, unless it says that there are records or that something failed."""
+    problem = reports_some(body.beside)
+    if problem:
+        place = path_text(endpoint.data_selector or ())
+        raise UnexpectedResponseError(f"there is no list at {place!r}, although the answer {problem}", status=200)
+    return b"[]"
+
+
+def unreadable(error: Exception) -> UnexpectedResponseError:
     """Return the error that says why a body could not be read as JSON."""
-    return ReadError(f"the answer is no valid JSON ({error}); it may be cut short. Nothing of this list was loaded")
+    return UnexpectedResponseError(
+        f"the answer is not valid JSON ({error}); it may be cut short. Nothing of this list was loaded", status=200
+    )
 
 
 def _mended(body: bytes) -> bytes:
@@ -119,20 +190,30 @@ def _mended(body: bytes) -> bytes:
 
 
 def _refuse_markup(body: bytes, content_type: str) -> None:
-    if body.lstrip()[:1] == b"<" or "html" in content_type:
-        raise ReadError(
+    """Refuse web pages. JSON is JSON under any name; some frameworks send it as ``text/html`` unless told otherwise."""
+    start = body.lstrip()[:1]
+    if start == b"<" or ("html" in content_type and start and start not in _JSON_STARTS):
+        raise UnexpectedResponseError(
             "the server answered with a web page instead of JSON; check base_url, "
-            "and whether a login page or a proxy stands in between"
+            "and whether there is a login page or a proxy in between",
+            status=200,
         )
-    if not body.strip():
-        raise ReadError("the server answered with an empty body instead of JSON")
+    if not start:
+        raise UnexpectedResponseError("the server answered with an empty body instead of JSON", status=200)
 
 
-def _refuse_reported_error(envelope: ResponseBody, endpoint: Endpoint) -> None:
-    if endpoint.error_path and _is(envelope.top.raw, b"{"):
-        code = envelope.fact(endpoint.error_path)
-        if code is not None:
-            raise ReadError(f"the server answered 200 but reports an error: {str(code)[:200]}")
+_JSON_STARTS = tuple(bytes([code]) for code in b'{["' + codecs.BOM_UTF8)
+_ALL_IS_WELL: tuple[object, ...] = (None, False, 0, "", "0", "false", [], {})
+"""Values that APIs give a field for errors which they always send."""
+
+
+def _refuse_reported_error(body: ResponseBody, endpoint: Endpoint) -> None:
+    if endpoint.error_path and _is(body.top.raw, b"{"):
+        code = body.fact(endpoint.error_path)
+        if code not in _ALL_IS_WELL:
+            raise UnexpectedResponseError(
+                f"the server answered 200 but reports an error: {str(code)[:200]}", status=200
+            )
 
 
 def _is(raw: msgspec.Raw | bytes, opening: bytes) -> bool:
@@ -149,25 +230,56 @@ def _child(raw: msgspec.Raw, segment: str) -> msgspec.Raw | None:
     return None
 
 
-def _select(raw: msgspec.Raw, segments: tuple[str, ...], whole: tuple[str, ...]) -> bytes:
-    if not segments:
-        if _is(raw, b"["):
-            return bytes(raw)
+def _select(raw: msgspec.Raw, segments: tuple[str, ...], whole: tuple[str, ...]) -> bytes | None:
+    """Return the list at the end of a path, or ``None`` where there is none because it is empty.
+
+    ``null`` is how Go writes an empty list, and ``[]`` how PHP writes an empty object.
+    """
+    if _is(raw, b"n") and (not whole or len(segments) < len(whole)):
         _SYNTAX.decode(raw)
-        raise ReadError(f"expected a list at {path_text(whole)!r} of the answer, found {_kind(raw)}")
+        return None
+    if not segments:
+        return _listed(raw, whole)
     if segments[0] == WILDCARD:
         return _spread(raw, segments[1:], whole)
     child = _child(raw, segments[0])
-    if child is None:
-        found = ", ".join(sorted(_OBJECT.decode(raw))[:8]) if _is(raw, b"{") else _kind(raw)
-        raise ReadError(f"the answer has no {path_text(whole)!r} (data_selector); it holds: {found or 'nothing'}")
-    return _select(child, segments[1:], whole)
+    if child is not None:
+        return _select(child, segments[1:], whole)
+    below_top = len(segments) < len(whole)
+    if (_is(raw, b"[") and not _ARRAY.decode(raw)) or (below_top and _is(raw, b"{") and not _OBJECT.decode(raw)):
+        return None
+    members = _OBJECT.decode(raw) if _is(raw, b"{") else {}
+    if not below_top and reports_none({name: _fact(member) for name, member in members.items()}):
+        return None
+    contained = ", ".join(sorted(members)[:8]) if members or _is(raw, b"{") else _kind(raw)
+    raise _AbsentListError(
+        f"the answer has no {path_text(whole)!r} (data_selector); it contains: {contained or 'nothing'}", status=200
+    )
+
+
+def _listed(raw: msgspec.Raw, whole: tuple[str, ...]) -> bytes | None:
+    if _is(raw, b"["):
+        return bytes(raw)
+    _SYNTAX.decode(raw)
+    if _is(raw, b"{") and not _OBJECT.decode(raw) and whole:
+        return None
+    raise UnexpectedResponseError(
+        f"expected a list at {path_text(whole)!r} of the answer, found {_kind(raw)}", status=200
+    )
+
+
+def _fact(raw: msgspec.Raw) -> Any:
+    """Return a small value decoded, or ``None`` where it is large or beyond Python's numbers."""
+    try:
+        return _ANY.decode(raw) if len(memoryview(raw)) <= _SMALL else None
+    except (msgspec.DecodeError, RecursionError):
+        return None
 
 
 _SYNTAX = msgspec.json.Decoder(msgspec.Raw)
 
 
-def _spread(raw: msgspec.Raw, rest: tuple[str, ...], whole: tuple[str, ...]) -> bytes:
+def _spread(raw: msgspec.Raw, rest: tuple[str, ...], whole: tuple[str, ...]) -> bytes | None:
     if _is(raw, b"["):
         if not rest:
             return _select(raw, (), whole)
@@ -175,8 +287,13 @@ def _spread(raw: msgspec.Raw, rest: tuple[str, ...], whole: tuple[str, ...]) -> 
     elif _is(raw, b"{"):
         members = list(_OBJECT.decode(raw).values())
     else:
-        raise ReadError(f"expected a list or an object at {path_text(whole)!r} of the answer, found {_kind(raw)}")
-    parts = [_select(member, rest, whole).strip()[1:-1] for member in members] if rest else [bytes(m) for m in members]
+        raise UnexpectedResponseError(
+            f"expected a list or an object at {path_text(whole)!r} of the answer, found {_kind(raw)}", status=200
+        )
+    if rest:
+        parts = [(_select(member, rest, whole) or b"[]").strip()[1:-1] for member in members]
+    else:
+        parts = [bytes(member) for member in members]
     return b"[" + b",".join(part for part in parts if part.strip()) + b"]"
 
 

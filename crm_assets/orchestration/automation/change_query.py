@@ -15,7 +15,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import duckdb
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -25,13 +24,11 @@ from crm_assets.declarations.models.system import Resource
 from crm_assets.extract.decode.decoder import Decoder
 from crm_assets.extract.decode.records import Records
 from crm_assets.extract.errors import ReadError
-from crm_assets.extract.http.client import ApiClient, Traffic
-from crm_assets.extract.http.credentials import Credentials
-from crm_assets.extract.http.rate_limiter import RateLimiter
-from crm_assets.extract.http.request import Request, list_request, zone_of
-from crm_assets.extract.paging.page import Page, PagingState
+from crm_assets.extract.http.client import Traffic
+from crm_assets.extract.http.request import list_request, zone_of
+from crm_assets.extract.page_reader import OpenConnection, PageReader, open_connection, rate_budget
+from crm_assets.extract.paging.page import PagingState
 from crm_assets.extract.paging.paginate import walk
-from crm_assets.extract.paging.response_body import open_body, unreadable, with_selector
 from crm_assets.warehouse.increments import moment_of
 
 PATIENCE = 40.0
@@ -69,35 +66,28 @@ def ask(
 async def _ask_all(
     connection: Connection, loaded: Mapping[str, datetime], secrets: Mapping[str, str], folder: Path
 ) -> dict[str, Finding]:
-    credentials = Credentials(connection.system.client.auth, secrets, connection.base_url)
-    budget = RateLimiter(folder / "budgets" / connection.name, connection.budget)
-    headers = connection.system.client.headers
-    with duckdb.connect(config={"threads": 1}) as database:
-        database.execute("SET timezone = 'UTC'")
-        async with ApiClient(credentials, budget, connection.concurrency, headers) as session:
+    async with open_connection(connection, secrets, rate_budget(connection, folder)) as opened:
 
-            async def one(name: str, greatest: datetime) -> Finding:
-                question = _Question(connection, connection.system.resource(name), session, database)
-                try:
-                    return Finding(await asyncio.wait_for(question.newer_than(greatest), PATIENCE))
-                except asyncio.TimeoutError:
-                    return Finding(problem=f"{name}: no answer within {PATIENCE:g} s, or the rate budget is used up")
-                except ReadError as error:
-                    return Finding(problem=credentials.redact(f"{name}: {error.problem}"))
+        async def one(name: str, greatest: datetime) -> Finding:
+            question = _Question(connection, connection.system.resource(name), opened)
+            try:
+                return Finding(await asyncio.wait_for(question.newer_than(greatest), PATIENCE))
+            except asyncio.TimeoutError:
+                return Finding(problem=f"{name}: no answer within {PATIENCE:g} s, or the rate budget is used up")
+            except ReadError as error:
+                return Finding(problem=opened.credentials.redact(f"{name}: {error.problem}"))
 
-            return dict(zip(loaded, await asyncio.gather(*(one(*item) for item in loaded.items())), strict=True))
+        return dict(zip(loaded, await asyncio.gather(*(one(*item) for item in loaded.items())), strict=True))
 
 
 class _Question:
     """Asks one list."""
 
-    def __init__(
-        self, connection: Connection, resource: Resource, session: ApiClient, database: duckdb.DuckDBPyConnection
-    ) -> None:
+    def __init__(self, connection: Connection, resource: Resource, opened: OpenConnection) -> None:
         self._connection = connection
         self._resource = resource
-        self._session = session
-        self._decoder = Decoder(resource, database)
+        self._decoder = Decoder(resource, opened.database)
+        self._pages = PageReader(opened.client, resource.endpoint, self._decoder.inspect, Traffic(), retries=False)
 
     async def newer_than(self, greatest: datetime) -> datetime | None:
         """Return a value newer than the greatest loaded one, or ``None``.
@@ -109,8 +99,8 @@ class _Question:
         # A filter by days leaves out or repeats the day itself; its lookback is what makes up for that.
         since = greatest - cursor.lookback if cursor and names_days(cursor.format) else greatest
         request = list_request(self._connection, self._resource, {}, since=since)
-        pages = walk(self._resource.endpoint.paginator, request, self._fetch, walked, ahead=1)
-        async with aclosing(pages):  # type: ignore[type-var]  # an AsyncIterator is typed without aclose
+        pages = walk(self._resource.endpoint.paginator, request, self._pages.fetcher({}), walked, ahead=1)
+        async with aclosing(pages):
             async for page in pages:
                 if walked.pages > _PAGES:
                     raise ReadError(f"{_PAGES} pages show nothing newer, and more follow; the schedule will read them")
@@ -118,18 +108,6 @@ class _Question:
                 if newest and newest > greatest:
                     return newest
         return None
-
-    async def _fetch(self, request: Request, name: str) -> Page:
-        endpoint = self._resource.endpoint
-        once = endpoint.error_handler.model_copy(update={"max_retries": 0})
-        try:
-            answer = await self._session.send(request, once, Traffic())
-            envelope = open_body(answer.body, answer.content_type, with_selector(endpoint, answer.body)[0])
-            return Page(envelope, self._decoder.inspect(envelope.records, envelope.companions, {}), answer.headers)
-        except ReadError as error:
-            raise error.at(name) from error.__cause__
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise unreadable(error).at(name) from error
 
     def _newest(self, records: Records) -> datetime | None:
         cursor = self._resource.incremental
