@@ -12,7 +12,7 @@ from typing_extensions import assert_never
 
 from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.json_path import WILDCARD, path_text
-from crm_assets.declarations.models.auth import ApiKeyAuth, BasicAuth
+from crm_assets.declarations.models.auth import ApiKeyAuth, BasicAuth, BearerAuth, NoAuth
 from crm_assets.declarations.models.base import PLACEHOLDER, deep_merge, fill
 from crm_assets.declarations.models.paginator import (
     Auto,
@@ -53,22 +53,28 @@ def rest_api_config(connection: Connection, secrets: dict[str, str]) -> dict[str
         "client": {
             "base_url": connection.base_url,
             "headers": dict(client.headers),
-            "auth": _auth(connection, secrets),
+            **_auth(connection, secrets),
         },
-        "resource_defaults": {"write_disposition": "merge"},
         "resources": [_resource(connection, resource) for resource in connection.system.resources],
     }
 
 
 def _auth(connection: Connection, secrets: dict[str, str]) -> dict[str, Any]:
     auth = connection.system.client.auth
-    if isinstance(auth, BasicAuth):
-        return {"type": "http_basic", "username": secrets[auth.username], "password": secrets[auth.password]}
-    if isinstance(auth, ApiKeyAuth):
-        value = secrets[auth.api_key]
-        sent = PLACEHOLDER.sub(lambda found: secrets[found[1]], auth.value) if auth.value else value
-        return {"type": "api_key", "name": auth.name, "api_key": sent, "location": auth.location}
-    return {"type": "bearer", "token": secrets[auth.token]}
+    match auth:
+        case NoAuth():
+            return {}
+        case BasicAuth():
+            pair = {"username": secrets[auth.username], "password": secrets[auth.password]}
+            return {"auth": {"type": "http_basic", **pair}}
+        case ApiKeyAuth():
+            value = secrets[auth.api_key]
+            sent = PLACEHOLDER.sub(lambda found: secrets[found[1]], auth.value) if auth.value else value
+            return {"auth": {"type": "api_key", "name": auth.name, "api_key": sent, "location": auth.location}}
+        case BearerAuth():
+            return {"auth": {"type": "bearer", "token": secrets[auth.token]}}
+        case _:
+            assert_never(auth)
 
 
 def _resource(connection: Connection, resource: Resource) -> dict[str, Any]:
@@ -81,22 +87,24 @@ def _resource(connection: Connection, resource: Resource) -> dict[str, Any]:
             body = deep_merge(body or {}, _nested(paginator.limit_param, paginator.limit))
         else:
             params[paginator.limit_param] = paginator.limit
-    field = _wire_name(connection, parent) if parent else ""
-    bound = _Bound(parent.placeholder, f"{{resources.{parent.resource}.{field}}}") if parent else None
+    fields = {name: _wire_name(connection, parent, field) for name, field in parent.values.items()} if parent else {}
+    bound = {name: f"{{resources.{parent.resource}.{field}}}" for name, field in fields.items()} if parent else {}
     entry: dict[str, Any] = {
         "name": resource.name,
-        "primary_key": list(resource.primary_key),
+        "write_disposition": resource.write_disposition,
         "columns": list(dlt_columns(resource).values()),
         "endpoint": {
-            "path": bound.fill(endpoint.path) if bound else endpoint.path,
+            "path": fill(endpoint.path, bound),
             "method": endpoint.method,
-            "params": bound.fill(params) if bound else params,
+            "params": fill(params, bound),
             **({} if endpoint.data_selector is None else {"data_selector": _selector(endpoint.data_selector)}),
             "paginator": _paginator(paginator),
-            **({"json": bound.fill(body) if bound else body} if body is not None else {}),
+            **({"json": fill(body, bound)} if body is not None else {}),
         },
     }
-    return {**entry, "include_from_parent": [field]} if parent else entry
+    if resource.primary_key:
+        entry["primary_key"] = list(resource.primary_key)
+    return {**entry, "include_from_parent": list(dict.fromkeys(fields.values()))} if parent else entry
 
 
 def _selector(path: tuple[str, ...]) -> str:
@@ -107,20 +115,10 @@ def _selector(path: tuple[str, ...]) -> str:
     return text or path_text(path)
 
 
-def _wire_name(connection: Connection, parent: Parent) -> str:
-    """Return what the parent's own records call the field: dlt binds before anything is renamed."""
-    column = connection.system.resource(parent.resource).columns[parent.field]
-    return path_text(column.wire_path(parent.field))
-
-
-class _Bound:
-    """Binds a placeholder to dlt's expression for a parent's field."""
-
-    def __init__(self, name: str, expression: str) -> None:
-        self._values = {name: expression}
-
-    def fill(self, template: Any) -> Any:
-        return fill(template, dict(self._values))
+def _wire_name(connection: Connection, parent: Parent, field: str) -> str:
+    """Return what the parent's own records call a field: dlt binds before anything is renamed."""
+    column = connection.system.resource(parent.resource).columns[field]
+    return path_text(column.wire_path(field))
 
 
 def _nested(path: str, value: Any) -> Any:

@@ -81,7 +81,7 @@ def report(connections: Iterable[Connection], instance: dg.DagsterInstance, at: 
         instance: Where Dagster keeps its events.
         at: When the report is made; now when left out.
     """
-    found = [_asset(one, resource, instance) for one in connections for resource in one.system.resources]
+    found = [_asset(one, resource, instance) for one in connections for resource in one.system.tables]
     return Report(at or datetime.now(timezone.utc), tuple(found))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from crm_assets.declarations.errors import SpecError, unknown
 from crm_assets.declarations.models.auth import ApiKeyAuth, Auth
-from crm_assets.declarations.models.base import fill, fill_url
+from crm_assets.declarations.models.base import fill, fill_url, placeholders
 from crm_assets.declarations.models.columns import Column, ColumnType
 from crm_assets.declarations.models.endpoint import Endpoint
 from crm_assets.declarations.models.incremental import Incremental, Window
@@ -129,7 +129,20 @@ def _resource(resource: Resource, values: Values) -> Resource:
     )
     window = resource.window and _requests(resource.window, values)
     incremental = resource.incremental and _requests(resource.incremental, values)
-    return resource.model_copy(update={"endpoint": endpoint, "window": window, "incremental": incremental})
+    fixed = {name: _each(given, values) for name, given in resource.for_each.items()}
+    filled = {"endpoint": endpoint, "window": window, "incremental": incremental, "for_each": fixed}
+    return resource.model_copy(update=filled)
+
+
+def _each(given: tuple[str | int, ...], values: Values) -> tuple[str | int, ...]:
+    """Return fixed values, those of a parameter one by one."""
+    found: list[str | int] = []
+    for value in given:
+        if placeholders(value):
+            found += [part for text in str(fill(value, values)).split(",") if (part := text.strip())]
+        else:
+            found.append(value)
+    return tuple(dict.fromkeys(found))
 
 
 def _requests(part: _Requests, values: Values) -> _Requests:

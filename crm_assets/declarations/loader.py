@@ -12,8 +12,8 @@ from crm_assets.declarations.errors import Problems, SpecError, UnknownKeyError,
 from crm_assets.declarations.inheritance import merge_documents
 from crm_assets.declarations.models.base import Spec
 from crm_assets.declarations.models.system import System
-from crm_assets.declarations.parents import bound, singular
-from crm_assets.declarations.spellings import canonical_system
+from crm_assets.declarations.parents import bound, parents_first, singular
+from crm_assets.declarations.spellings import canonical_system, completed_system
 from crm_assets.declarations.validation_messages import explain
 from crm_assets.declarations.yaml_lines import with_lines
 from crm_assets.declarations.yaml_reader import read_yaml
@@ -26,9 +26,17 @@ _Model = TypeVar("_Model", bound=Spec)
 
 @cache
 def available_systems(extra: Path | None = None) -> dict[str, Path]:
-    """Return the files of all systems and vendor profiles by name: the package's and those in an own folder."""
-    folders = [SYSTEMS, SYSTEMS / "vendors", *([extra] if extra else [])]
-    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
+    """Return the files of all systems and vendor profiles by name: the package's and those in an own folder.
+
+    Raises:
+        SpecError: A file of the own folder bears the name of a system of the package.
+    """
+    files = {path.stem: path for folder in (SYSTEMS, SYSTEMS / "vendors") for path in sorted(folder.glob("*.yaml"))}
+    for path in sorted(extra.glob("*.yaml")) if extra else ():
+        if path.stem in files:
+            raise SpecError(f"{path.stem} is a system of the package; give your file another name", path.name)
+        files[path.stem] = path
+    return files
 
 
 @cache
@@ -60,7 +68,7 @@ def parse_system(*chain: dict[str, Any]) -> System:
     Raises:
         SpecError: Something in it is wrong; the place names resource and key.
     """
-    document = merge_documents(canonical_system(one) for one in chain)
+    document = completed_system(merge_documents(canonical_system(one) for one in chain))
     params = document.get("params")
     names = [resource["name"] for resource in document["resources"]]
     known = params if isinstance(params, dict) else {}
@@ -68,7 +76,7 @@ def parse_system(*chain: dict[str, Any]) -> System:
     for resource in document["resources"]:
         with problems.noted():
             resources.append(bound(resource, names, known))
-    system = _collected({**document, "resources": resources}, problems)
+    system = _collected({**document, "resources": parents_first(resources)}, problems)
     if system is None or problems.errors:
         raise together(problems.errors)
     return system

@@ -39,6 +39,23 @@ def bound(resource: dict[str, Any], names: Iterable[str], params: Collection[str
     return resource if parent is None else {**resource, "parent": parent}
 
 
+def parents_first(resources: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the resources in their order, but each after its parent; a loop of parents stays as it is."""
+    by_name = {resource["name"]: resource for resource in resources}
+    ordered: dict[str, dict[str, Any]] = {}
+
+    def add(resource: dict[str, Any], below: tuple[str, ...]) -> None:
+        parent = resource.get("parent")
+        above = by_name.get(parent.get("resource")) if isinstance(parent, dict) else None
+        if above is not None and above["name"] not in (resource["name"], *below):
+            add(above, (resource["name"], *below))
+        ordered.setdefault(resource["name"], resource)
+
+    for resource in resources:
+        add(resource, ())
+    return list(ordered.values())
+
+
 def _by_rule(resource: dict[str, Any], rule: dict[str, str], params: Collection[str]) -> dict[str, str] | None:
     endpoint = resource.get("endpoint")
     if not isinstance(endpoint, dict):

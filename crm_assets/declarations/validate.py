@@ -52,6 +52,13 @@ def check_resource(resource: Resource) -> None:
             raise SpecError("give window or incremental, not both", "key window")
     with problems.noted():
         _check_column(resource, "primary_key", *resource.primary_key)
+    with problems.noted():
+        if resource.write_disposition == "merge" and not resource.primary_key:
+            raise SpecError("merge needs primary_key; write replace or append without one", "key write_disposition")
+    for name in resource.for_each:
+        with problems.noted():
+            if name not in resource.wire_placeholders:
+                raise SpecError(f"no request holds {{{name}}}, so every value would get the same list", "key for_each")
     for key, part, start in (
         ("window", resource.window, "window_start"),
         ("incremental", resource.incremental, "incremental.start_value"),
@@ -153,8 +160,9 @@ def _check_parent(system: System, resource: Resource) -> None:
     if resource.parent.resource not in names:
         raise SpecError(unknown("resource", resource.parent.resource, names), *place)
     columns = system.resource(resource.parent.resource).columns
-    if resource.parent.field not in columns:
-        raise SpecError(unknown(f"column of {resource.parent.resource}", resource.parent.field, columns), *place)
+    for field in resource.parent.values.values():
+        if field not in columns:
+            raise SpecError(unknown(f"column of {resource.parent.resource}", field, columns), *place)
     if resource.parent.placeholder not in resource.wire_placeholders:
         raise SpecError(
             f"no request holds {{{resource.parent.placeholder}}}, so all parents would get the same list", *place
@@ -184,7 +192,8 @@ def _check_placeholders(system: System, resource: Resource) -> None:
     known = set(system.params)
     known |= {"window_start", "window_end"} if resource.window else set()
     known |= {"incremental.start_value"} if resource.incremental else set()
-    known |= {resource.parent.placeholder} if resource.parent else set()
+    known |= set(resource.parent.values) if resource.parent else set()
+    known |= set(resource.for_each)
     for name in sorted(resource.wire_placeholders - known):
         raise SpecError(
             f"nothing fills {{{name}}}{nearest(name, known)} A parent resource, params, window or incremental would",

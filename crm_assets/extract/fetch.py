@@ -115,7 +115,8 @@ class _Fetch:
         proof.started_at = datetime.now(timezone.utc)
         bug = ""
         try:
-            await reader.read(*await self._parents(task, decoding))
+            keys, unseen = await self._parents(task, decoding)
+            await reader.read(keys, unseen, await self._further_fields(task, decoding))
             await decoding.run(spool.seal, proof)
             verify(proof)
         except ReadError as error:
@@ -150,10 +151,21 @@ class _Fetch:
         seen = await decoding.run(reading.spool.values, parent.field)
         changes, unchanged = reading.task.resource.incremental, task.unchanged_parents
         if changes and unchanged is not None:
-            times = await decoding.run(reading.spool.pairs, parent.field, changes.field)
+            times = await decoding.run(reading.spool.combinations, parent.field, changes.field)
             seen = [key for key, changed in times if changed is None or unchanged.get(key) != changed]
         unseen = dict.fromkeys(task.known_parents or ()).keys() - set(seen)
         return [*(key for key in task.known_parents or () if key in unseen), *seen], frozenset(unseen)
+
+    async def _further_fields(self, task: ReadTask, decoding: DecodingThread) -> dict[Any, list[tuple[Any, ...]]]:
+        """Return what fills the placeholders beside the parent's key, by key."""
+        parent, found = task.resource.parent, dict[Any, list[tuple[Any, ...]]]()
+        if parent is None or not parent.further_fields:
+            return found
+        spool = (await asyncio.shield(self._readings[parent.resource])).spool
+        further = parent.further_fields.values()
+        for key, *values in await decoding.run(spool.combinations, parent.field, *further) if spool else ():
+            found.setdefault(key, []).append(tuple(values))
+        return found
 
 
 def verify(proof: ReadReport) -> None:

@@ -104,11 +104,12 @@ class FirstPageReader:
         Raises:
             ReadError: The parent could not be read.
         """
+        fixed = {name: values[0] for name, values in resource.for_each.items()}
         if resource.parent is None:
-            return [{}]
+            return [{**fixed}]
         sample = await self.whole(self._connection.system.resource(resource.parent.resource))
-        keys = dict.fromkeys(row[resource.parent.field] for row in sample.rows)
-        return [{resource.parent.placeholder: key} for key in keys if key is not None]
+        rows = [{name: row[field] for name, field in resource.parent.values.items()} for row in sample.rows]
+        return [{**row, **fixed} for row in rows if row[resource.parent.placeholder] is not None]
 
     async def ask(self, resource: Resource, values: Values, span: DateRange | None = None) -> FirstPage:
         """Return the first page of a list.

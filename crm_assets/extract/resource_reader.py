@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from crm_assets.date_range import DateRange, without
@@ -89,19 +91,25 @@ class Reader:
         self._unseen: frozenset[Any] = frozenset()
         self._late: dict[Any, list[_Listing]] = {}
 
-    async def read(self, parents: list[Any] | None, unseen: frozenset[Any] = frozenset()) -> None:
+    async def read(
+        self,
+        parents: list[Any] | None,
+        unseen: frozenset[Any] = frozenset(),
+        further: Mapping[Any, list[tuple[Any, ...]]] = MappingProxyType({}),
+    ) -> None:
         """Read all lists to their ends.
 
         Args:
             parents: Values of the parent's column, one list each; ``None`` for a resource without a parent.
             unseen: Those known from earlier reads alone; the source may have deleted them since.
+            further: What fills the placeholders beside the parent's key, by key.
 
         Raises:
             ReadError: One of the lists could not be read to its end.
         """
         self.proof.parents = None if parents is None else len(parents)
         self._unseen = unseen
-        listings = deque(self._listings(parents))
+        listings = deque(self._listings(parents, further))
         if self._task.spans:
             self.proof.unsettled = sorted(self._task.parent_windows.settled - {str(key) for key in parents or ()})
         workers = min(len(listings), self._connection.concurrency)
@@ -117,19 +125,29 @@ class Reader:
             self._ended_by if self.proof.lists == 1 else f"all {self.proof.lists} lists read to their end"
         )
 
-    def _listings(self, parents: list[Any] | None) -> Iterator[_Listing]:
+    def _listings(self, parents: list[Any] | None, further: Mapping[Any, list[tuple[Any, ...]]]) -> Iterator[_Listing]:
         parent, window = self._task.resource.parent, self._task.resource.window
-        for key in [None] if parents is None else parents:
-            values: dict[str, object] = {parent.placeholder: key} if parent else {}
+        for key, values in self._combinations(parents, further):
             if window is None or not self._task.spans:
                 yield _Listing(values, parent=key)
                 continue
             for span in self._task.spans:
                 yield self._windowed(values, span, key)
             if parent:
-                self._late |= self._late_listings(values, key)
+                for late, listings in self._late_listings(values, key).items():
+                    self._late.setdefault(late, []).extend(listings)
             if window.include_undated:
                 yield _Listing(values, keep=RowFilter(include_undated=True), parent=key)
+
+    def _combinations(
+        self, parents: list[Any] | None, further: Mapping[Any, list[tuple[Any, ...]]]
+    ) -> Iterator[tuple[Any, dict[str, object]]]:
+        """Yield each parent's key and what fills the placeholders, for each combination of the fixed values."""
+        parent, fixed = self._task.resource.parent, self._task.resource.for_each
+        names = (parent.placeholder, *parent.further_fields) if parent else ()
+        for key in [None] if parents is None else parents:
+            for row in itertools.product(further.get(key, [()]), *fixed.values()):
+                yield key, dict(zip((*names, *fixed), (*((key, *row[0]) if parent else ()), *row[1:]), strict=True))
 
     def _late_listings(self, values: dict[str, object], key: Any) -> dict[Any, list[_Listing]]:
         """Return what earlier runs left out of a parent's lists; nothing is asked of it before one of them is read."""

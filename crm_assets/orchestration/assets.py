@@ -23,7 +23,7 @@ def connection_assets(connection: Connection, warehouse: Warehouse) -> Iterator[
     """Yield the assets of a connection: one step for full and incremental reads, one for each kind of partition."""
     described = asset_specs(declared_source(connection), _specs(connection, warehouse))
     specs = {spec.key.path[-1]: spec for spec in described}
-    by_partitions = sorted(connection.system.resources, key=partitions_kind)
+    by_partitions = sorted(connection.system.tables, key=partitions_kind)
     for suffix, resources in groupby(by_partitions, key=partitions_kind):
         yield _step(connection, warehouse, list(resources), specs, suffix)
 
@@ -42,7 +42,8 @@ def api_spec(connection: Connection) -> dg.AssetSpec:
 def _specs(connection: Connection, warehouse: Warehouse) -> Callable[[str], dg.AssetSpec]:
     def spec_of(name: str) -> dg.AssetSpec:
         resource = connection.system.resource(name)
-        parents = [asset_key(connection, resource.parent.resource)] if resource.parent else []
+        above = connection.system.resource(resource.parent.resource) if resource.parent else None
+        parents = [asset_key(connection, above.name)] if above and above.selected else []
         return dg.AssetSpec(
             asset_key(connection, name),
             deps=[api_key(connection), *parents],

@@ -109,8 +109,11 @@ def _merge(session: WarehouseSession, reading: ReadResult, staged: Relations) ->
     resource, spool = reading.task.resource, reading.spool
     if spool is None:
         raise ValueError(f"{resource.name} was not read completely")
+    if resource.write_disposition == "replace" and reading.proof.mode == "full_refresh":
+        session.write(f"DELETE FROM {session.table(resource.name)}")
     if spool.rows:
-        _delete_matching(session, resource, staged[resource.name])
+        if resource.write_disposition == "merge":
+            _delete_matching(session, resource, staged[resource.name])
         _insert(session, resource.name, [*dlt_columns(resource)], staged[resource.name])
     if spool.rejected:
         name = f"{resource.name}__rejected"

@@ -29,7 +29,7 @@ def delete_unseen(session: WarehouseSession, connection: Connection, reading: Re
         return 0, 0
     if report.mode == "window":
         return _delete_in_window(session, connection, reading), 0
-    return _mark(session, connection, reading)
+    return _mark(session, connection, reading) if reading.task.resource.write_disposition == "merge" else (0, 0)
 
 
 def _delete_in_window(session: WarehouseSession, connection: Connection, reading: ReadResult) -> int:

@@ -27,7 +27,7 @@ Failures = dict[str, str]
 
 
 def declared_source(connection: Connection) -> DltSource:
-    """Return the source the assets are specified from: every declared list, merged by its key, without its rows."""
+    """Return the source the assets are specified from: every declared list, written as declared, without its rows."""
     return _source(
         connection,
         [
@@ -36,9 +36,11 @@ def declared_source(connection: Connection) -> DltSource:
                 declared.name,
                 dlt_columns(declared),
                 primary_key=list(declared.primary_key),
-                write_disposition=WRITE_DISPOSITION,
+                write_disposition=WRITE_DISPOSITION
+                if declared.write_disposition == "merge"
+                else declared.write_disposition,
             )
-            for declared in connection.system.resources
+            for declared in connection.system.tables
         ],
     )
 

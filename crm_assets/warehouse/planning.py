@@ -71,6 +71,8 @@ class _Planner:
         parent = task.resource.parent
         if parent is None or above is None or self.session is None or above.mode != "incremental":
             return task
+        if parent.further_fields:
+            return task  # the keys alone do not make the requests; the parent is read in full
         last = read_log.last_complete(self.session, task.resource.name)
         due = task.resource.incremental is not None and task.since is None
         if parent.only_changed and last and not due:

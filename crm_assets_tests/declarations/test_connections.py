@@ -312,3 +312,9 @@ def test_a_bad_system_is_found_through_its_connection(desk: Desk) -> None:
 def test_names_of_schemas_that_are_not_for_connections(desk: Desk, name: str, problem: str) -> None:
     with pytest.raises(SpecError, match=problem):
         desk.connection(name=name)
+
+
+def test_a_file_that_bears_the_name_of_a_packaged_system_is_refused(desk: Desk) -> None:
+    desk.declare("sales_crm")
+    with pytest.raises(SpecError, match=r"sales_crm\.yaml: sales_crm is a system of the package; give your file"):
+        desk.connection(system="sales_crm")

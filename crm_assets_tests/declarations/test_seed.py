@@ -154,7 +154,7 @@ def test_bare_python_and_slashes_inside_texts() -> None:
     found = import_config(PLAIN, "crm")
     system = parse_system(found.document)
     assert system.client.base_url == "https://api.mycrm.test//v1"
-    assert system.resource("deals").endpoint.params == {"n": -5, "x": None}
+    assert system.resource("deals").endpoint.params == {"n": -5}
     assert "more" in told(found, "changed", "comment").what
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing_extensions import assert_never
 
 from crm_assets.declarations.json_path import path_text
-from crm_assets.declarations.models.auth import ApiKeyAuth, Auth, BasicAuth
+from crm_assets.declarations.models.auth import ApiKeyAuth, Auth, BasicAuth, NoAuth
 from crm_assets.declarations.models.endpoint import Endpoint, ErrorHandler
 from crm_assets.declarations.models.incremental import Incremental, Window
 from crm_assets.declarations.models.paginator import (
@@ -46,6 +46,8 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[st
 
 def auth_line(auth: Auth) -> str:
     """Return how a request proves who asks."""
+    if isinstance(auth, NoAuth):
+        return "nothing: the API is public"
     if isinstance(auth, BasicAuth):
         return f"HTTP Basic: `{auth.username}` and `{auth.password}`"
     if isinstance(auth, ApiKeyAuth):

@@ -78,4 +78,15 @@ class BearerAuth(Spec):
         return (self.token,)
 
 
-Auth: TypeAlias = Annotated[ApiKeyAuth | BasicAuth | BearerAuth, Field(discriminator="type")]
+class NoAuth(Spec):
+    """A public API."""
+
+    type: Literal["none"]
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Names of the secrets it needs: none."""
+        return ()
+
+
+Auth: TypeAlias = Annotated[NoAuth | ApiKeyAuth | BasicAuth | BearerAuth, Field(discriminator="type")]

@@ -58,6 +58,8 @@ class Incremental(Spec):
     json_body: dict[str, Any] | None = Field(default=None, alias="json")
     """The same for the JSON body, laid over the endpoint's."""
     format: TimeFormat = "iso"
+    initial_value: str | int | None = None
+    """Starting point of the first read, as the API wants it; without one the first read asks for the whole list."""
     lookback: Duration = timedelta(hours=1)
     """How far before the greatest loaded value to start, for late and equal timestamps."""
     full_refresh_every: Duration = timedelta(days=7)

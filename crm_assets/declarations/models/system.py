@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from crm_assets.declarations.json_path import parse_path
-from crm_assets.declarations.models.auth import Auth
+from crm_assets.declarations.models.auth import Auth, NoAuth
 from crm_assets.declarations.models.base import Spec, placeholders
 from crm_assets.declarations.models.columns import Columns
 from crm_assets.declarations.models.endpoint import Endpoint
@@ -20,6 +20,13 @@ NAME = r"^[a-z][a-z0-9_]*$"
 
 def _names(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
+
+
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, (str, int)) else value
+
+
+FixedValues = Annotated[tuple[str | int, ...], BeforeValidator(_several), Field(min_length=1)]
 
 
 class RateLimit(Spec):
@@ -48,7 +55,7 @@ class Client(Spec):
     """What all requests to a system share."""
 
     base_url: Annotated[str, AfterValidator(check_base_url)]
-    auth: Auth
+    auth: Auth = NoAuth(type="none")
     headers: Annotated[dict[str, str], AfterValidator(check_headers)] = Field(default_factory=dict)
     params: dict[str, Any] = Field(default_factory=dict)
     """Query parameters of every request."""
@@ -75,6 +82,13 @@ class Parent(Spec):
     """Name of the placeholder."""
     only_changed: bool = False
     """Ask only the parents that changed since the last read; all of them when the parent is read in full."""
+    further_fields: dict[str, str] = Field(default_factory=dict)
+    """Further columns of the parent, by the placeholders they fill, in requests or in columns."""
+
+    @property
+    def values(self) -> dict[str, str]:
+        """All columns of the parent that a list is read with, by placeholder."""
+        return {self.placeholder: self.field, **self.further_fields}
 
 
 class Resource(Spec):
@@ -85,12 +99,20 @@ class Resource(Spec):
     name: str = Field(pattern=NAME)
     description: str = ""
     endpoint: Endpoint
-    primary_key: Annotated[tuple[str, ...], BeforeValidator(_names), Field(min_length=1)]
-    write_disposition: Literal["merge"] = "merge"
+    primary_key: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
+    """Columns that tell rows apart; a list without them is written as a whole."""
+    write_disposition: Literal["merge", "replace", "append"]
+    """``merge``: by ``primary_key``. ``replace``: each read takes the place of the one before. ``append``: rows of all
+    reads, told apart by ``_read_id``. Left out it is ``merge`` with a key and ``replace`` without one."""
+    selected: bool = True
+    """Whether it has a table; otherwise it is read for its children alone."""
+    for_each: dict[str, FixedValues] = Field(default_factory=dict)
+    """Values that fill placeholders, one list each; ``{param}`` stands for those a connection gives, by commas."""
     parent: Parent | None = None
     incremental: Incremental | None = None
     window: Window | None = None
-    columns: Columns
+    columns: Columns = Field(default_factory=dict)
+    """A field that is not among them is kept in ``_extra``."""
     verified: Literal["contract", "connector", "inferred"] = "contract"
     """What the declaration rests on: the vendor's documentation, a working connector, or a reading of either."""
     evidence: str = ""
@@ -110,6 +132,13 @@ class Resource(Spec):
         templates: list[object] = [self.endpoint.path, self.endpoint.params, self.endpoint.json_body]
         templates += [template for part in filters for template in (part.params, part.json_body)]
         return frozenset(placeholders(templates))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _written_as_its_key_allows(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or "write_disposition" in value:
+            return value
+        return {**value, "write_disposition": "merge" if value.get("primary_key") else "replace"}
 
     @model_validator(mode="after")
     def _is_sound(self) -> Resource:
@@ -138,6 +167,11 @@ class System(Spec):
     resources: tuple[Resource, ...]
     path: str = ""
     """The file it was read from; filled by the loader."""
+
+    @property
+    def tables(self) -> tuple[Resource, ...]:
+        """The resources that have a table."""
+        return tuple(resource for resource in self.resources if resource.selected)
 
     def resource(self, name: str) -> Resource:
         """Return the resource of that name.

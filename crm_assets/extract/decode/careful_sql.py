@@ -32,14 +32,14 @@ found AS (
     FROM joined
 ),
 typed AS (
-    SELECT *, $values FROM found
+    SELECT $values * FROM found
 ),
 compared AS (
     SELECT *, $misfits AS _wrong, $reason AS _reason FROM typed
 ),
 undeclared AS ($rest)
 SELECT
-    $columns,
+    $columns
     $extra AS _extra,
     $kept AS _misfits,
     _reason,
@@ -90,10 +90,10 @@ def careful_query(resource: Resource, pages: str, limits: DestinationLimits) -> 
         joined=_joined(resource),
         paths=f"[{', '.join(map(literal, paths))}]::VARCHAR[]",
         unmarked=unmarked_text("t"),
-        values=",\n        ".join(f"{values[name]} AS {quoted(name)}" for name in resource.columns),
+        values="\n        ".join(f"{values[name]} AS {quoted(name)}," for name in resource.columns),
         misfits=" OR ".join(f"({wrong})" for _, _, wrong in misfits) or "false",
         rest=with_rest(wire_tree(resource), "compared"),
-        columns=", ".join(map(quoted, resource.columns)),
+        columns=" ".join(f"{quoted(name)}," for name in resource.columns),
         extra=_whole(
             "CASE WHEN json_type(_record) = 'OBJECT' THEN nullif(_rest::VARCHAR, '{}') END", limits, checked=True
         ),
@@ -138,6 +138,8 @@ def _misfits(resource: Resource, found: dict[str, _Found], paths: list[str]) -> 
 
 
 def _kept(misfits: list[tuple[str, str, str]]) -> str:
+    if not misfits:
+        return "NULL::VARCHAR"
     entries = ", ".join(
         f"CASE WHEN {wrong} THEN {{'k': {literal(name)}, 'v': {value}}} END" for name, value, wrong in misfits
     )
@@ -171,6 +173,8 @@ def _reason(resource: Resource) -> str:
 
 def _key(resource: Resource) -> str:
     """Return the primary key as text, such as ``7`` or ``7, 2024-01-01``; parts that are missing are left out."""
+    if not resource.primary_key:
+        return "''"
     return f"concat_ws(', ', {', '.join(f'{quoted(name)}::VARCHAR' for name in resource.primary_key)})"
 
 

@@ -16,7 +16,7 @@ from crm_assets.extract.decode.wire_tree import WireNode, wire_tree
 
 _QUERY = Template("""
 SELECT
-    $values,
+    $values
     NULL::VARCHAR AS _extra,
     NULL::VARCHAR AS _misfits
 FROM (SELECT * EXCLUDE (_page), unnest(from_json(_page, $shape)) AS _record FROM $pages)
@@ -45,7 +45,7 @@ def fitting_query(resource: Resource, pages: str, *, marked: bool = False) -> st
         value = request_value(resource, column) or value_of_field(_unmarked(field, column) if marked else field, column)
         values.append(f"{value} AS {quoted(name)}")
     shape = literal(json.dumps([_shape(wire_tree(resource), marked)]))
-    return _QUERY.substitute(values=",\n    ".join(values), shape=shape, pages=pages)
+    return _QUERY.substitute(values="\n    ".join(f"{value}," for value in values), shape=shape, pages=pages)
 
 
 def unmarked_json(text: str) -> str:

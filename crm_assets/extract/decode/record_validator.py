@@ -92,9 +92,11 @@ class RecordValidator:
             except (msgspec.ValidationError, UnicodeDecodeError):
                 pass
             else:
-                return Verdict(True, self._marked(rows), len(rows), _fingerprint(rows, self._attributes, _attribute))
+                known = _fingerprint(rows, self._attributes, _attribute) if self._keys else (len(rows), hash(array))
+                return Verdict(True, self._marked(rows), len(rows), known)
         items = _ITEMS.decode(array)
-        return Verdict(False, True, len(items), _fingerprint(items, self._keys, _get))
+        known = _fingerprint(items, self._keys, _get) if self._keys else (len(items), hash(array))
+        return Verdict(False, True, len(items), known)
 
     def _marked(self, rows: list[Any]) -> bool:
         values: list[msgspec.Raw] = []

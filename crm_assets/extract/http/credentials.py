@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
-from crm_assets.declarations.models.auth import ApiKeyAuth, Auth, BasicAuth
+from crm_assets.declarations.models.auth import ApiKeyAuth, Auth, BasicAuth, NoAuth
 from crm_assets.declarations.models.base import fill
 from crm_assets.extract.errors import ReadError
 
@@ -60,6 +60,8 @@ class Credentials:
             ReadError: The URL is of another origin than the connection's.
         """
         self.check_origin(url)
+        if isinstance(self.auth, NoAuth):
+            return {}
         if isinstance(self.auth, BasicAuth):
             pair = f"{self.secrets[self.auth.username]}:{self.secrets[self.auth.password]}"
             return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}

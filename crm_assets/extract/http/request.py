@@ -70,11 +70,11 @@ def list_request(
         asked = span.widened(filters.padding_days)
         zone = zone_of(connection, resource, filters.field)
         values |= window_values(asked.instants(connection.zone), filters.format, filters.end, zone)
-    elif since and resource.incremental:
+    elif resource.incremental and (since or resource.incremental.initial_value is not None):
         filters = resource.incremental
-        values["incremental.start_value"] = start_text(
-            since, filters.format, zone_of(connection, resource, filters.field)
-        )
+        zone = zone_of(connection, resource, filters.field)
+        start = start_text(since, filters.format, zone) if since else filters.initial_value
+        values["incremental.start_value"] = start
     try:
         path = fill_url(endpoint.path, values)
     except ValueError as error:
@@ -83,7 +83,7 @@ def list_request(
     body = deep_merge(endpoint.json_body, filters.json_body) if filters and filters.json_body else endpoint.json_body
     return Request(
         endpoint.method,
-        f"{connection.base_url.rstrip('/')}/{path.lstrip('/')}",
+        f"{connection.base_url.rstrip('/')}/{path.lstrip('/')}" if path else connection.base_url,
         _mapping(fill(params, values)),
         None if body is None else _mapping(fill(body, values)),
     )

@@ -261,7 +261,9 @@ def _listed(raw: msgspec.Raw, whole: tuple[str, ...]) -> bytes | None:
     if _is(raw, b"["):
         return bytes(raw)
     _SYNTAX.decode(raw)
-    if _is(raw, b"{") and not _OBJECT.decode(raw) and whole:
+    if _is(raw, b"{") and _OBJECT.decode(raw):
+        return b"[" + bytes(raw) + b"]"
+    if _is(raw, b"{") and whole:
         return None
     raise UnexpectedResponseError(
         f"expected a list at {path_text(whole)!r} of the answer, found {_kind(raw)}", status=200

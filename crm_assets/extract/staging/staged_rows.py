@@ -127,13 +127,12 @@ class StagedRows:
 
     def values(self, column: str) -> list[Any]:
         """Return the distinct values of a column, for the lists of a child resource."""
-        query = f"SELECT DISTINCT {quoted(column)} FROM {self._source} WHERE {quoted(column)} IS NOT NULL ORDER BY 1"
-        return [value for (value,) in self._database.execute(query).fetchall()]
+        return [value for (value,) in self.combinations(column)]
 
-    def pairs(self, column: str, other: str) -> list[tuple[Any, Any]]:
-        """Return the distinct pairs of two columns, the first of which is not null."""
-        columns = f"{quoted(column)}, {quoted(other)}"
-        query = f"SELECT DISTINCT {columns} FROM {self._source} WHERE {quoted(column)} IS NOT NULL ORDER BY 1"
+    def combinations(self, column: str, *others: str) -> list[tuple[Any, ...]]:
+        """Return the distinct combinations of values of columns, the first of which is not null."""
+        names = ", ".join(map(quoted, (column, *others)))
+        query = f"SELECT DISTINCT {names} FROM {self._source} WHERE {quoted(column)} IS NOT NULL ORDER BY ALL"
         return self._database.execute(query).fetchall()
 
     @property
@@ -165,6 +164,8 @@ class StagedRows:
         return dict(self._database.execute(query).fetchall())
 
     def _drop_duplicates(self, proof: ReadReport) -> None:
+        if not self.resource.primary_key:
+            return
         key = ", ".join(quoted(name) for name in self.resource.primary_key)
         query = f"SELECT count(*) FROM (SELECT DISTINCT {key} FROM {self._source})"
         ((distinct,),) = self._database.execute(query).fetchall()

@@ -36,8 +36,8 @@ def jobs_of(connection: Connection) -> list[ConnectionJob]:
     The connection's own name is taken by the step that reads it. Dagster wants one kind of partitions per job: where
     windows differ in grain or days ahead, each kind has a job that is named after it, ``<connection>_windows_daily90``.
     """
-    unwindowed = [resource for resource in connection.system.resources if not resource.window]
-    kinds = groupby(sorted(connection.system.resources, key=partitions_kind), key=partitions_kind)
+    unwindowed = [resource for resource in connection.system.tables if not resource.window]
+    kinds = groupby(sorted(connection.system.tables, key=partitions_kind), key=partitions_kind)
     windowed = {kind: list(resources) for kind, resources in kinds if kind}
     jobs = [_job(connection, f"{qualified_name(connection)}_lists", unwindowed)] if unwindowed else []
     for kind, resources in windowed.items():

@@ -77,7 +77,7 @@ def overdue(instance: dg.DagsterInstance, connections: Iterable[Connection], now
     A table that was never loaded is not overdue. What counts is the latest materialization, whoever made it.
     """
     for connection in connections:
-        for resource in connection.system.resources:
+        for resource in connection.system.tables:
             event = instance.get_latest_materialization_event(asset_key(connection, resource.name))
             loaded = datetime.fromtimestamp(event.timestamp, timezone.utc) if event else now
             late = now - loaded > tolerance_of(connection, resource).late

@@ -1,7 +1,4 @@
-"""The one place that knows other spellings of the dialect: what they become is the canonical form, which models know.
-
-Keys of declarations written before the words of the field were settled mean what they meant then.
-"""
+"""Words the dialect had before those of the field were settled; they mean what they meant then."""
 
 from __future__ import annotations
 
@@ -23,8 +20,8 @@ _CONNECTION = {"delete_guard": "max_delete_fraction"}
 _PLACEHOLDERS = {"{cursor_start}": "{incremental.start_value}"}
 
 
-def canonical_system(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the document of a system in the canonical form; what is not a mapping is left for the models to refuse."""
+def renamed_system(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the document of a system in today's words; what is not a mapping is left for the models to refuse."""
     document = _renamed(document, {"seed": "origin"})
     if isinstance(resources := document.get("resources"), list):
         document["resources"] = [_resource(entry) for entry in resources]
@@ -33,8 +30,8 @@ def canonical_system(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def canonical_connection(entry: dict[str, Any]) -> dict[str, Any]:
-    """Return an entry of the connections file in the canonical form."""
+def renamed_connection(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return an entry of the connections file in today's words."""
     return _renamed(entry, _CONNECTION)
 
 

@@ -1,0 +1,72 @@
+"""The one place that knows other spellings of the dialect: what they become is the canonical form, which models know.
+
+There are two kinds: the words the dialect had before, and those of dlt's REST API configuration, which keep the meaning
+they have there. What can be said of one document alone is turned by :func:`canonical_system`; what depends on the whole
+system, such as the parent of a list, by :func:`completed_system` after profiles were laid over each other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crm_assets.declarations.errors import Problems, SpecError
+from crm_assets.declarations.spellings.former import renamed_connection, renamed_system
+from crm_assets.declarations.spellings.hints import canonical_hints
+from crm_assets.declarations.spellings.increments import canonical_incremental
+from crm_assets.declarations.spellings.names import renamed_resources
+from crm_assets.declarations.spellings.paginators import canonical_paginator
+from crm_assets.declarations.spellings.references import bound_references
+from crm_assets.declarations.spellings.responses import canonical_responses
+from crm_assets.declarations.spellings.shapes import spelled_out
+
+__all__ = ["canonical_connection", "canonical_system", "completed_system"]
+
+Document = dict[str, Any]
+
+
+def canonical_system(document: Document) -> Document:
+    """Return the document of a system or profile with its shorthands spelled out and its former words replaced."""
+    return spelled_out(renamed_system(document))
+
+
+def canonical_connection(entry: Document) -> Document:
+    """Return an entry of the connections file in the canonical form."""
+    return renamed_connection(entry)
+
+
+def completed_system(document: Document) -> Document:
+    """Return a whole system, its profiles laid over it, in the canonical form.
+
+    Raises:
+        SpecError: Something in it has no counterpart; the place names resource and key.
+    """
+    client, paginator = _client(document.get("client"))
+    problems, resources = Problems(), []
+    for resource in document["resources"]:
+        with problems.noted():
+            resources.append(_completed(resource, paginator))
+    problems.raise_all()
+    params = document.get("params")
+    resources = bound_references(renamed_resources(resources), params if isinstance(params, dict) else {})
+    return {**document, **({"client": client} if "client" in document else {}), "resources": resources}
+
+
+def _client(client: Any) -> tuple[Any, Any]:
+    """Return the client, its log-in with a type, and the paginator of lists that name none."""
+    if not isinstance(client, dict):
+        return client, None
+    if client.get("session") is not None:
+        raise SpecError("has no counterpart: a declaration has no code", "key client.session")
+    client = {key: value for key, value in client.items() if value is not None}
+    if isinstance(auth := client.get("auth"), dict):
+        client["auth"] = {"type": "bearer", **auth}
+    return client, client.pop("paginator", None)
+
+
+def _completed(resource: Document, paginator: Any) -> Document:
+    try:
+        for step in (canonical_hints, canonical_responses, canonical_incremental):
+            resource = step(resource)
+        return canonical_paginator(resource, paginator)
+    except SpecError as error:
+        raise error.inside(f"resource {resource.get('name')}") from error.__cause__
