@@ -125,6 +125,8 @@ def _found_columns(session: WarehouseSession, resource: Resource) -> dg.TableSch
 
 def _preview(session: WarehouseSession, resource: Resource) -> dg.MetadataValue:
     names = list(resource.columns)[:_PREVIEW_COLUMNS]
+    if not names:
+        return dg.MetadataValue.md("No column is declared, so nothing is known of what may be shown.")
     columns = ", ".join(quoted(name) for name in names)
     rows = session.query(f"SELECT {columns} FROM {session.table(resource.name)} LIMIT {_PREVIEW_ROWS}")
     lines = [f"| {' | '.join(names)} |", f"|{' --- |' * len(names)}"]

@@ -7,14 +7,19 @@ from typing import Any
 from crm_assets.declarations.models.columns import Column
 from crm_assets.declarations.models.system import Resource
 
-WRITE_DISPOSITION = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
-"""What a load does, in dlt's words. Verified files hold every key once."""
 REJECTED_COLUMNS: dict[str, dict[str, Any]] = {
     "reason": {"name": "reason", "data_type": "text", "nullable": True},
     "record": {"name": "record", "data_type": "text", "nullable": True},
     "_read_id": {"name": "_read_id", "data_type": "text", "nullable": False},
 }
 """The columns of ``<resource>__rejected``."""
+
+
+def write_disposition(resource: Resource) -> Any:
+    """Return what a load does, in dlt's words; verified files hold every key once."""
+    if resource.write_disposition == "merge":
+        return {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
+    return resource.write_disposition
 
 
 def dlt_columns(resource: Resource) -> dict[str, dict[str, Any]]:
