@@ -30,7 +30,8 @@ def check_column_names(columns: _Mapping) -> _Mapping:
         ValueError: One is reserved, or the destination would change, shorten or refuse it.
     """
     for name in columns:
-        wrong = _problem(name, MAX_LENGTH)
+        inner = name.removeprefix("_")
+        wrong = "" if name in RESERVED_COLUMNS else _problem(inner, MAX_LENGTH - len(name) + len(inner))
         if wrong is not None:
             reserved = listed(RESERVED_COLUMNS)
             raise ValueError(

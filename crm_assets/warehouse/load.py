@@ -12,7 +12,7 @@ from dlt.extract import DltResource, DltSource
 from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.system import Resource
 from crm_assets.warehouse import read_log
-from crm_assets.warehouse.dlt_schema import REJECTED_COLUMNS, dlt_columns, optional
+from crm_assets.warehouse.dlt_schema import REJECTED_COLUMNS, dlt_columns, optional, write_disposition
 from crm_assets.warehouse.errors import cause_of
 from crm_assets.warehouse.session import WarehouseSession
 from crm_assets.warehouse.staging import Relations, files, stage, staging_schema
@@ -36,9 +36,7 @@ def declared_source(connection: Connection) -> DltSource:
                 declared.name,
                 dlt_columns(declared),
                 primary_key=list(declared.primary_key),
-                write_disposition=WRITE_DISPOSITION
-                if declared.write_disposition == "merge"
-                else declared.write_disposition,
+                write_disposition=write_disposition(declared),
             )
             for declared in connection.system.tables
         ],

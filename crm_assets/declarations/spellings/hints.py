@@ -55,7 +55,7 @@ def with_column(resource: Document, path: str, **column: Any) -> tuple[Document,
 
 
 def _free_name(name: str, columns: Document) -> str:
-    return name if name not in columns else _free_name(f"{name}_", columns)
+    return name if name not in columns else _free_name(f"{name}_x", columns)
 
 
 def _is_typed(column: object) -> bool:
