@@ -13,6 +13,7 @@ import pytest
 
 from crm_assets.declarations.connections import Connection
 from crm_assets.sandbox import sandbox_environment, serve
+from crm_assets.sandbox.people import person
 from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.installation import START, TODAY, Installation, all_connections, close_abandoned
 
@@ -47,6 +48,8 @@ def connections() -> dict[str, Connection]:
 def served(connections: dict[str, Connection]) -> Iterator[tuple[FaultySandbox, str]]:
     """A sandbox of all of them and its address, their secrets in the environment."""
     sandbox = FaultySandbox(connections.values(), rows=45, start=START, today=TODAY)
+    for number in range(4):
+        person(number)  # imports Faker now, and not while an impatient test waits for its first page
     with serve(sandbox) as base_url, pytest.MonkeyPatch.context() as environment:
         for name, value in sandbox_environment(connections.values(), base_url).items():
             if name != "CRM_ASSETS_SANDBOX":

@@ -72,10 +72,12 @@ class RecordList(Sequence[Record]):
     def __getitem__(self, place: Any) -> Any:
         if not isinstance(place, slice):
             return self[place : place + 1][0]
-        first, last, _ = place.indices(len(self))
-        ordered = f"SELECT record, first_seen FROM ({self._query}) ORDER BY serial, moment"
-        page = f"{ordered} LIMIT {last - first} OFFSET {first}"
-        found = self._table.query(page, self._given) if last > first else []
+        first, last = place.start or 0, place.stop
+        limit = "" if last is None else f"LIMIT {max(last - first, 0)}"
+        page = f"SELECT record, first_seen FROM ({self._query}) ORDER BY serial, moment {limit} OFFSET {first}"
+        found = self._table.query(page, self._given)
+        if first == 0 and (last is None or len(found) < last):
+            self._count = len(found)  # most lists have one page: that saves the query that counts
         return [self._table.record(text, first_seen) for text, first_seen in found]
 
     def position(self, path: Sequence[str], value: str) -> int | None:
