@@ -13,7 +13,9 @@ from typing import Any, TypeVar
 
 from crm_assets.declarations.errors import listed
 
-RESERVED_COLUMNS = frozenset({"_extra", "_misfits", "_deleted_at", "_read_id", "_dlt_load_id", "_dlt_id"})
+RESERVED_COLUMNS = frozenset(
+    {"_extra", "_misfits", "_changed_at", "_deleted_at", "_first_seen_at", "_read_id", "_dlt_load_id", "_dlt_id"}
+)
 MAX_LENGTH = 63
 """PostgreSQL's longest identifier, in bytes."""
 TABLE_SUFFIXES = ("__rejected", "__current")

@@ -245,8 +245,7 @@ def test_rows_outside_the_days_asked_for_are_told(
 
 def test_what_vanished_beyond_the_guard_is_told(paging: Installation, sandbox: FaultySandbox) -> None:
     paging.change(
-        "INSERT INTO paging.whole SELECT 900000 + range, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'old', NULL "
-        "FROM range(100)"
+        "INSERT INTO paging.whole BY NAME SELECT 900000 + range AS id, 'old' AS _read_id FROM range(100)"
     )
     assert paging.materialize("paging/whole").success
     passed, severity, sentence = verdict(paging, "paging/whole", "completeness")
