@@ -138,7 +138,7 @@ def export_dlt_command(workspace: Workspace, connection: str) -> None:
     from crm_assets.commands.export_dlt import rest_api, rest_api_config
 
     chosen = workspace.connection(connection)
-    secrets = {name: f'dlt.secrets["sources.{chosen.name}.{name}"]' for name in chosen.system.client.auth.secrets}
+    secrets = {name: f'dlt.secrets["sources.{chosen.name}.{name}"]' for name in chosen.system.secrets}
     rest_api(chosen, secrets)
     click.echo(json.dumps(rest_api_config(chosen, secrets), indent=2, ensure_ascii=False))
 
@@ -159,9 +159,8 @@ def export_dbt_command(workspace: Workspace, connections: tuple[str, ...], datab
 @click.argument("connections", nargs=-1)
 @click.pass_obj
 def doctor_command(workspace: Workspace, connections: tuple[str, ...]) -> None:
-    """Ask every list of CONNECTIONS (default: all) for its first pages, and say in words what is wrong."""
-    from crm_assets.commands.doctor import examine
-    from crm_assets.commands.doctor_view import render
+    """Ask every list of CONNECTIONS (default: all) for one page, and say in words what is wrong."""
+    from crm_assets.commands.doctor import examine, render
 
     chosen = [workspace.connection(name) for name in connections] or workspace.connections
     diagnoses = examine(chosen, workspace.settings.data_folder)

@@ -6,14 +6,16 @@ has to deliver the same rows.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import assert_never
 
 from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.json_path import WILDCARD, path_text
-from crm_assets.declarations.models.auth import ApiKeyAuth, BasicAuth, BearerAuth, NoAuth
+from crm_assets.declarations.models.auth import Auth, CombinedAuth
 from crm_assets.declarations.models.base import PLACEHOLDER, deep_merge, fill
+from crm_assets.declarations.models.endpoint import ResponseAction
 from crm_assets.declarations.models.paginator import (
     Auto,
     CursorPage,
@@ -25,7 +27,14 @@ from crm_assets.declarations.models.paginator import (
     Paginator,
     SinglePage,
 )
+from crm_assets.declarations.models.simple_auth import ApiKeyAuth, BasicAuth, BearerAuth, NoAuth
 from crm_assets.declarations.models.system import Parent, Resource
+from crm_assets.declarations.models.token_auth import (
+    ClientCredentialsAuth,
+    PasswordAuth,
+    RefreshTokenAuth,
+    SessionTokenAuth,
+)
 from crm_assets.warehouse.dlt_schema import dlt_columns
 
 if TYPE_CHECKING:
@@ -53,31 +62,41 @@ def rest_api_config(connection: Connection, secrets: dict[str, str]) -> dict[str
         "client": {
             "base_url": connection.base_url,
             "headers": dict(client.headers),
-            **_auth(connection, secrets),
+            **({"auth": auth} if (auth := _auth(client.auth, secrets)) else {}),
         },
-        "resources": [_resource(connection, resource) for resource in connection.system.resources],
+        "resources": [_resource(connection, resource, secrets) for resource in connection.system.resources],
     }
 
 
-def _auth(connection: Connection, secrets: dict[str, str]) -> dict[str, Any]:
-    auth = connection.system.client.auth
+def _auth(auth: Auth, secrets: dict[str, str]) -> dict[str, Any] | None:
     match auth:
         case NoAuth():
-            return {}
+            return None
         case BasicAuth():
-            pair = {"username": secrets[auth.username], "password": secrets[auth.password]}
-            return {"auth": {"type": "http_basic", **pair}}
+            username, password = (secrets.get(name, "") for name in (auth.username, auth.password))
+            return {"type": "http_basic", "username": username, "password": password}
         case ApiKeyAuth():
             value = secrets[auth.api_key]
             sent = PLACEHOLDER.sub(lambda found: secrets[found[1]], auth.value) if auth.value else value
-            return {"auth": {"type": "api_key", "name": auth.name, "api_key": sent, "location": auth.location}}
+            return {"type": "api_key", "name": auth.name, "api_key": sent, "location": auth.location}
         case BearerAuth():
-            return {"auth": {"type": "bearer", "token": secrets[auth.token]}}
+            return {"type": "bearer", "token": secrets[auth.token]}
+        case ClientCredentialsAuth():
+            return {
+                "type": auth.type,
+                "access_token_url": auth.access_token_url,
+                "client_id": secrets[auth.client_id],
+                "client_secret": secrets.get(auth.client_secret, ""),
+                "access_token_request_data": auth.access_token_request_data,
+                "default_token_expiration": auth.default_token_expiration,
+            }
+        case RefreshTokenAuth() | PasswordAuth() | SessionTokenAuth() | CombinedAuth():
+            raise ValueError(f"dlt has no authentication of type {auth.type}")
         case _:
             assert_never(auth)
 
 
-def _resource(connection: Connection, resource: Resource) -> dict[str, Any]:
+def _resource(connection: Connection, resource: Resource, secrets: dict[str, str]) -> dict[str, Any]:
     endpoint, parent = resource.endpoint, resource.parent
     params: dict[str, Any] = {**connection.system.client.params, **endpoint.params}
     body: Any = endpoint.json_body
@@ -99,12 +118,21 @@ def _resource(connection: Connection, resource: Resource) -> dict[str, Any]:
             "params": fill(params, bound),
             **({} if endpoint.data_selector is None else {"data_selector": _selector(endpoint.data_selector)}),
             "paginator": _paginator(paginator),
+            **({"auth": _auth(endpoint.auth, secrets)} if endpoint.auth else {}),
+            **({"headers": dict(endpoint.headers)} if endpoint.headers else {}),
+            **({"response_actions": actions} if (actions := _ignoring(endpoint.response_actions)) else {}),
             **({"json": fill(body, bound)} if body is not None else {}),
         },
     }
     if resource.primary_key:
         entry["primary_key"] = list(resource.primary_key)
     return {**entry, "include_from_parent": list(dict.fromkeys(fields.values()))} if parent else entry
+
+
+def _ignoring(actions: Iterable[ResponseAction]) -> list[dict[str, Any]]:
+    """Return the actions that dlt has: passing over a list by its status and by a text in the body."""
+    known = [action for action in actions if action.action == "ignore" and action.path is None]
+    return [action.model_dump(include={"status_code", "content", "action"}, exclude_none=True) for action in known]
 
 
 def _selector(path: tuple[str, ...]) -> str:

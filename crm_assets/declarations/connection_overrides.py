@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from crm_assets.declarations.errors import SpecError, unknown
-from crm_assets.declarations.models.auth import ApiKeyAuth, Auth
+from crm_assets.declarations.models.auth import token_auth, with_login_at
 from crm_assets.declarations.models.base import fill, fill_url, placeholders
 from crm_assets.declarations.models.columns import Column, ColumnType
 from crm_assets.declarations.models.endpoint import Endpoint
@@ -34,9 +34,14 @@ def apply_connection(connection: Connection) -> Connection:
     try:
         override = connection.base_url_override and fill_url(connection.base_url_override, values)
         system = _with_values(system, values)
+        token_url = connection.token_url and fill_url(connection.token_url, values)
     except ValueError as error:
         raise SpecError(str(error), "key params") from None
     system = _with_choice(system, connection.resources)
+    if token_url:
+        if not any(token_auth(auth) for auth in system.auths):
+            raise SpecError(f"{system.name} has no authentication that asks for a token", "key token_url")
+        system = system.with_auths(lambda auth: with_login_at(auth, lambda _: token_url))
     return connection.model_copy(update={"params": values, "base_url_override": override, "system": system})
 
 
@@ -112,21 +117,19 @@ def _client(client: Client, values: Values) -> Client:
         "base_url": fill_url(client.base_url, values),
         "headers": {name: str(value) for name, value in _given(client.headers, values).items()},
         "params": _given(client.params, values),
-        "auth": _auth(client.auth, values),
+        "auth": client.auth.filled(values),
     }
     return client.model_copy(update=filled)
 
 
-def _auth(auth: Auth, values: Values) -> Auth:
-    if not isinstance(auth, ApiKeyAuth) or auth.value is None:
-        return auth
-    return auth.model_copy(update={"value": str(fill(auth.value, values))})
-
-
 def _resource(resource: Resource, values: Values) -> Resource:
-    endpoint = _requests(resource.endpoint, values).model_copy(
-        update={"path": fill_url(resource.endpoint.path, values)}
-    )
+    endpoint = _requests(resource.endpoint, values)
+    where = {
+        "path": fill_url(endpoint.path, values),
+        "headers": {name: str(value) for name, value in _given(endpoint.headers, values).items()},
+        "auth": endpoint.auth and endpoint.auth.filled(values),
+    }
+    endpoint = endpoint.model_copy(update=where)
     window = resource.window and _requests(resource.window, values)
     incremental = resource.incremental and _requests(resource.incremental, values)
     fixed = {name: _each(given, values) for name, given in resource.for_each.items()}

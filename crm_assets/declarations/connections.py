@@ -16,9 +16,11 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from crm_assets.declarations.connection_overrides import apply_connection
 from crm_assets.declarations.errors import Problems, SpecError, listed
 from crm_assets.declarations.loader import load_system, validated
+from crm_assets.declarations.models.auth import token_auth, with_login_at
 from crm_assets.declarations.models.base import Spec
 from crm_assets.declarations.models.columns import Columns
 from crm_assets.declarations.models.system import RateLimit, System
+from crm_assets.declarations.models.token_auth import TokenUrl
 from crm_assets.declarations.spellings import canonical_connection
 from crm_assets.declarations.time_zone import TimeZoneName
 from crm_assets.declarations.validate import check_base_url
@@ -68,6 +70,8 @@ class Connection(Spec):
     name: Annotated[str, AfterValidator(_schema_name)] = Field(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")
     system_name: str = Field(alias="system")
     base_url_override: Annotated[str, AfterValidator(check_base_url)] | None = Field(default=None, alias="base_url")
+    token_url: TokenUrl | None = None
+    """Address that hands out tokens, in place of the declared one: the account's own, or another region's."""
     params: dict[str, str | int] = Field(default_factory=dict)
     """What the system asks for; the loader adds the defaults of what is left out."""
     start_date: date = date(2024, 1, 1)
@@ -116,7 +120,8 @@ class Connection(Spec):
 
     def at(self, base_url: str) -> Connection:
         """Return the connection pointed at another address, such as the sandbox's."""
-        return self.model_copy(update={"base_url_override": base_url})
+        system = self.system.with_auths(lambda auth: with_login_at(auth, lambda url: urlsplit(url).path))
+        return self.model_copy(update={"base_url_override": base_url, "system": system})
 
     def scheduled(self) -> Connection:
         """Return the connection with its schedules and sensors turned on."""
@@ -141,6 +146,21 @@ class Connection(Spec):
                 f"Connection {self.name} would send its credentials unencrypted to {host}: "
                 f"use https://, or set allow_http: true for it in the connections file."
             )
+        return self._unusable_login()
+
+    def _unusable_login(self) -> str | None:
+        """Return what keeps its logins from being used: secrets go there unencrypted, or nowhere."""
+        logins = (found.login_url for auth in self.system.auths if (found := token_auth(auth)))
+        for url in map(urlsplit, logins):
+            host, is_path = (url.hostname or "").lower(), not url.scheme and not url.netloc
+            if not is_path and (url.scheme not in ("http", "https") or not _HOST.fullmatch(host)):
+                return f"Connection {self.name} has the token_url {url.geturl()!r}, which is not a web address."
+            if EXAMPLE_HOSTS.fullmatch(host):
+                return f"Connection {self.name} still asks for tokens at {url.geturl()}: set token_url for it."
+            if url.scheme == "http" and host not in _LOOPBACK and not self.allow_http:
+                return (
+                    f"Connection {self.name} would send its secrets unencrypted to {host}: set token_url to https://."
+                )
         return None
 
 

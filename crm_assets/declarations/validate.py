@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from crm_assets.declarations.errors import Problems, SpecError, listed, nearest, unknown
-from crm_assets.declarations.models.auth import ApiKeyAuth
 from crm_assets.declarations.models.base import placeholders
 from crm_assets.declarations.names import check_table_names
 
 if TYPE_CHECKING:
+    from crm_assets.declarations.models.simple_auth import AuthSpec
     from crm_assets.declarations.models.system import Resource, System
 
 _CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
@@ -112,6 +112,9 @@ def check_system(system: System) -> None:
         _check_client(system)
     for resource in system.resources:
         with problems.noted():
+            if resource.endpoint.auth:
+                _check_auth(system, resource.endpoint.auth, "endpoint.auth", f"resource {resource.name}")
+        with problems.noted():
             _check_parent(system, resource)
         with problems.noted():
             _check_placeholders(system, resource)
@@ -136,16 +139,16 @@ def _check_client(system: System) -> None:
                     f"nothing fills {{{name}}}{nearest(name, system.params)} Declare it under params",
                     f"key client.{key}",
                 )
-    _check_auth(system)
+    _check_auth(system, client.auth, "client.auth")
 
 
-def _check_auth(system: System) -> None:
-    auth = system.client.auth
-    for name in auth.params if isinstance(auth, ApiKeyAuth) else ():
+def _check_auth(system: System, auth: AuthSpec, key: str, *place: str) -> None:
+    for name, part in auth.params().items():
         if name not in system.params:
             raise SpecError(
                 f"nothing fills {{{name}}}{nearest(name, system.params)} Declare it under params",
-                "key client.auth.value",
+                *place,
+                f"key {key}.{part}",
             )
     for name in auth.secrets:
         if name in system.params:

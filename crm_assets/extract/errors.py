@@ -37,3 +37,7 @@ class SecretError(ReadError):
 
 class UnexpectedResponseError(ReadError):
     """The server answered, but not with the list that is declared."""
+
+
+class IgnoredAnswerError(ReadError):
+    """The declaration says that a list with such an answer is passed over."""

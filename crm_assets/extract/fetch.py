@@ -19,6 +19,7 @@ from crm_assets.declarations.connections import Connection
 from crm_assets.extract.decode.destination_limits import UNLIMITED, DestinationLimits
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.rate_limiter import RateLimiter
+from crm_assets.extract.http.tokens import TokenStores
 from crm_assets.extract.page_reader import OpenConnection, open_connection
 from crm_assets.extract.paging.list_memory import ListFacts, PagingMemory
 from crm_assets.extract.read_report import ReadReport, ReadTask
@@ -53,6 +54,7 @@ def fetch(
     watch: ProgressCallback | None = None,
     limits: DestinationLimits = UNLIMITED,
     memory: Path | None = None,
+    stores: TokenStores | None = None,
 ) -> list[ReadResult]:
     """Read resources into spools and verify them. A resource that fails stops alone, whatever it raises.
 
@@ -65,13 +67,14 @@ def fetch(
         watch: Told of progress.
         limits: What the destination cannot hold.
         memory: The file in which reads leave what they learned of the connection's lists.
+        stores: Keep the tokens of logins between runs.
 
     Returns:
         One reading per task, in the order of the tasks.
     """
     learned = PagingMemory(memory, connection)
     work = _Fetch(connection, list(tasks), folder, watch or _unwatched, limits, learned)
-    return run_stoppable(work.run(secrets, budget))
+    return run_stoppable(work.run(secrets, budget, stores))
 
 
 class _Fetch:
@@ -92,9 +95,11 @@ class _Fetch:
         self._memory = memory
         self._readings: dict[str, asyncio.Task[ReadResult]] = {}
 
-    async def run(self, secrets: Mapping[str, str], budget: RateLimiter) -> list[ReadResult]:
+    async def run(
+        self, secrets: Mapping[str, str], budget: RateLimiter, stores: TokenStores | None
+    ) -> list[ReadResult]:
         with ThreadPoolExecutor(1, "decode") as thread:
-            async with open_connection(self._connection, secrets, budget) as opened:
+            async with open_connection(self._connection, secrets, budget, stores) as opened:
                 decoding = DecodingThread(thread)
                 for name, task in self._tasks.items():
                     self._readings[name] = asyncio.ensure_future(self._read(task, opened, decoding))

@@ -19,6 +19,7 @@ from crm_assets.extract.http.client import ApiClient, Traffic
 from crm_assets.extract.http.credentials import Credentials
 from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.http.request import Request
+from crm_assets.extract.http.tokens import TokenStores
 from crm_assets.extract.paging.page import FetchPage, Page
 from crm_assets.extract.paging.response_body import open_body, unreadable, with_selector
 from crm_assets.extract.progress import SayFn, say_nothing
@@ -102,7 +103,7 @@ class OpenConnection:
 
 @asynccontextmanager
 async def open_connection(
-    connection: Connection, secrets: Mapping[str, str], budget: RateLimiter
+    connection: Connection, secrets: Mapping[str, str], budget: RateLimiter, stores: TokenStores | None = None
 ) -> AsyncIterator[OpenConnection]:
     """Give what reading an account takes: credentials, a client under the account's rate budget, and a decoder.
 
@@ -110,11 +111,13 @@ async def open_connection(
         connection: The account.
         secrets: Secret name to value.
         budget: The account's rate budget.
+        stores: Keep the tokens of logins between runs; by default they are forgotten.
     """
+    headers = connection.system.client.headers
     credentials = Credentials(connection.system.client.auth, secrets, connection.base_url)
     with duckdb.connect(config={"threads": 1}) as database:
         database.execute("SET timezone = 'UTC'")
-        async with ApiClient(credentials, budget, connection.concurrency, connection.system.client.headers) as client:
+        async with ApiClient(credentials, budget, connection.concurrency, headers, stores) as client:
             yield OpenConnection(credentials, client, database)
 
 

@@ -15,7 +15,7 @@ from crm_assets.date_range import DateRange, without
 from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.incremental import names_days
 from crm_assets.extract.decode.records import Records
-from crm_assets.extract.errors import ReadError
+from crm_assets.extract.errors import IgnoredAnswerError, ReadError
 from crm_assets.extract.http.client import ApiClient, Traffic
 from crm_assets.extract.http.request import list_request
 from crm_assets.extract.page_reader import PageReader
@@ -177,7 +177,9 @@ class Reader:
                 raise
             except ReadError as error:
                 gone = listing.parent in self._unseen and error.status in _GONE
-                if not gone and error.status not in self._endpoint.error_handler.ignore_status_codes:
+                ignored = isinstance(error, IgnoredAnswerError)
+                ignored = ignored or error.status in self._endpoint.error_handler.ignore_status_codes
+                if not gone and not ignored:
                     raise (error.at(str(listing)) if str(listing) else error) from error.__cause__
                 self._pass_over(listing, error.problem, gone)
 

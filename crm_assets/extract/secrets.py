@@ -20,7 +20,7 @@ def secrets_of(connection: Connection) -> dict[str, str]:
         SecretError: One is missing, empty or still a placeholder; the message says where to set it.
     """
     secrets = {}
-    for name in connection.system.client.auth.secrets:
+    for name in connection.system.secrets:
         secrets[name], problem = _looked_up(connection, name)
         if problem:
             raise SecretError(problem)
@@ -29,7 +29,7 @@ def secrets_of(connection: Connection) -> dict[str, str]:
 
 def missing_secrets(connection: Connection) -> list[str]:
     """Return what is wrong with the connection's secrets, a sentence for each."""
-    names = connection.system.client.auth.secrets
+    names = connection.system.secrets
     return [problem for name in names if (problem := _looked_up(connection, name)[1])]
 
 

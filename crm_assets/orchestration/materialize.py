@@ -17,6 +17,7 @@ from crm_assets.declarations.models.system import Resource
 from crm_assets.extract import progress
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.rate_limiter import RateLimiter
+from crm_assets.extract.http.tokens import token_stores
 from crm_assets.extract.read_report import ReadTask
 from crm_assets.orchestration.checks import evaluate
 from crm_assets.orchestration.dlt_integration import CrmTranslator, StagedDltResource
@@ -102,7 +103,9 @@ class ConnectionRun:
         budget = RateLimiter(path, self.connection.budget, say=self._say)
         watch, limits = progress.watch_of(self.connection.name), limits_of(self.warehouse.destination)
         memory = self.warehouse.folder / "paging" / f"{self.connection.name}.json"
-        readings = fetch(self.connection, tasks, secrets, folder, budget, watch, limits, memory) if tasks else []
+        stores = token_stores(self.connection.name, self.warehouse.folder)
+        fetched = tasks and fetch(self.connection, tasks, secrets, folder, budget, watch, limits, memory, stores)
+        readings = fetched or []
         for reading in [*readings, *refused]:
             self._log(reading)
         return [*readings, *refused]

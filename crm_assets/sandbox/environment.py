@@ -9,7 +9,12 @@ from crm_assets.declarations import Connection
 
 def sandbox_secrets(connection: Connection) -> dict[str, str]:
     """Return the secrets the sandbox accepts for a connection, by name."""
-    return {name: f"sandbox-{connection.name}-{name}" for name in connection.system.client.auth.secrets}
+    return {name: f"sandbox-{connection.name}-{name}" for name in connection.system.secrets}
+
+
+def sandbox_token(connection: Connection) -> str:
+    """Return the token the sandbox hands out for a connection."""
+    return f"sandbox-{connection.name}-access-token"
 
 
 def sandbox_environment(connections: Iterable[Connection], base_url: str) -> dict[str, str]:

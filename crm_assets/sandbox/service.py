@@ -18,6 +18,7 @@ from crm_assets.sandbox.credentials import check_credentials
 from crm_assets.sandbox.errors import RefusedError
 from crm_assets.sandbox.filters import UNBOUNDED, Bounds, requested_bounds
 from crm_assets.sandbox.http_io import json_body, json_response, path_segments, query_of
+from crm_assets.sandbox.logins import answer_login, login_at
 from crm_assets.sandbox.paging import ListRequest, Records, envelope, requested_page
 from crm_assets.sandbox.routing import Call, find_resource
 from crm_assets.sandbox.tables import Tables
@@ -111,6 +112,10 @@ class Sandbox:
     async def handle(self, request: Request) -> Response:
         """Answer any request, with an error where it is not in order."""
         try:
+            name, *segments = path_segments(request)
+            connection = self.connections.get(name)
+            if connection and (login := login_at(connection, segments)):
+                return await answer_login(connection, login, request)
             return await self.respond(await self._page_request(request))
         except RefusedError as refusal:
             return json_response({"error": refusal.message}, refusal.status, refusal.headers)
@@ -137,9 +142,9 @@ class Sandbox:
         if name not in self.connections:
             raise RefusedError(404, f"There is no connection {name}; there are: {', '.join(self.connections)}.")
         connection, tables = self.connections[name], self._tables[name]
-        check_credentials(connection, request.headers, request.query_params)
         asked = ListRequest(query_of(request), await json_body(request), str(request.url.replace(query="")))
         resource, bound = find_resource(connection, Call(request.method, segments, asked.query, asked.body))
+        check_credentials(connection, resource, request.headers, request.query_params)
         parent, index = self._parent(connection, resource, bound)
         bounds = requested_bounds(resource, connection.zone, asked.query, asked.body)
         records = tables.records(resource.name, self.state, index, bounds)

@@ -13,9 +13,9 @@ from pydantic import BaseModel
 from crm_assets.commands.reference_docs import pages as docs
 from crm_assets.declarations.connections import Connection, Schedule, load_connections
 from crm_assets.declarations.loader import available_systems, load_system, parse_system
-from crm_assets.declarations.models.auth import ApiKeyAuth, BasicAuth, BearerAuth
+from crm_assets.declarations.models.auth import CombinedAuth
 from crm_assets.declarations.models.columns import Column, ColumnType
-from crm_assets.declarations.models.endpoint import Endpoint, ErrorHandler, Include
+from crm_assets.declarations.models.endpoint import Endpoint, ErrorHandler, Include, ResponseAction, WaitFrom
 from crm_assets.declarations.models.incremental import Incremental, Window
 from crm_assets.declarations.models.paginator import (
     CursorPage,
@@ -26,7 +26,15 @@ from crm_assets.declarations.models.paginator import (
     PageNumber,
     SinglePage,
 )
+from crm_assets.declarations.models.simple_auth import ApiKeyAuth, BasicAuth, BearerAuth
 from crm_assets.declarations.models.system import Client, Param, Parent, RateLimit, Resource, System
+from crm_assets.declarations.models.token_auth import (
+    ClientCredentialsAuth,
+    LoginRequest,
+    PasswordAuth,
+    RefreshTokenAuth,
+    SessionTokenAuth,
+)
 from crm_assets.declarations.yaml_reader import read_yaml
 from crm_assets.extract.secrets import secret_variable
 
@@ -154,7 +162,8 @@ def test_every_example_of_the_dialect_is_one(kind: str, text: str, tmp_path: Pat
     example, system = parsed(text, tmp_path), {"name": "ticket_desk", **parsed(block("system"), tmp_path)}
     if kind == "client":
         client = parse_system(system, {"name": "own", "client": example}).client
-        assert client.auth.type == example["auth"]["type"]
+        declared = example["auth"]
+        assert client.auth.type == ("combined" if isinstance(declared, list) else declared["type"])
     elif kind == "endpoint":
         override = {"name": "queues", "endpoint": {"path": "/queues", **example}}
         endpoint = parse_system(system, {"name": "own", "resources": [override]}).resource("queues").endpoint
@@ -167,9 +176,10 @@ def test_every_example_of_the_dialect_is_one(kind: str, text: str, tmp_path: Pat
 
 
 MODELS = (
-    ApiKeyAuth, BasicAuth, BearerAuth, Client, Column, Connection, CursorPage, Endpoint, ErrorHandler, HeaderCursor,
-    HeaderLink, Include,
-    Incremental, JsonLink, Offset, PageNumber, Param, Parent, RateLimit, Resource, Schedule, SinglePage, System, Window,
+    ApiKeyAuth, BasicAuth, BearerAuth, Client, ClientCredentialsAuth, Column, CombinedAuth, Connection, CursorPage,
+    Endpoint, ErrorHandler, HeaderCursor, HeaderLink, Include, Incremental, JsonLink, LoginRequest, Offset, PageNumber,
+    Param, Parent, PasswordAuth, RateLimit, RefreshTokenAuth, Resource, ResponseAction, Schedule, SessionTokenAuth,
+    SinglePage, System, WaitFrom, Window,
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from crm_assets.declarations import ColumnType, SpecError, load_connections
-from crm_assets.declarations.models.auth import ApiKeyAuth
+from crm_assets.declarations.models.simple_auth import ApiKeyAuth
 from crm_assets_tests.declarations.desk import Desk, without_lines
 
 WITH_PARAMS: dict[str, Any] = {

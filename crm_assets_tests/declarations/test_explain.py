@@ -266,7 +266,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     # authentication
     (
         {"client__auth__type": "digest"},
-        "key client.auth: type 'digest' is not known. Allowed: api_key, basic, bearer, http_basic, none",
+        "key client.auth: type 'digest' is not known. Allowed: api_key, basic, bearer, combined, http_basic, none, ",
     ),
     ({"client__auth": {"name": "X-Key"}}, "key client.auth.name: unknown key. Allowed here: token, type"),
     (

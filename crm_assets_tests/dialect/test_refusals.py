@@ -45,11 +45,11 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         config(posts(response_actions=[{"status_code": 200, "action": "ignore"}])),
-        "resource posts, key endpoint.response_actions: only a status_code of 400 and above",
+        "resource posts, key endpoint.response_actions.number 1: ignore needs a status_code of 400 and above",
     ),
     (
         config(posts(response_actions=[{"status_code": 503, "action": "ignore"}])),
-        "resource posts, key endpoint.error_handler: ignore_status_codes may not hold [503]",
+        "resource posts, key endpoint.response_actions.number 1: a 503 heals by itself",
     ),
     (
         config(posts(params={"since": {"type": "incremental", "cursor_path": "id", "initial_value": 5}})),

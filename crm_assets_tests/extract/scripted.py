@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -74,3 +76,19 @@ async def scripted(replies: Sequence[Reply]) -> AsyncIterator[Scripted]:
         yield server
     finally:
         await runner.cleanup()
+
+
+@contextmanager
+def served(replies: Sequence[Reply]) -> Iterator[Scripted]:
+    """Serve the replies in a thread of its own, for reads that have an event loop of theirs."""
+    context, loop = scripted(replies), asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    server = asyncio.run_coroutine_threadsafe(context.__aenter__(), loop).result(10)
+    try:
+        yield server
+    finally:
+        asyncio.run_coroutine_threadsafe(context.__aexit__(None, None, None), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()

@@ -12,8 +12,9 @@ from urllib.parse import quote
 
 import pytest
 
-from crm_assets.declarations.models.auth import ApiKeyAuth, Auth, BasicAuth, BearerAuth
+from crm_assets.declarations.models.auth import Auth
 from crm_assets.declarations.models.endpoint import ErrorHandler
+from crm_assets.declarations.models.simple_auth import ApiKeyAuth, BasicAuth, BearerAuth
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.client import Answer, ApiClient, Traffic
 from crm_assets.extract.http.credentials import Credentials, origin

@@ -17,7 +17,7 @@ from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.paginator import Offset, PageNumber
 from crm_assets.declarations.models.system import Resource
 from crm_assets.extract.fetch import ReadResult, fetch
-from crm_assets.extract.http import client
+from crm_assets.extract.http import transport
 from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.read_report import ReadTask
 from crm_assets.extract.secrets import secrets_of
@@ -46,7 +46,7 @@ like the end.
 @pytest.fixture
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up slow answers sooner."""
-    monkeypatch.setattr(client, "_TIMEOUT", aiohttp.ClientTimeout(sock_read=SLOW))
+    monkeypatch.setattr(transport, "_TIMEOUT", aiohttp.ClientTimeout(sock_read=SLOW))
 
 
 @pytest.fixture

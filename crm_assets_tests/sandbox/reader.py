@@ -15,8 +15,8 @@ from typing import Any
 
 from crm_assets.declarations import Column, ColumnType, Connection, Resource
 from crm_assets.declarations.json_path import dig, parse_path
-from crm_assets.declarations.models.auth import ApiKeyAuth, BasicAuth
 from crm_assets.declarations.models.base import deep_merge, fill, fill_url
+from crm_assets.declarations.models.simple_auth import ApiKeyAuth, BasicAuth
 from crm_assets.sandbox import sandbox_secrets
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from crm_assets.declarations import available_systems, load_system
-from crm_assets.declarations.models.auth import ApiKeyAuth
+from crm_assets.declarations.models.simple_auth import ApiKeyAuth
 from crm_assets_tests.transcripts.harness import play
 from crm_assets_tests.transcripts.transcript import FOLDER, load_transcript, transcript_files
 

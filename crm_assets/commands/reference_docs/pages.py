@@ -144,7 +144,7 @@ def _connect(system: System) -> Iterator[str]:
     yield ""
     places = [
         (code(name), code(f"SOURCES__{system.name}__{name}".upper()), code(f"[sources.{system.name}] {name}"))
-        for name in system.client.auth.secrets
+        for name in system.secrets
     ]
     yield from table(("secret", "environment variable", "secrets.toml"), places)
     yield from ("", f"`{system.name}` in both is the connection's name. Test it with `crm-assets doctor`.")

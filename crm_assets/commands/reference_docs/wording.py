@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing_extensions import assert_never
 
 from crm_assets.declarations.json_path import path_text
-from crm_assets.declarations.models.auth import ApiKeyAuth, Auth, BasicAuth, NoAuth
+from crm_assets.declarations.models.auth import Auth, CombinedAuth
 from crm_assets.declarations.models.endpoint import Endpoint, ErrorHandler
 from crm_assets.declarations.models.incremental import Incremental, Window
 from crm_assets.declarations.models.paginator import (
@@ -23,7 +23,14 @@ from crm_assets.declarations.models.paginator import (
     Paginator,
     SinglePage,
 )
+from crm_assets.declarations.models.simple_auth import ApiKeyAuth, BasicAuth, BearerAuth, NoAuth
 from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.token_auth import (
+    ClientCredentialsAuth,
+    PasswordAuth,
+    RefreshTokenAuth,
+    SessionTokenAuth,
+)
 
 
 def code(text: str) -> str:
@@ -46,14 +53,29 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[st
 
 def auth_line(auth: Auth) -> str:
     """Return how a request proves who asks."""
-    if isinstance(auth, NoAuth):
-        return "nothing: the API is public"
-    if isinstance(auth, BasicAuth):
-        return f"HTTP Basic: `{auth.username}` and `{auth.password}`"
-    if isinstance(auth, ApiKeyAuth):
-        value = auth.value or f"{{{auth.api_key}}}"
-        return f"the {'header' if auth.location == 'header' else 'query parameter'} `{auth.name}: {value}`"
-    return f"the header `Authorization: Bearer {{{auth.token}}}`"
+    match auth:
+        case NoAuth():
+            return "no credentials: the API is public"
+        case BasicAuth():
+            return f"HTTP Basic: `{auth.username}` and `{auth.password or 'an empty password'}`"
+        case ApiKeyAuth():
+            return _place(auth.location, auth.name, auth.value or f"{{{auth.api_key}}}")
+        case BearerAuth():
+            return _place("header", "Authorization", f"Bearer {{{auth.token}}}")
+        case ClientCredentialsAuth() | RefreshTokenAuth() | PasswordAuth():
+            grant = auth.grant["grant_type"].replace("_", " ")
+            place = _place(auth.location, auth.name, auth.value)
+            return f"{place}; the token comes from `{auth.access_token_url}` (OAuth 2, {grant})"
+        case SessionTokenAuth():
+            return f"{_place(auth.location, auth.name, auth.value)}; the token comes from a login at `{auth.login.url}`"
+        case CombinedAuth():
+            return " and ".join(auth_line(part) for part in auth.parts)
+        case _:
+            assert_never(auth)
+
+
+def _place(location: str, name: str, value: str) -> str:
+    return f"the {'header' if location == 'header' else 'query parameter'} `{name}: {value}`"
 
 
 def retry_words(handler: ErrorHandler) -> str:

@@ -1,92 +1,108 @@
-"""Authentication: how a request proves who asks. Secrets are named here, never held."""
+"""Authentication: one kind of it, or several on every request."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from crm_assets.declarations.models.base import Spec, placeholders
+from crm_assets.declarations.models.simple_auth import (
+    HANDED_OUT,
+    ApiKeyAuth,
+    AuthSpec,
+    BasicAuth,
+    BearerAuth,
+    NoAuth,
+    Sent,
+)
+from crm_assets.declarations.models.token_auth import (
+    ClientCredentialsAuth,
+    PasswordAuth,
+    RefreshTokenAuth,
+    SessionTokenAuth,
+    TokenAuth,
+)
 
-_REFERENCE = re.compile(r"""dlt\.secrets\[\s*["']([A-Za-z0-9_.]+)["']\s*\]""")
-_WORDS = re.compile(r"[a-z]+\d?(_[a-z]+\d?)*")
+SingleAuth: TypeAlias = Annotated[
+    NoAuth
+    | ApiKeyAuth
+    | BasicAuth
+    | BearerAuth
+    | ClientCredentialsAuth
+    | RefreshTokenAuth
+    | PasswordAuth
+    | SessionTokenAuth,
+    Field(discriminator="type"),
+]
 
 
-def _secret_name(value: Any) -> str:
-    found = _REFERENCE.fullmatch(value.strip()) if isinstance(value, str) else None
-    name = found[1].rsplit(".", 1)[-1] if found else value
-    if not isinstance(name, str) or len(name) > 40 or not _WORDS.fullmatch(name):
-        raise ValueError('expected the name of a secret, such as dlt.secrets["api_key"]; a declaration holds no secret')
-    return name
+class CombinedAuth(AuthSpec):
+    """Several credentials on every request."""
 
+    type: Literal["combined"]
+    parts: tuple[SingleAuth, ...] = Field(min_length=2)
 
-SecretName = Annotated[str, BeforeValidator(_secret_name)]
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The secrets of all parts."""
+        return tuple(dict.fromkeys(name for part in self.parts for name in part.secrets))
 
+    def params(self) -> dict[str, str]:
+        """Return the names of the connection's parameters its parts need, with the keys that hold them."""
+        return {name: key for part in self.parts for name, key in part.params().items()}
 
-class ApiKeyAuth(Spec):
-    """A key in a header or in the query."""
+    def filled(self, values: Mapping[str, object]) -> CombinedAuth:
+        """Return the authentication with the connection's parameters put in."""
+        return self.model_copy(update={"parts": tuple(part.filled(values) for part in self.parts)})
 
-    type: Literal["api_key"]
-    name: str = "Authorization"
-    """Header or query parameter that carries the key."""
-    api_key: SecretName = "api_key"
-    location: Literal["header", "query"] = "header"
-    value: str | None = None
-    """Template of what is sent, such as ``Token token={api_token}``; without it the bare key. Further placeholders
-    are parameters of the connection."""
+    def sent(self, values: Mapping[str, str]) -> tuple[Sent, ...]:
+        """Return what all parts put on a request."""
+        return tuple(sent for part in self.parts for sent in part.sent(values))
 
     @model_validator(mode="after")
-    def _value_holds_the_name(self) -> ApiKeyAuth:
-        if self.value is not None and placeholders(self.value).count(self.api_key) != 1:
-            raise ValueError(f"value must hold {{{self.api_key}}}, once, where the secret is to stand")
+    def _places_differ(self) -> CombinedAuth:
+        tokens = [part for part in self.parts if isinstance(part, TokenAuth)]
+        if len(tokens) > 1:
+            raise ValueError("only one part may hand out a token")
+        values = dict.fromkeys((*self.secrets, HANDED_OUT), "")
+        places = [(sent.location, sent.name.lower()) for part in self.parts for sent in part.sent(values)]
+        twice = next((name for place in places for name in place[1:] if places.count(place) > 1), None)
+        if twice:
+            raise ValueError(f"two parts are sent as {twice}; name the place of one of them")
         return self
 
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """Names of the secrets it needs."""
-        return (self.api_key,)
 
-    @property
-    def params(self) -> tuple[str, ...]:
-        """Names of the connection's parameters it needs."""
-        return tuple(name for name in placeholders(self.value) if name != self.api_key)
+def _combined(value: Any) -> Any:
+    return {"type": "combined", "parts": value} if isinstance(value, list) else value
 
 
-class BasicAuth(Spec):
-    """HTTP Basic; the dialect's ``basic`` is dlt's ``http_basic``."""
-
-    type: Literal["basic", "http_basic"]
-    username: SecretName = "username"
-    password: SecretName = Field(default="password")
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """Names of the secrets it needs."""
-        return (self.username, self.password)
-
-
-class BearerAuth(Spec):
-    """``Authorization: Bearer <token>``."""
-
-    type: Literal["bearer"]
-    token: SecretName = Field(default="token")
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """Names of the secrets it needs."""
-        return (self.token,)
+Auth: TypeAlias = Annotated[
+    Annotated[
+        NoAuth
+        | ApiKeyAuth
+        | BasicAuth
+        | BearerAuth
+        | ClientCredentialsAuth
+        | RefreshTokenAuth
+        | PasswordAuth
+        | SessionTokenAuth
+        | CombinedAuth,
+        Field(discriminator="type"),
+    ],
+    BeforeValidator(_combined),
+]
+"""One kind of authentication, or a list of those that all go on each request."""
 
 
-class NoAuth(Spec):
-    """A public API."""
-
-    type: Literal["none"]
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """Names of the secrets it needs: none."""
-        return ()
+def with_login_at(auth: Auth, move: Callable[[str], str]) -> Auth:
+    """Return the authentication with the address that hands out its token moved, if it has one."""
+    if isinstance(auth, CombinedAuth):
+        return auth.model_copy(update={"parts": tuple(with_login_at(part, move) for part in auth.parts)})
+    return auth.at(move(auth.login_url)) if isinstance(auth, TokenAuth) else auth
 
 
-Auth: TypeAlias = Annotated[NoAuth | ApiKeyAuth | BasicAuth | BearerAuth, Field(discriminator="type")]
+def token_auth(auth: AuthSpec) -> TokenAuth | None:
+    """Return the part of an authentication that hands out a token, if one does."""
+    parts = auth.parts if isinstance(auth, CombinedAuth) else (auth,)
+    return next((part for part in parts if isinstance(part, TokenAuth)), None)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from crm_assets.declarations.json_path import JsonPath
+from crm_assets.declarations.models.auth import Auth
 from crm_assets.declarations.models.base import Spec
 from crm_assets.declarations.models.paginator import Auto, PaginatorField, counter
+from crm_assets.declarations.validate import check_headers
 
 
 class WaitFrom(Spec):
@@ -61,6 +63,36 @@ class ErrorHandler(Spec):
         return factor * float(2 ** (attempt - 1))
 
 
+class ResponseAction(Spec):
+    """What follows an answer, by its status and by what its body says. The first that applies decides.
+
+    ``status_code``, ``content`` and ``action: ignore`` are dlt's.
+    """
+
+    status_code: int | None = None
+    content: str | None = None
+    """Text the body contains."""
+    path: JsonPath | None = None
+    """Path in the JSON body: it applies if there is anything but null, false, 0 or an empty text, list or object."""
+    equals: str | int | float | bool | None = None
+    """What is at ``path``, where that matters."""
+    action: Literal["ignore", "retry", "empty", "read", "fail"]
+    """``ignore``: pass the list over and report it. ``retry``: as a status to be tried again. ``empty``: a page without
+    records. ``read``: a page like any with status 200. ``fail``: the list cannot be read."""
+
+    @model_validator(mode="after")
+    def _applies_to_something(self) -> ResponseAction:
+        if self.status_code is None and self.content is None and self.path is None:
+            raise ValueError("give status_code, content or path")
+        if self.equals is not None and self.path is None:
+            raise ValueError("equals needs path")
+        if self.action == "ignore" and self.content is None and self.path is None and (self.status_code or 0) < 400:
+            raise ValueError("ignore needs a status_code of 400 and above, or what the body says")
+        if self.action == "ignore" and self.status_code in (429, *range(500, 600)):
+            raise ValueError(f"a {self.status_code} heals by itself; ignored, a short read would look complete")
+        return self
+
+
 class Include(Spec):
     """Records of a JSON:API ``included`` list joined into the rows of the same page."""
 
@@ -79,6 +111,10 @@ class Endpoint(Spec):
 
     path: str
     method: Literal["GET", "POST"] = "GET"
+    auth: Auth | None = None
+    """Authentication of this list, in place of the client's."""
+    headers: Annotated[dict[str, str], AfterValidator(check_headers)] = Field(default_factory=dict)
+    """Further headers of its requests."""
     params: dict[str, Any] = Field(default_factory=dict)
     json_body: dict[str, Any] | None = Field(default=None, alias="json")
     """JSON body of each request. Placeholders are filled as in ``path`` and ``params``."""
@@ -89,6 +125,8 @@ class Endpoint(Spec):
     """Key that may wrap each record (``{"appointment": {…}}``); records without it are taken as they are."""
     paginator: PaginatorField = Auto(type="auto")
     error_handler: ErrorHandler = ErrorHandler()
+    response_actions: tuple[ResponseAction, ...] = ()
+    """What follows answers of a certain kind, before their status is looked at."""
     error_path: JsonPath | None = None
     """A path that, present in a 200 answer, makes it an error (``ErrorCode``); its text is reported."""
     absent_list: Literal["error", "empty"] = "error"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from crm_assets.declarations.json_path import parse_path
-from crm_assets.declarations.models.auth import Auth, NoAuth
+from crm_assets.declarations.models.auth import Auth
 from crm_assets.declarations.models.base import Spec, placeholders
 from crm_assets.declarations.models.columns import Columns
 from crm_assets.declarations.models.endpoint import Endpoint
 from crm_assets.declarations.models.incremental import Incremental, Window
+from crm_assets.declarations.models.simple_auth import NoAuth
 from crm_assets.declarations.validate import check_base_url, check_headers, check_resource, check_system
 
 NAME = r"^[a-z][a-z0-9_]*$"
@@ -129,7 +131,8 @@ class Resource(Spec):
     def wire_placeholders(self) -> frozenset[str]:
         """Names of all placeholders its requests contain."""
         filters = [part for part in (self.window, self.incremental) if part]
-        templates: list[object] = [self.endpoint.path, self.endpoint.params, self.endpoint.json_body]
+        endpoint = self.endpoint
+        templates: list[object] = [endpoint.path, endpoint.headers, endpoint.params, endpoint.json_body]
         templates += [template for part in filters for template in (part.params, part.json_body)]
         return frozenset(placeholders(templates))
 
@@ -172,6 +175,30 @@ class System(Spec):
     def tables(self) -> tuple[Resource, ...]:
         """The resources that have a table."""
         return tuple(resource for resource in self.resources if resource.selected)
+
+    @property
+    def auths(self) -> tuple[Auth, ...]:
+        """All kinds of authentication of its requests."""
+        own = (resource.endpoint.auth for resource in self.resources)
+        return tuple(auth for auth in (self.client.auth, *own) if auth)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Names of all secrets its requests need."""
+        return tuple(dict.fromkeys(name for auth in self.auths for name in auth.secrets))
+
+    def with_auths(self, change: Callable[[Auth], Auth]) -> System:
+        """Return the system with every authentication changed."""
+        client = self.client.model_copy(update={"auth": change(self.client.auth)})
+        resources = tuple(
+            resource.model_copy(
+                update={"endpoint": resource.endpoint.model_copy(update={"auth": change(resource.endpoint.auth)})}
+            )
+            if resource.endpoint.auth
+            else resource
+            for resource in self.resources
+        )
+        return self.model_copy(update={"client": client, "resources": resources})
 
     def resource(self, name: str) -> Resource:
         """Return the resource of that name.

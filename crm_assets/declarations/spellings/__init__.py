@@ -63,9 +63,17 @@ def _client(client: Any) -> tuple[Any, Any]:
     return client, client.pop("paginator", None)
 
 
+def _authenticated(resource: Document) -> Document:
+    """Return a resource whose own log-in, if it has one, has a type."""
+    endpoint = resource.get("endpoint")
+    if not isinstance(endpoint, dict) or not isinstance(auth := endpoint.get("auth"), dict):
+        return resource
+    return {**resource, "endpoint": {**endpoint, "auth": {"type": "bearer", **auth}}}
+
+
 def _completed(resource: Document, paginator: Any) -> Document:
     try:
-        for step in (canonical_hints, canonical_responses, canonical_incremental):
+        for step in (_authenticated, canonical_hints, canonical_responses, canonical_incremental):
             resource = step(resource)
         return canonical_paginator(resource, paginator)
     except SpecError as error:

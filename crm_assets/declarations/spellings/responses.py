@@ -1,4 +1,4 @@
-"""Response actions of dlt, as the rules for errors of this dialect."""
+"""Response actions as dlt writes them: statuses given as text, and actions this dialect has no counterpart for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _KEY = "key endpoint.response_actions"
 
 
 def canonical_responses(resource: Document) -> Document:
-    """Return a resource whose response actions are rules of its error handler.
+    """Return a resource whose response actions are in the canonical form.
 
     Raises:
         SpecError: An action has no counterpart.
@@ -19,18 +19,14 @@ def canonical_responses(resource: Document) -> Document:
     endpoint = resource.get("endpoint")
     if not isinstance(endpoint, dict) or "response_actions" not in endpoint:
         return resource
-    endpoint = dict(endpoint)
-    actions = endpoint.pop("response_actions") or []
-    handler = dict(endpoint.get("error_handler") or {})
-    statuses = [_ignored(action) for action in actions]
-    handler["ignore_status_codes"] = sorted({*handler.get("ignore_status_codes", ()), *statuses})
-    return {**resource, "endpoint": {**endpoint, **({"error_handler": handler} if statuses else {})}}
+    actions = [_canonical(action) for action in endpoint["response_actions"] or []]
+    return {**resource, "endpoint": {**endpoint, "response_actions": actions}}
 
 
-def _ignored(action: Any) -> int:
-    if not isinstance(action, dict) or action.get("action") != "ignore":
-        raise SpecError("only the action ignore has a counterpart; functions cannot be declared", _KEY)
-    status = action.get("status_code")
-    if action.get("content") is not None or not isinstance(status, int) or status < 400:
-        raise SpecError("only a status_code of 400 and above can be ignored; see error_handler for the rest", _KEY)
-    return status
+def _canonical(action: Any) -> Document:
+    if not isinstance(action, dict) or not isinstance(action.get("action"), str):
+        raise SpecError("functions have no counterpart; a declaration has no code", _KEY)
+    declared = {key: value for key, value in action.items() if value is not None}
+    if isinstance(status := declared.get("status_code"), str) and status.isdigit():
+        declared["status_code"] = int(status)
+    return declared

@@ -24,6 +24,7 @@ def spelled_out(document: Document) -> Document:
 
 
 def _client(client: Document) -> Document:
+    """Return a client, or an endpoint, with paginator and log-in as mappings."""
     client = {key: _typed(value) if key == "paginator" else value for key, value in client.items()}
     if client.get("auth") in _LOG_INS:
         client["auth"] = {"type": client["auth"]}
@@ -42,8 +43,8 @@ def _resource(entry: Any) -> Any:
     entry = dict(entry)
     if isinstance(endpoint := entry.get("endpoint"), str):
         entry["endpoint"] = {"path": endpoint}
-    elif isinstance(endpoint, dict) and "paginator" in endpoint:
-        entry["endpoint"] = {**endpoint, "paginator": _typed(endpoint["paginator"])}
+    elif isinstance(endpoint, dict):
+        entry["endpoint"] = _client(endpoint)
     if isinstance(columns := entry.get("columns"), list) and all(map(_named, columns)):
         entry["columns"] = {
             column["name"]: {key: value for key, value in column.items() if key != "name"} for column in columns

@@ -9,25 +9,22 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import TracebackType
 
-import aiohttp
-import yarl
-
 from crm_assets.declarations.models.endpoint import ErrorHandler
-from crm_assets.extract.errors import ReadError
-from crm_assets.extract.http.content_encoding import ACCEPTED, BrokenBodyError, decoded
+from crm_assets.extract.errors import IgnoredAnswerError, ReadError
+from crm_assets.extract.http.access import Access, Accesses
 from crm_assets.extract.http.credentials import Credentials, resolve_url
 from crm_assets.extract.http.error_body import error_message
-from crm_assets.extract.http.proxies import proxy_of
 from crm_assets.extract.http.rate_headers import exhausted_for, requested_wait
 from crm_assets.extract.http.rate_limiter import PATIENCE, RateLimiter, stay_away
 from crm_assets.extract.http.request import Request
+from crm_assets.extract.http.response_actions import action_for
+from crm_assets.extract.http.tokens import TokenStores
+from crm_assets.extract.http.transport import Response, Transport, TransportError
 
-_TIMEOUT = aiohttp.ClientTimeout(total=300, sock_connect=30, sock_read=60)
-_LEAST_WAIT = 1.0
-"""Seconds to wait after a second refusal in a row, where the declared wait is not shorter."""
-_TRANSPORT = (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError, BrokenBodyError)
 _PAGES = (HTTPStatus.OK, HTTPStatus.NO_CONTENT)
 """Statuses of a page; 204 is how some APIs say that a list is empty."""
+_LEAST_WAIT = 1.0
+"""Seconds to wait after a second refusal in a row, where the declared wait is not shorter."""
 _HINTS = {
     401: "the key was refused, or may not read this list; check the connection's secrets and the key's permissions",
     402: "the subscription does not include this part of the API",
@@ -82,21 +79,23 @@ class ApiClient:
         budget: The connection's rate budget.
         concurrency: Requests in flight at once.
         headers: Further headers of every request.
+        stores: Keep the tokens of logins between runs; by default they live as long as the client.
     """
 
     def __init__(
-        self, credentials: Credentials, budget: RateLimiter, concurrency: int, headers: Mapping[str, str] | None = None
+        self,
+        credentials: Credentials,
+        budget: RateLimiter,
+        concurrency: int,
+        headers: Mapping[str, str] | None = None,
+        stores: TokenStores | None = None,
     ) -> None:
-        self._credentials = credentials
+        self._redact = credentials.redact
         self._budget = budget
         self._slots = asyncio.Semaphore(concurrency)
-        self._headers = {"Accept": "application/json", "Accept-Encoding": ACCEPTED, **(headers or {})}
-        self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=concurrency),
-            timeout=_TIMEOUT,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-        )
+        self._headers = dict(headers or {})
+        self._transport = Transport(concurrency)
+        self._accesses = Accesses(credentials, self._transport, stores or TokenStores())
 
     async def __aenter__(self) -> ApiClient:
         return self
@@ -104,12 +103,13 @@ class ApiClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._http.close()
+        await self._transport.__aexit__(kind, error, trace)
 
     async def send(self, request: Request, handler: ErrorHandler, traffic: Traffic) -> Answer:
         """Return the answer with status 200 or 204, after as many retries as the declaration allows.
 
         Raises:
+            IgnoredAnswerError: The declaration says that the list is to be passed over.
             ReadError: No such answer came; the message says what the server said.
         """
         attempt = 0
@@ -127,93 +127,84 @@ class ApiClient:
 
     async def _attempt(self, request: Request, handler: ErrorHandler, traffic: Traffic, attempt: int) -> Answer | Retry:
         async with self._slots:
+            access = self._accesses.of(request.auth)
+            token = await access.token()
             departure, waited = await self._budget.acquire()
             traffic.seconds_waited += waited
-            traffic.requests += 1
             started = time.perf_counter()
             try:
-                status, headers, body = await self._exchange(request)
-            except _TRANSPORT as error:
-                return Retry(ReadError(self._credentials.redact(_transport_problem(error))), handler.wait(attempt))
+                response = await self._exchange(request, access, token, traffic)
+            except TransportError as error:
+                return Retry(error.worded(self._redact(error.problem)), handler.wait(attempt))
             finally:
                 traffic.seconds_in_flight += time.perf_counter() - started
-        traffic.bytes += len(body)
-        traffic.statuses[status] = traffic.statuses.get(status, 0) + 1
-        now = time.time()
-        quota = exhausted_for(headers, now)
+        quota = exhausted_for(response.headers, time.time())
         if quota is not None:
             await self._budget.pause(quota)
-        if status in _PAGES:
-            return Answer(body, headers.get("Content-Type", ""), headers, status)
-        problem = self._refusal(status, headers, body)
+        return await self._judged(response, request, handler, attempt, departure)
+
+    async def _exchange(self, request: Request, access: Access, token: str, traffic: Traffic) -> Response:
+        """Return the answer to a request, which is sent once more if its token turns out to be worthless."""
+        response = await self._followed(request, access.credentials, token, traffic)
+        if await access.can_renew(response.status, token):
+            response = await self._followed(request, access.credentials, await access.token(), traffic)
+            access.renewed(response.status)
+        return response
+
+    async def _followed(self, request: Request, credentials: Credentials, token: str, traffic: Traffic) -> Response:
+        url = request.full_url(credentials.params(token))
+        for _ in range(3):
+            headers = {**self._headers, **request.headers, **credentials.headers(url, token)}
+            traffic.requests += 1
+            response = await self._transport.exchange(request.method, url, headers, json=request.json)
+            traffic.bytes += len(response.body)
+            traffic.statuses[response.status] = traffic.statuses.get(response.status, 0) + 1
+            if not response.redirect:
+                return response
+            url = resolve_url(url, response.redirect)
+            credentials.check_origin(url)
+        raise ReadError("the server redirects in a circle; check base_url")
+
+    async def _judged(
+        self, response: Response, request: Request, handler: ErrorHandler, attempt: int, departure: float
+    ) -> Answer | Retry:
+        """Return the page an answer is, or what follows from its being none."""
+        status, headers, body = response.status, response.headers, response.body
+        declared = action_for(request.actions, status, body)
+        match declared.action if declared else None:
+            case "read":
+                return Answer(body, headers.get("Content-Type", ""), headers)
+            case "empty":
+                return Answer(b"", "", headers, HTTPStatus.NO_CONTENT)
+            case "ignore":
+                return Retry(IgnoredAnswerError(self._refusal(response).problem, status=status))
+            case "fail":
+                return Retry(self._refusal(response))
+            case "retry":
+                pass
+            case None if status in _PAGES:
+                return Answer(body, headers.get("Content-Type", ""), headers, status)
+            case None:
+                pass
+        problem, now = self._refusal(response), time.time()
         wait = requested_wait(handler.wait_from, headers, body, now)
         wait = handler.wait(attempt) if wait is None else wait
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             if attempt > 1:  # a server that says "at once" and refuses again is not believed twice
                 wait = max(wait, min(handler.wait(attempt), _LEAST_WAIT))
             await self._budget.throttled(departure, wait)
-        if status not in handler.retry_on_status_codes:
+        if declared is None and status not in handler.retry_on_status_codes:
             return Retry(problem)
         if wait > PATIENCE:
             return Retry(problem.worded(f"{problem.problem}; {stay_away(now + wait).problem}"))
         return Retry(problem, wait)
 
-    async def _exchange(self, request: Request) -> tuple[int, Mapping[str, str], bytes]:
-        url = request.full_url(self._credentials.params())
-        for _ in range(3):
-            headers, address = {**self._headers, **self._credentials.headers(url)}, _address(url)
-            async with self._http.request(
-                request.method,
-                address,
-                headers=headers,
-                json=request.json,
-                allow_redirects=False,
-                proxy=proxy_of(address.scheme, address.host or ""),
-            ) as response:
-                body = await response.read()
-                target = response.headers.get("Location")
-                if response.status not in (301, 302, 303, 307, 308) or not target:
-                    body = decoded(body, response.headers.get("Content-Encoding", ""))
-                    return response.status, response.headers, body
-                url = resolve_url(url, target)
-                self._credentials.check_origin(url)
-        raise ReadError("the server redirects in a circle; check base_url")
-
-    def _refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> ReadError:
+    def _refusal(self, response: Response) -> ReadError:
+        status = response.status
         phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
         hint = _HINTS.get(status, "")
-        said = error_message(body, headers.get("Content-Type", ""))
+        said = error_message(response.body, response.headers.get("Content-Type", ""))
         text = f"the server answered {status} {phrase}".rstrip()
         text += f": {hint}" if hint else ""
         text += f" (it says: {said})" if said else ""
-        return ReadError(self._credentials.redact(text), status=status)
-
-
-def _address(url: str) -> yarl.URL:
-    try:
-        return yarl.URL(url, encoded=True)
-    except ValueError as error:
-        raise ReadError(f"{url.partition('?')[0][:120]!r} is not a valid address ({error})") from error
-
-
-def _transport_problem(error: BaseException) -> str:
-    """Return what broke; what the library says of the cause is passed on."""
-    cause = " ".join(str(error).split())
-    match error:
-        case asyncio.TimeoutError():
-            return f"the server did not answer in time{f' ({cause})' if cause else ''}"
-        case aiohttp.ClientConnectorCertificateError():
-            return f"the server's TLS certificate is not valid for its name ({cause})"
-        case aiohttp.ClientProxyConnectionError():
-            return f"the proxy that HTTP_PROXY or HTTPS_PROXY names cannot be reached ({cause})"
-        case aiohttp.ClientHttpProxyError():
-            return f"the proxy that HTTP_PROXY or HTTPS_PROXY names refused ({error.status} {error.message})"
-        case aiohttp.ClientConnectorError():
-            place = f"{error.host}:{error.port}"
-            return f"the server cannot be reached at {place} ({error.strerror or cause or 'no answer'}); check base_url"
-        case aiohttp.ClientPayloadError():
-            return f"the connection broke in the middle of an answer ({cause})"
-        case aiohttp.InvalidURL():
-            return f"the address is not valid ({cause})"
-        case _:
-            return f"the connection broke ({cause or type(error).__name__})"
+        return ReadError(self._redact(text), status=status)

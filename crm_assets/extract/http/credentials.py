@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
-from crm_assets.declarations.models.auth import ApiKeyAuth, Auth, BasicAuth, NoAuth
-from crm_assets.declarations.models.base import fill
+from crm_assets.declarations.models.auth import Auth
+from crm_assets.declarations.models.simple_auth import HANDED_OUT, Sent
 from crm_assets.extract.errors import ReadError
 
 
@@ -39,7 +37,24 @@ def resolve_url(url: str, target: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
 
 
-@dataclass(frozen=True, repr=False)
+class Redactor:
+    """Keeps the secrets of a connection out of everything that is said."""
+
+    def __init__(self) -> None:
+        self._values: set[str] = set()
+
+    def remember(self, *values: str) -> None:
+        """Take secrets, or what is sent for them; all forms they may come back in are kept out as well."""
+        parts = {part for value in values for part in (value, value.rsplit(" ", 1)[-1])}
+        self._values |= {form for part in parts for form in (part, quote(part, safe="")) if len(form) > 3}
+
+    def __call__(self, text: str) -> str:
+        """Return the text with each of them replaced by ``***``."""
+        for value in sorted(self._values, key=len, reverse=True):
+            text = text.replace(value, "***")
+        return text
+
+
 class Credentials:
     """The secrets of one connection and how its API wants to see them.
 
@@ -47,33 +62,40 @@ class Credentials:
         auth: The declared authentication.
         secrets: Secret name to value.
         base_url: The only origin that may see them.
+        redact: Keeps them out of what is said.
     """
 
-    auth: Auth
-    secrets: Mapping[str, str]
-    base_url: str
+    def __init__(self, auth: Auth, secrets: Mapping[str, str], base_url: str, redact: Redactor | None = None) -> None:
+        self.auth = auth
+        self.secrets = secrets
+        self.base_url = base_url
+        self.redact = redact or Redactor()
+        self.redact.remember(*secrets.values(), *(sent.value for sent in self._sent("")))
 
-    def headers(self, url: str) -> dict[str, str]:
+    def of(self, auth: Auth) -> Credentials:
+        """Return the credentials of another authentication of the same connection."""
+        return Credentials(auth, self.secrets, self.base_url, self.redact)
+
+    def headers(self, url: str, token: str = "") -> dict[str, str]:
         """Return the headers that authenticate a request to ``url``.
+
+        Args:
+            url: Where it goes.
+            token: The token that was handed out, for authentication that has one.
 
         Raises:
             ReadError: The URL is of another origin than the connection's.
         """
         self.check_origin(url)
-        if isinstance(self.auth, NoAuth):
-            return {}
-        if isinstance(self.auth, BasicAuth):
-            pair = f"{self.secrets[self.auth.username]}:{self.secrets[self.auth.password]}"
-            return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
-        if isinstance(self.auth, ApiKeyAuth):
-            return {self.auth.name: self._sent(self.auth)} if self.auth.location == "header" else {}
-        return {"Authorization": f"Bearer {self.secrets[self.auth.token]}"}
+        return {sent.name: sent.value for sent in self._sent(token) if sent.location == "header"}
 
-    def params(self) -> dict[str, str]:
+    def params(self, token: str = "") -> dict[str, str]:
         """Return the query parameters that authenticate a request."""
-        if isinstance(self.auth, ApiKeyAuth) and self.auth.location == "query":
-            return {self.auth.name: self._sent(self.auth)}
-        return {}
+        return {sent.name: sent.value for sent in self._sent(token) if sent.location == "query"}
+
+    def absolute(self, url: str) -> str:
+        """Return an address, of which a path is below the connection's ``base_url``."""
+        return url if urlsplit(url).scheme else f"{self.base_url.rstrip('/')}/{url.lstrip('/')}"
 
     def check_origin(self, url: str) -> None:
         """Refuse a URL of another scheme, host or port.
@@ -104,14 +126,5 @@ class Credentials:
     def _home(self) -> tuple[str, str, int | None]:
         return origin(self.base_url)
 
-    def redact(self, text: str) -> str:
-        """Return the text with every secret, and what is sent for it, replaced by ``***``."""
-        sent = [*self.secrets.values(), *self.params().values(), *self.headers(self.base_url).values()]
-        sent += [value.rsplit(" ", 1)[-1] for value in sent]
-        for value in sorted({*sent, *(quote(value, safe="") for value in sent)}, key=len, reverse=True):
-            if len(value) > 3:
-                text = text.replace(value, "***")
-        return text
-
-    def _sent(self, auth: ApiKeyAuth) -> str:
-        return str(fill(auth.value, dict(self.secrets))) if auth.value else self.secrets[auth.api_key]
+    def _sent(self, token: str) -> tuple[Sent, ...]:
+        return self.auth.sent({**self.secrets, HANDED_OUT: token})

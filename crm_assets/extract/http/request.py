@@ -10,7 +10,9 @@ from zoneinfo import ZoneInfo
 
 from crm_assets.date_range import DateRange
 from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.auth import Auth
 from crm_assets.declarations.models.base import deep_merge, fill, fill_url
+from crm_assets.declarations.models.endpoint import ResponseAction
 from crm_assets.declarations.models.incremental import Incremental, TimeFormat, Window, names_days
 from crm_assets.declarations.models.system import Resource
 from crm_assets.extract.errors import ReadError
@@ -24,6 +26,12 @@ class Request:
     url: str
     params: dict[str, Any] = field(default_factory=dict)
     json: dict[str, Any] | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    """Headers of this request, beside those of every request of the connection."""
+    auth: Auth | None = None
+    """Authentication in place of the connection's."""
+    actions: tuple[ResponseAction, ...] = ()
+    """What follows answers of a certain kind."""
 
     def given(self, location: Literal["query", "json"], name: str, value: Any) -> Request:
         """Return the request with a parameter set: in the query, or at a dotted path of the JSON body."""
@@ -86,6 +94,9 @@ def list_request(
         f"{connection.base_url.rstrip('/')}/{path.lstrip('/')}" if path else connection.base_url,
         _mapping(fill(params, values)),
         None if body is None else _mapping(fill(body, values)),
+        _headers(fill(endpoint.headers, values)),
+        endpoint.auth,
+        endpoint.response_actions,
     )
 
 
@@ -142,6 +153,14 @@ def moment_text(moment: datetime, format_: TimeFormat, zone: ZoneInfo) -> object
             return int(utc.timestamp() * (1000 if format_ == "epoch_ms" else 1))
         case pattern:
             return utc.astimezone(zone).strftime(pattern)
+
+
+def _headers(filled: dict[str, object]) -> dict[str, str]:
+    headers = {name: str(value) for name, value in filled.items()}
+    for name, value in headers.items():
+        if not value.isprintable():
+            raise ReadError(f"the value of the header {name} cannot be sent")
+    return headers
 
 
 def _items(value: Any) -> list[Any]:

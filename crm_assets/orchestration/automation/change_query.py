@@ -26,6 +26,7 @@ from crm_assets.extract.decode.records import Records
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.client import Traffic
 from crm_assets.extract.http.request import list_request, zone_of
+from crm_assets.extract.http.tokens import token_stores
 from crm_assets.extract.page_reader import OpenConnection, PageReader, open_connection, rate_budget
 from crm_assets.extract.paging.page import PagingState
 from crm_assets.extract.paging.paginate import walk
@@ -66,7 +67,8 @@ def ask(
 async def _ask_all(
     connection: Connection, loaded: Mapping[str, datetime], secrets: Mapping[str, str], folder: Path
 ) -> dict[str, Finding]:
-    async with open_connection(connection, secrets, rate_budget(connection, folder)) as opened:
+    budget, stores = rate_budget(connection, folder), token_stores(connection.name, folder)
+    async with open_connection(connection, secrets, budget, stores) as opened:
 
         async def one(name: str, greatest: datetime) -> Finding:
             question = _Question(connection, connection.system.resource(name), opened)

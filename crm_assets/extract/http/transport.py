@@ -1,0 +1,119 @@
+"""One HTTP exchange: connections, proxies, compressed bodies, and what broke in words."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import aiohttp
+import yarl
+from typing_extensions import Self
+
+from crm_assets.extract.errors import ReadError
+from crm_assets.extract.http.content_encoding import ACCEPTED, BrokenBodyError, decoded
+from crm_assets.extract.http.proxies import proxy_of
+
+_TIMEOUT = aiohttp.ClientTimeout(total=300, sock_connect=30, sock_read=60)
+_BROKEN = (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError, BrokenBodyError)
+
+
+class TransportError(ReadError):
+    """No answer came, or none that was whole."""
+
+
+@dataclass(frozen=True, repr=False)
+class Response:
+    """An answer of any status."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in any case."""
+    body: bytes
+    """Without its content encoding."""
+
+    @property
+    def redirect(self) -> str:
+        """Address it redirects to, empty where it does not."""
+        return self.headers.get("Location", "") if self.status in (301, 302, 303, 307, 308) else ""
+
+
+class Transport:
+    """Connections to the servers of one connection; cookies are forgotten.
+
+    Args:
+        concurrency: Connections open at once.
+    """
+
+    def __init__(self, concurrency: int) -> None:
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=concurrency),
+            timeout=_TIMEOUT,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.close()
+
+    async def exchange(
+        self, method: str, url: str, headers: Mapping[str, str], *, json: Any = None, data: bytes | None = None
+    ) -> Response:
+        """Send a request and return the answer; a redirect is an answer.
+
+        Raises:
+            TransportError: No whole answer came.
+            ReadError: The address is not valid.
+        """
+        address = _address(url)
+        try:
+            async with self._http.request(
+                method,
+                address,
+                headers={"Accept": "application/json", "Accept-Encoding": ACCEPTED, **headers},
+                json=json,
+                data=data,
+                allow_redirects=False,
+                proxy=proxy_of(address.scheme, address.host or ""),
+            ) as response:
+                body = decoded(await response.read(), response.headers.get("Content-Encoding", ""))
+                return Response(response.status, response.headers, body)
+        except _BROKEN as error:
+            raise TransportError(_problem(error)) from None
+
+
+def _address(url: str) -> yarl.URL:
+    try:
+        return yarl.URL(url, encoded=True)
+    except ValueError as error:
+        raise ReadError(f"{url.partition('?')[0][:120]!r} is not a valid address ({error})") from error
+
+
+def _problem(error: BaseException) -> str:
+    """Return what broke; what the library says of the cause is passed on."""
+    cause = " ".join(str(error).split())
+    match error:
+        case asyncio.TimeoutError():
+            return f"the server did not answer in time{f' ({cause})' if cause else ''}"
+        case aiohttp.ClientConnectorCertificateError():
+            return f"the server's TLS certificate is not valid for its name ({cause})"
+        case aiohttp.ClientProxyConnectionError():
+            return f"the proxy that HTTP_PROXY or HTTPS_PROXY names cannot be reached ({cause})"
+        case aiohttp.ClientHttpProxyError():
+            return f"the proxy that HTTP_PROXY or HTTPS_PROXY names refused ({error.status} {error.message})"
+        case aiohttp.ClientConnectorError():
+            place = f"{error.host}:{error.port}"
+            return f"the server cannot be reached at {place} ({error.strerror or cause or 'no answer'}); check base_url"
+        case aiohttp.ClientPayloadError():
+            return f"the connection broke in the middle of an answer ({cause})"
+        case aiohttp.InvalidURL():
+            return f"the address is not valid ({cause})"
+        case _:
+            return f"the connection broke ({cause or type(error).__name__})"
