@@ -159,8 +159,9 @@ def export_dbt_command(workspace: Workspace, connections: tuple[str, ...], datab
 @click.argument("connections", nargs=-1)
 @click.pass_obj
 def doctor_command(workspace: Workspace, connections: tuple[str, ...]) -> None:
-    """Ask every list of CONNECTIONS (default: all) for one page, and say in words what is wrong."""
-    from crm_assets.commands.doctor import examine, render
+    """Ask every list of CONNECTIONS (default: all) for its first pages, and say in words what is wrong."""
+    from crm_assets.commands.doctor import examine
+    from crm_assets.commands.doctor_view import render
 
     chosen = [workspace.connection(name) for name in connections] or workspace.connections
     diagnoses = examine(chosen, workspace.settings.data_folder)

@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 import yaml
+from dagster._core.instance.ref import InstanceRef
 from filelock import FileLock
 
 from crm_assets.commands.fast_exit import imports_done
@@ -56,7 +57,20 @@ def open_instance(data_folder: Path) -> dg.DagsterInstance:
     home = dagster_home(data_folder)
     imports_done()
     with _creation_lock(home):
-        return dg.DagsterInstance.local_temp(str(home), overrides=_OVERRIDES)
+        return dg.DagsterInstance.local_temp(str(home), overrides={**_OVERRIDES, **_batching(home)})
+
+
+def _batching(home: Path) -> dict[str, Any]:
+    """Return the settings that let SQLite take the events of many partitions together; none for other storages."""
+    storage = InstanceRef.from_dir(str(home)).storage_data
+    if storage is None or storage.class_name != "DagsterSqliteStorage":
+        return {}
+    batching = {
+        "module": "crm_assets.orchestration.sqlite_storage",
+        "class": "BatchingSqliteStorage",
+        "config": yaml.safe_load(storage.config_yaml),
+    }
+    return {"storage": {"custom": batching}}
 
 
 def _creation_lock(home: Path) -> AbstractContextManager[object]:
@@ -81,6 +95,7 @@ def _write_settings(path: Path) -> None:
 
 def _is_relative(part: Any) -> bool:
     """Return whether a section names a folder relative to the working folder, which Dagster's default replaces."""
-    config = (part.get("sqlite") or part.get("config")) if isinstance(part, dict) else None
+    part = part.get("custom", part) if isinstance(part, dict) else {}
+    config = part.get("sqlite") or part.get("config")
     folder = config.get("base_dir") if isinstance(config, dict) else None
     return isinstance(folder, str) and not Path(folder).is_absolute()

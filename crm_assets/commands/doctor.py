@@ -1,7 +1,7 @@
-"""Doctor: one small request per resource, and what is wrong in words.
+"""Doctor: a few requests per resource, and what a sync would stumble over in words.
 
 A server says what it refused, seldom why. The reason shows when the answers are laid side by side: a key that is
-refused everywhere is a wrong key; one that is refused for a single list lacks a permission.
+refused for a single list lacks a permission; one that is refused everywhere is wrong, or is sent in the wrong way.
 """
 
 from __future__ import annotations
@@ -13,24 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from crm_assets.date_range import DateRange
 from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.system import Resource
 from crm_assets.extract.errors import ReadError
-from crm_assets.extract.first_page import PATIENCE, FirstPage, FirstPageReader, last_days, parents_of, probing
+from crm_assets.extract.first_page import PATIENCE, FirstPage, last_days, parents_of
+from crm_assets.extract.list_probe import ListProber, probing_lists
 from crm_assets.extract.secrets import missing_secrets, secret_variable, secrets_of
 
-State = Literal["ok", "problem", "not asked"]
-_STYLES: dict[State, str] = {"ok": "green", "problem": "bold red", "not asked": "dim"}
+State = Literal["ok", "doubt", "problem", "not asked"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one resource's first page showed."""
+    """What the first pages of one resource showed."""
 
     resource: str
     state: State
@@ -38,6 +34,8 @@ class Finding:
     status: int | None = None
     """HTTP status of the answer; ``None`` where none came."""
     seconds: float = 0.0
+    came: bool = False
+    """Whether a page of the list came, whatever is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class Diagnosis:
 
 
 def examine(connections: Iterable[Connection], folder: Path, patience: float = PATIENCE) -> list[Diagnosis]:
-    """Ask every resource of the connections for its first page, side by side.
+    """Ask every resource of the connections for its first pages, side by side.
 
     Nothing is loaded. Children are asked for their first parent, windows for today.
 
@@ -81,12 +79,12 @@ async def _examined(connection: Connection, folder: Path, patience: float) -> Di
     if problems:
         return Diagnosis(connection.name, problems=tuple(problems))
     resources = connection.system.resources
-    async with probing(connection, secrets_of(connection), folder, 1, patience) as probe:
+    async with probing_lists(connection, secrets_of(connection), folder, patience) as probe:
         findings = await asyncio.gather(*(_found(probe, connection, resource) for resource in resources))
     return Diagnosis(connection.name, findings=tuple(findings), advice=tuple(_advice(connection, list(findings))))
 
 
-async def _found(probe: FirstPageReader, connection: Connection, resource: Resource) -> Finding:
+async def _found(probe: ListProber, connection: Connection, resource: Resource) -> Finding:
     try:
         lists = await probe.lists(resource)
     except ReadError:
@@ -97,12 +95,16 @@ async def _found(probe: FirstPageReader, connection: Connection, resource: Resou
     span = None if unbounded else last_days(connection, 1)
     started = time.perf_counter()
     try:
-        sample = await (probe.whole(resource) if unbounded else probe.ask(resource, lists[0], span))
+        page = await (probe.whole(resource) if unbounded else probe.ask(resource, lists[0], span))
     except ReadError as error:
         seconds = round(time.perf_counter() - started, 3)
         sentence = error.problem[:1].upper() + error.problem[1:]
         return Finding(resource.name, "problem", sentence, error.status, seconds)
-    return Finding(resource.name, "ok", _well(sample, span), 200, sample.seconds)
+    return Finding(resource.name, _state(page), _sentence(page, span), 200, page.seconds, came=True)
+
+
+def _state(page: FirstPage) -> State:
+    return "problem" if page.problems else "doubt" if page.doubts or page.rejected else "ok"
 
 
 def _not_asked(resource: Resource, why: str) -> Finding:
@@ -110,39 +112,38 @@ def _not_asked(resource: Resource, why: str) -> Finding:
     return Finding(resource.name, "not asked", f"It is read for the rows of {parent}, which {why}")
 
 
-def _well(sample: FirstPage, span: DateRange | None) -> str:
-    count = f"{len(sample.rows)} of {sample.total:,}" if sample.rows and sample.total else str(len(sample.rows) or "No")
+def _sentence(page: FirstPage, span: DateRange | None) -> str:
+    count = f"{len(page.rows)} of {page.total:,}" if page.rows and page.total else str(len(page.rows) or "No")
     parts = [f"{count} record{'' if count == '1' else 's'}{f' on {span}' if span else ''}"]
-    undeclared, misfits = sample.fields("_extra"), sample.fields("_misfits")
-    if undeclared:
+    parts += [*page.problems, *page.doubts]
+    if undeclared := page.fields("_extra"):
         parts.append(f"undeclared fields: {', '.join(undeclared)}")
-    if misfits:
-        parts.append(f"values of another type than declared: {', '.join(misfits)}")
-    if sample.rejected:
-        parts.append(f"{len(sample.rejected)} rejected: {sample.rejected[0]}")
+    if page.rejected:
+        parts.append(f"{len(page.rejected)} rejected: {page.rejected[0]}")
     return "; ".join(parts)
 
 
 def _advice(connection: Connection, findings: list[Finding]) -> Iterator[str]:
     problems = [finding for finding in findings if finding.state == "problem"]
-    if problems and not any(finding.state == "ok" for finding in findings):
+    if problems and not any(finding.came for finding in findings):
         yield _of_all(connection, {finding.status for finding in problems})
         return
     if names := _named(problems, {401, 403}):
         yield (
-            f"The key is good, for other lists were read: let it read {names} in the settings of "
-            f"{connection.system.title}, or choose the others with resources: in the connections file."
+            f"The key works for other resources. Grant it access to {names} in the settings of "
+            f"{connection.system.title}, or choose the others with `resources:` in the connections file."
         )
     if names := _named(problems, {402}):
         yield (
-            f"The subscription lacks {names}: extend it, or choose the others with resources: in the connections file."
+            f"The subscription does not include {names}: extend it, or choose the others with `resources:` in the "
+            f"connections file."
         )
     if names := _named(problems, {404}):
-        yield f"The address is good, for other lists were found: the account may lack {names}, or the path has changed."
+        yield f"Other lists were found at this address: the account may not have {names}, or the path has changed."
     if names := _named(problems, {200}):
-        yield f"The server answers otherwise than {Path(connection.system.path).name} declares {names}."
+        yield f"What the server sends does not match the declaration of {names} in {Path(connection.system.path).name}."
     if names := _named(problems, {429}):
-        yield f"The vendor's limit was met at {names}: set rate_limit for the connection, then ask again."
+        yield f"{names} met the vendor's rate limit: set `rate_limit:` for the connection, then ask again."
 
 
 def _of_all(connection: Connection, statuses: set[int | None]) -> str:
@@ -160,35 +161,13 @@ def _of_all(connection: Connection, statuses: set[int | None]) -> str:
     if statuses <= {200, 404}:
         return f"No list was found at {connection.base_url}: check base_url{and_params}."
     if statuses <= {400, 401, 403, 422}:
-        return f"Every list was refused, so it is the key itself: check {variables}{and_params}."
+        how = connection.system.client.auth.type
+        return (
+            f"Every list was refused: either {variables} is wrong, or the API expects it in another way than "
+            f"client.auth declares ({how}). Check both{and_params}."
+        )
     return f"No list was read: check base_url ({connection.base_url}), {variables}{and_params}."
 
 
 def _named(problems: Iterable[Finding], statuses: set[int]) -> str:
     return ", ".join(finding.resource for finding in problems if finding.status in statuses)
-
-
-def render(diagnoses: Iterable[Diagnosis]) -> RenderableType:
-    """Return a table per connection: a line for each resource, then what it all means."""
-    parts: list[RenderableType] = []
-    for diagnosis in diagnoses:
-        parts += [Text(diagnosis.connection, "bold"), _table(diagnosis), Text()]
-    return Group(*parts[:-1])
-
-
-def _table(diagnosis: Diagnosis) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column()
-    for sentence in diagnosis.problems:
-        table.add_row(Text("  problem", _STYLES["problem"]), "", Text(sentence))
-    before = ""
-    for finding in diagnosis.findings:
-        repeated = finding.state == "problem" and finding.sentence == before
-        said = Text("the same", "dim") if repeated else Text(finding.sentence)
-        table.add_row(Text(f"  {finding.state}", _STYLES[finding.state]), Text(finding.resource), said)
-        before = finding.sentence
-    for sentence in diagnosis.advice:
-        table.add_row(Text("  →", "bold"), "", Text(sentence, "bold"))
-    return table

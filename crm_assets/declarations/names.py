@@ -13,13 +13,16 @@ from typing import Any, TypeVar
 
 from crm_assets.declarations.errors import listed
 
-RESERVED_COLUMNS = frozenset({"_extra", "_misfits", "_deleted_at", "_read_id", "_dlt_load_id", "_dlt_id"})
+RESERVED_COLUMNS = frozenset(
+    {"_extra", "_misfits", "_changed_at", "_deleted_at", "_first_seen_at", "_read_id", "_dlt_load_id", "_dlt_id"}
+)
 MAX_LENGTH = 63
 """PostgreSQL's longest identifier, in bytes."""
 TABLE_SUFFIXES = ("__rejected", "__current")
 """What is added to a resource's name for the tables and views beside its own."""
 
-_NAME = re.compile(r"[a-z](?:[a-z0-9_]*[a-z0-9])?")
+_NAME = re.compile(r"_?[a-z](?:[a-z0-9_]*[a-z0-9])?")
+"""One underscore may stand in front: dlt puts it before what it takes from a parent."""
 _Mapping = TypeVar("_Mapping", bound=Mapping[str, Any])
 
 
@@ -30,8 +33,7 @@ def check_column_names(columns: _Mapping) -> _Mapping:
         ValueError: One is reserved, or the destination would change, shorten or refuse it.
     """
     for name in columns:
-        inner = name.removeprefix("_")
-        wrong = "" if name in RESERVED_COLUMNS else _problem(inner, MAX_LENGTH - len(name) + len(inner))
+        wrong = _problem(name, MAX_LENGTH)
         if wrong is not None:
             reserved = listed(RESERVED_COLUMNS)
             raise ValueError(
@@ -49,6 +51,7 @@ def check_table_names(names: Iterable[str]) -> None:
     longest = MAX_LENGTH - max(map(len, TABLE_SUFFIXES))
     for name in names:
         wrong = ", it has two underscores in a row" if "__" in name else _problem(name, longest)
+        wrong = "" if name.startswith("_") else wrong
         if wrong is not None:
             raise ValueError(f"resource name {name!r} is not allowed{wrong}: use lower_snake_case")
 
@@ -61,4 +64,4 @@ def _problem(name: str, longest: int) -> str | None:
         return ", the destination would change the underscore at its end"
     if re.search(r"__[_0-9]", name):
         return ", the destination would change its underscores in a row"
-    return None if _NAME.fullmatch(name) else ""
+    return None if _NAME.fullmatch(name) and name not in RESERVED_COLUMNS else ""

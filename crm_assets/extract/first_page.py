@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
@@ -65,7 +65,9 @@ class FirstPage:
     """Number of records of the whole list, where the API tells it."""
     seconds: float
     doubts: tuple[str, ...] = ()
-    """What speaks against a list that is declared to come in one answer, as clauses."""
+    """What speaks against the declaration, as clauses."""
+    problems: tuple[str, ...] = ()
+    """What a sync would fail at, as clauses."""
 
     def fields(self, kept: str) -> tuple[str, ...]:
         """Return the names found in ``_extra`` or ``_misfits``."""
@@ -126,17 +128,22 @@ class FirstPageReader:
         started = time.perf_counter()
         decoder = Decoder(resource, self._opened.database)
         try:
-            page = await self._page(resource, decoder, {**self._connection.params, **values, **_window(span)}, span)
-            rows, rejected = decoder.decode([page.records])
+            page = await self._page(
+                resource, decoder, {**self._connection.params, **values, **window_values(span)}, span
+            )
+            shown = self._shown(resource, decoder, [page])
         except ReadError as error:
             raise error.worded(self._opened.credentials.redact(error.problem)) from error.__cause__
+        return replace(shown, seconds=round(time.perf_counter() - started, 3), doubts=_doubts(resource, page))
+
+    def _shown(self, resource: Resource, decoder: Decoder, pages: list[Page]) -> FirstPage:
+        try:
+            rows, rejected = decoder.decode([page.records for page in pages])
         except (duckdb.Error, pa.ArrowException) as error:
             problem = f"its records cannot be decoded ({str(error).splitlines()[0]})"
             raise UnexpectedResponseError(problem, status=200) from error
-        total = as_int(page.envelope.fact(getattr(resource.endpoint.paginator, "total_records_path", None)))
-        seconds = round(time.perf_counter() - started, 3)
-        reasons = tuple(rejected["reason"].to_pylist())
-        return FirstPage(tuple(rows.to_pylist()), reasons, total, seconds, _doubts(resource, page))
+        total = as_int(pages[0].envelope.fact(getattr(resource.endpoint.paginator, "total_records_path", None)))
+        return FirstPage(tuple(rows.to_pylist()), tuple(rejected["reason"].to_pylist()), total, 0.0)
 
     async def _first(self, resource: Resource) -> FirstPage:
         lists = await self.lists(resource)
@@ -146,9 +153,12 @@ class FirstPageReader:
 
     async def _page(self, resource: Resource, decoder: Decoder, values: Values, span: DateRange | None) -> Page:
         reader = PageReader(self._opened.client, resource.endpoint, decoder.inspect, Traffic(), retries=False)
-        placeholders = {name: value for name, value in values.items() if name not in _window(span)}
+        placeholders = {name: value for name, value in values.items() if name not in window_values(span)}
         request = list_request(self._connection, resource, placeholders, span)
         request = first_page(resource.endpoint.paginator, request, self._records)
+        return await self._in_time(reader, request, values)
+
+    async def _in_time(self, reader: PageReader, request: Request, values: Values) -> Page:
         try:
             return await asyncio.wait_for(self._answered(reader, request, values), self._patience)
         except asyncio.TimeoutError:
@@ -222,5 +232,6 @@ def parents_of(resources: Iterable[Resource]) -> frozenset[str]:
     return frozenset(resource.parent.resource for resource in resources if resource.parent)
 
 
-def _window(span: DateRange | None) -> Values:
+def window_values(span: DateRange | None) -> Values:
+    """Return what fills the placeholders of a window."""
     return {"window_start": span.start.isoformat(), "window_end": span.end.isoformat()} if span else {}

@@ -14,7 +14,8 @@ from crm_assets.declarations.models.columns import Column, ColumnType
 from crm_assets.declarations.models.system import Resource
 from crm_assets.extract.decode.duckdb_types import literal, quoted
 from crm_assets.orchestration.lineage import column_lineage, joins
-from crm_assets.warehouse.commit import Committed
+from crm_assets.warehouse.changes import Committed
+from crm_assets.warehouse.dlt_schema import dlt_columns
 from crm_assets.warehouse.session import WarehouseSession
 
 if TYPE_CHECKING:
@@ -26,13 +27,15 @@ KEEPING = {
     "_misfits": "Values that did not fit their column's type, as JSON: column to value.",
     "_read_id": "The read that brought the row; see the table _reads.",
     "_deleted_at": "When a complete read no longer found the row at the source.",
+    "_first_seen_at": "When a read first brought the row; empty if that was before these times were kept.",
+    "_changed_at": "When a read last brought other values than before, or the row was marked as deleted.",
 }
 
 
 def declared_columns(resource: Resource) -> dg.TableSchema:
     """Return the declared columns for the UI."""
     columns = [_declared(name, column, resource) for name, column in resource.columns.items()]
-    kinds = {"_extra": "json", "_misfits": "json", "_read_id": "text", "_deleted_at": "timestamp"}
+    kinds = {name: hints["data_type"] for name, hints in dlt_columns(resource).items()}
     columns += [dg.TableColumn(name, kinds[name], text) for name, text in KEEPING.items()]
     return dg.TableSchema(columns)
 
@@ -82,12 +85,14 @@ def _declared_in(path: str) -> dg.CodeReferencesMetadataValue:
 def read_metadata(session: WarehouseSession, reading: ReadResult, done: Committed) -> dict[str, Any]:
     """Return what one read did, as numbers, and what the table now looks like."""
     resource, proof = reading.task.resource, reading.proof
-    ((rows,),) = session.query(f"SELECT count(*) FROM {session.table(resource.name)}")
     return {
-        "dagster/row_count": rows,
+        "dagster/row_count": done.table_rows,
         "dagster/table_name": f"{session.warehouse.catalog}.{session.dataset}.{resource.name}",
         "dagster/column_schema": _found_columns(session, resource),
         "rows_loaded": proof.rows,
+        "rows_new": done.changes.new,
+        "rows_changed": done.changes.changed,
+        "rows_unchanged": done.changes.unchanged,
         "rows_deleted": done.deleted,
         "rows_vanished_not_marked": done.refused,
         "pages": proof.pages,

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from crm_assets.declarations.connections import Connection
-from crm_assets.declarations.models.system import Resource
 from crm_assets.warehouse import read_log
+from crm_assets.warehouse.changes import Changes, Committed
 from crm_assets.warehouse.deletes import delete_unseen
 from crm_assets.warehouse.dlt_schema import REJECTED_COLUMNS, dlt_columns
 from crm_assets.warehouse.errors import WarehouseError, cause_of, first_null
+from crm_assets.warehouse.merge import merge_rows
 from crm_assets.warehouse.schema_changes import additions, alterations, refusal, requirements, schema_changes
 from crm_assets.warehouse.session import WarehouseSession
 from crm_assets.warehouse.staging import Relations
 
 if TYPE_CHECKING:
     from crm_assets.extract.fetch import ReadResult
-
-
-@dataclass(frozen=True)
-class Committed:
-    """What a read changed in its table beyond bringing rows."""
-
-    deleted: int = 0
-    """Rows deleted, or marked as deleted."""
-    refused: int = 0
-    """Rows whose mark ``max_delete_fraction`` forbids."""
 
 
 def commit_read(
@@ -48,18 +40,18 @@ def commit_read(
     if reason:
         raise WarehouseError(reason)
     try:
-        changes = schema_changes(session, reading.task.resource)
-        altering = [*_additions(session, reading), *alterations(session, reading.task.resource, changes)]
+        evolution = schema_changes(session, reading.task.resource)
+        altering = [*_additions(session, reading), *alterations(session, reading.task.resource, evolution)]
         if not session.alters_in_transactions:
             session.execute([(statement, ()) for statement in altering])
         with session.transaction():
             for statement in altering if session.alters_in_transactions else ():
                 session.write(statement)
-            _merge(session, reading, staged)
-            done = Committed(*delete_unseen(session, connection, reading))
-            for statement in requirements(session, reading.task.resource, changes):
+            changes = _merge(session, reading, staged)
+            done = Committed(changes, *delete_unseen(session, connection, reading), _table_rows(session, reading))
+            for statement in requirements(session, reading.task.resource, evolution):
                 session.write(statement)
-            entry = read_log.entry(session, reading, run_id, done.deleted, done.refused)
+            entry = read_log.entry(session, reading, run_id, done)
             session.write(entry[0], *entry[1])
             writing = False
     except Exception as error:
@@ -105,28 +97,24 @@ def _additions(session: WarehouseSession, reading: ReadResult) -> list[str]:
     return statements
 
 
-def _merge(session: WarehouseSession, reading: ReadResult, staged: Relations) -> None:
+def _merge(session: WarehouseSession, reading: ReadResult, staged: Relations) -> Changes:
     resource, spool = reading.task.resource, reading.spool
     if spool is None:
         raise ValueError(f"{resource.name} was not read completely")
     if resource.write_disposition == "replace" and reading.proof.mode == "full_refresh":
         session.write(f"DELETE FROM {session.table(resource.name)}")
-    if spool.rows:
-        if resource.write_disposition == "merge":
-            _delete_matching(session, resource, staged[resource.name])
-        _insert(session, resource.name, [*dlt_columns(resource)], staged[resource.name])
     if spool.rejected:
         name = f"{resource.name}__rejected"
-        _insert(session, name, [*REJECTED_COLUMNS], staged[name])
+        names = ", ".join(map(session.column, REJECTED_COLUMNS))
+        session.write(f"INSERT INTO {session.table(name)} ({names}) SELECT {names} FROM {staged[name]}")
+    if not spool.rows:
+        return Changes()
+    return merge_rows(
+        session, resource, staged[resource.name], spool.rows, reading.proof.finished_at or datetime.now(timezone.utc)
+    )
 
 
-def _delete_matching(session: WarehouseSession, resource: Resource, relation: str) -> None:
-    table, keys = session.table(resource.name), map(session.column, resource.primary_key)
-    if session.query(f"SELECT 1 FROM {table} LIMIT 1"):
-        same = " AND ".join(f"s.{key} = d.{key}" for key in keys)
-        session.write(f"DELETE FROM {table} AS d WHERE EXISTS (SELECT 1 FROM {relation} AS s WHERE {same})")
-
-
-def _insert(session: WarehouseSession, table: str, columns: list[str], relation: str) -> None:
-    names = ", ".join(map(session.column, columns))
-    session.write(f"INSERT INTO {session.table(table)} ({names}) SELECT {names} FROM {relation}")
+def _table_rows(session: WarehouseSession, reading: ReadResult) -> int:
+    table = session.table(reading.task.resource.name)
+    ((rows,),) = session.query(f"SELECT count(*) FROM {table} WHERE _deleted_at IS NULL")
+    return int(rows)

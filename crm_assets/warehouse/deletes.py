@@ -66,7 +66,8 @@ def _mark(session: WarehouseSession, connection: Connection, reading: ReadResult
         return 0, gone
     if gone:
         now = datetime.now(timezone.utc)
-        session.write(f"UPDATE {table} SET _deleted_at = %s WHERE _read_id <> %s AND _deleted_at IS NULL", now, read_id)
+        marks = "_deleted_at = %s, _changed_at = %s"
+        session.write(f"UPDATE {table} SET {marks} WHERE _read_id <> %s AND _deleted_at IS NULL", now, now, read_id)
     return gone, 0
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from crm_assets.declarations.models.columns import Column
 from crm_assets.declarations.models.system import Resource
 
+_TIMES = ("_deleted_at", "_first_seen_at", "_changed_at")
 REJECTED_COLUMNS: dict[str, dict[str, Any]] = {
     "reason": {"name": "reason", "data_type": "text", "nullable": True},
     "record": {"name": "record", "data_type": "text", "nullable": True},
@@ -30,7 +31,7 @@ def dlt_columns(resource: Resource) -> dict[str, dict[str, Any]]:
         **own,
         **kept,
         "_read_id": {"name": "_read_id", "data_type": "text", "nullable": False},
-        "_deleted_at": {"name": "_deleted_at", "data_type": "timestamp", "nullable": True},
+        **{name: {"name": name, "data_type": "timestamp", "nullable": True} for name in _TIMES},
     }
 
 

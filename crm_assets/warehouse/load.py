@@ -67,7 +67,7 @@ def prepare(session: WarehouseSession) -> None:
     """Make the schema and the read log where they are missing."""
     if not session.client.has_dataset():
         session.client.create_dataset()
-    session.execute([read_log.create(session)])
+    session.execute(read_log.create(session))
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from crm_assets.warehouse.session import Statement, WarehouseSession
 
 if TYPE_CHECKING:
     from crm_assets.extract.fetch import ReadResult
+    from crm_assets.warehouse.changes import Committed
 
 TABLE = "_reads"
 _COLUMNS = {
@@ -37,6 +38,10 @@ _COLUMNS = {
     "duplicates": "BIGINT",
     "rejected": "BIGINT",
     "strays": "BIGINT",
+    "rows_new": "BIGINT",
+    "rows_changed": "BIGINT",
+    "rows_unchanged": "BIGINT",
+    "table_rows": "BIGINT",
     "deleted": "BIGINT",
     "delete_refused": "BIGINT",
     "seconds_fetch": "DOUBLE PRECISION",
@@ -88,14 +93,25 @@ class LastRead:
     details: dict[str, Any]
 
 
-def create(session: WarehouseSession) -> Statement:
-    """Return the statement that makes the read log when it is missing."""
-    columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
-    return f"CREATE TABLE IF NOT EXISTS {session.table(TABLE)} ({columns})", ()
+def create(session: WarehouseSession) -> list[Statement]:
+    """Return the statements that make the read log, or what an older one lacks."""
+    existing = session.columns(TABLE)
+    if not existing:
+        columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
+        return [(f"CREATE TABLE IF NOT EXISTS {session.table(TABLE)} ({columns})", ())]
+    missing = {name: kind for name, kind in _COLUMNS.items() if name not in existing}
+    return [(f"ALTER TABLE {session.table(TABLE)} ADD COLUMN {name} {kind}", ()) for name, kind in missing.items()]
 
 
-def entry(session: WarehouseSession, reading: ReadResult, run_id: str, deleted: int = 0, refused: int = 0) -> Statement:
-    """Return the statement that enters a read."""
+def entry(session: WarehouseSession, reading: ReadResult, run_id: str, done: Committed | None = None) -> Statement:
+    """Return the statement that enters a read.
+
+    Args:
+        session: The open warehouse.
+        reading: The read.
+        run_id: The Dagster run.
+        done: What it changed in its table; ``None`` where nothing was loaded.
+    """
     proof = reading.proof
     facts = asdict(proof)
     facts["missed"] = {key: [str(one) for one in merge_ranges(spans)] for key, spans in proof.missed.items()}
@@ -104,14 +120,18 @@ def entry(session: WarehouseSession, reading: ReadResult, run_id: str, deleted: 
         "resource": reading.task.resource.name,
         "span": ", ".join(str(span) for span in merge_ranges(list(proof.spans)))
         or (proof.since.isoformat() if proof.since else ""),
-        "deleted": deleted,
-        "delete_refused": refused,
+        "rows_new": done and done.changes.new,
+        "rows_changed": done and done.changes.changed,
+        "rows_unchanged": done and done.changes.unchanged,
+        "table_rows": done and done.table_rows,
+        "deleted": done.deleted if done else 0,
+        "delete_refused": done.refused if done else 0,
         "details": json.dumps(
             {name: facts[name] for name in _DETAILS} | {"one_transaction": session.has_transactions}, default=str
         ),
     }
-    marks = ", ".join(["%s"] * len(_COLUMNS))
-    return f"INSERT INTO {session.table(TABLE)} VALUES ({marks})", tuple(facts[name] for name in _COLUMNS)
+    names, marks = ", ".join(_COLUMNS), ", ".join(["%s"] * len(_COLUMNS))
+    return f"INSERT INTO {session.table(TABLE)} ({names}) VALUES ({marks})", tuple(facts[name] for name in _COLUMNS)
 
 
 def last_read(session: WarehouseSession, resource: str) -> LastRead | None:

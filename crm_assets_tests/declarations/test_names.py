@@ -32,18 +32,18 @@ def test_dlt_keeps_the_names_of_tables_that_are_allowed(name: str) -> None:
         assert _DLT.normalize_tables_path(name + suffix) == name + suffix
 
 
-@pytest.mark.parametrize("name", ["a", "select", "a__b", "a1", "x" * 63])
+@pytest.mark.parametrize("name", ["a", "_lists_id", "select", "a__b", "a1", "x" * 63])
 def test_names_of_columns_that_work_are_allowed(name: str) -> None:
     assert check_column_names({name: 1}) == {name: 1}
 
 
-@pytest.mark.parametrize("name", ["type_", "order_2_", "a___b", "a__1", "x" * 64, "_", "_extra", "Name", "1st"])
+@pytest.mark.parametrize("name", ["type_", "order_2_", "a___b", "a__1", "x" * 64, "_", "__a", "_extra", "Name", "1st"])
 def test_names_of_columns_that_would_change_are_refused_by_name(name: str) -> None:
     with pytest.raises(ValueError, match=f"column name '{name}' is not allowed"):
         check_column_names({name: 1})
 
 
-@pytest.mark.parametrize("name", ["deals_", "a__b", "x" * 54, "Deals"])
+@pytest.mark.parametrize("name", ["deals_", "a__b", "_deals", "x" * 54, "Deals"])
 def test_names_of_resources_that_would_change_are_refused_by_name(name: str) -> None:
     with pytest.raises(ValueError, match=f"resource name '{name}' is not allowed"):
         check_table_names(["deals", name])

@@ -442,3 +442,14 @@ def test_pages_of_many_megabytes_keep_their_order(extra: dict[str, int]) -> None
 )
 def test_the_fingerprint_tells_pages_apart_by_their_ends(one: str, other: str, same: bool) -> None:
     assert (inspected(one).fingerprint == inspected(other).fingerprint) is same
+
+
+def test_a_resource_without_columns_keeps_its_records_as_they_are() -> None:
+    decoder = Decoder(resource({"id": "text"}).model_copy(update={"columns": {}, "primary_key": ()}), _DATABASE)
+    for records in ([{"id": 1}, {"a": {"b": 1.5}}], [{}, {}], []):
+        page = inspected(records, decoder)
+        rows, rejected = decoded([page], decoder)
+        assert rows == [{"_extra": record} if record else {} for record in records]
+        assert not rejected
+    assert inspected("[{}]", decoder).fits
+    assert inspected([{"a": 1}], decoder).fingerprint != inspected([{"a": 2}], decoder).fingerprint

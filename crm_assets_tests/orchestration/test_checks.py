@@ -107,7 +107,8 @@ def test_the_schema_check_sees_what_was_done_to_the_table(paging: Installation, 
 
 
 def test_a_column_that_must_not_be_null_is_seen_when_it_may(paging: Installation) -> None:
-    paging.change("USE paging; DROP VIEW by_page__current; ALTER TABLE by_page ALTER name SET NOT NULL")
+    paging.change("USE paging; DROP VIEW by_page__current; UPDATE by_page SET name = 'x' WHERE name IS NULL")
+    paging.change("ALTER TABLE paging.by_page ALTER name SET NOT NULL")
     assert verdict(paging, "paging/by_page", "schema") == (False, ERROR, "Column name is not nullable.")
 
 
@@ -244,10 +245,7 @@ def test_rows_outside_the_days_asked_for_are_told(
 
 
 def test_what_vanished_beyond_the_guard_is_told(paging: Installation, sandbox: FaultySandbox) -> None:
-    paging.change(
-        "INSERT INTO paging.whole SELECT 900000 + range, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'old', NULL "
-        "FROM range(100)"
-    )
+    paging.change("INSERT INTO paging.whole BY NAME SELECT 900000 + range AS id, 'old' AS _read_id FROM range(100)")
     assert paging.materialize("paging/whole").success
     passed, severity, sentence = verdict(paging, "paging/whole", "completeness")
     assert (passed, severity) == (False, WARN)

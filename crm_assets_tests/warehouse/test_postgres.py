@@ -156,7 +156,7 @@ def test_writers_on_several_machines_lose_no_row(
 ) -> None:
     days = [day.isoformat() for day in dates()][:4]
     expected = loaded.truth(CONNECTION, "visits", dates()[0], dates()[3])
-    assert len(expected) > len(days)
+    assert len(expected) >= len(days)
     with crew(4) as work:
         for trial in range(TRIALS):
             loaded.change(f"DELETE FROM {CONNECTION}.visits")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -26,6 +27,22 @@ class ColumnType(str, Enum):
     JSON = "json"
 
 
+MICROSECONDS: dict[str, float] = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1, "epoch_ns": 0.001}
+"""Microseconds in a unit of the formats that are numbers."""
+_FORMATS = ("iso", *MICROSECONDS, "dotnet")
+_DIRECTIVES = re.compile(r"(?:[^%]|%[YymdHIMSfpbBjzaA%])*%[Yy](?:[^%]|%[YymdHIMSfpbBjzaA%])*")
+"""Patterns with a year, of the directives that Python's and DuckDB's ``strptime`` read alike."""
+
+
+def _time_format(value: str) -> str:
+    if value not in _FORMATS and not _DIRECTIVES.fullmatch(value):
+        raise ValueError(
+            f"expected {', '.join(_FORMATS)} or a pattern with a year, such as %d.%m.%Y %H:%M "
+            f"(of %Y %y %m %d %H %I %M %S %f %p %b %B %j %z %a %A), got {value!r}"
+        )
+    return value
+
+
 class Column(Spec):
     """One column of a resource's table."""
 
@@ -39,8 +56,10 @@ class Column(Spec):
     """Class of personal data (``name``, ``email``, ``phone``, ``address``, ``text``, …); masked in previews."""
     source: str | None = None
     """Path on the wire when it differs from the name, or ``{placeholder}`` for a value of the request itself."""
-    format: Literal["iso", "epoch_s", "epoch_ms"] = "iso"
-    """How a timestamp or date stands on the wire; ISO 8601 text is understood in every case."""
+    format: Annotated[str, AfterValidator(_time_format)] = "iso"
+    """How a server writes times: ``iso``, a number of units since 1970 (``epoch_s``, ``epoch_ms``, ``epoch_us``,
+    ``epoch_ns``), ``dotnet`` (``/Date(…)/``), or a pattern of ``strptime``. ISO 8601 text is read beside all but
+    patterns."""
     timezone: TimeZoneName | None = None
     """Zone of times without an offset, and of the days that moments fall on; the default is the connection's."""
     examples: tuple[Any, ...] = ()

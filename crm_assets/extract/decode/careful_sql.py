@@ -13,43 +13,41 @@ from crm_assets.extract.decode.destination_limits import DestinationLimits
 from crm_assets.extract.decode.digits import NUL
 from crm_assets.extract.decode.duckdb_paths import Path, json_path, json_paths
 from crm_assets.extract.decode.duckdb_types import literal, quoted
-from crm_assets.extract.decode.fitting_sql import unmarked_json, unmarked_text
 from crm_assets.extract.decode.request_values import request_column, request_value
 from crm_assets.extract.decode.undeclared_sql import with_rest
 from crm_assets.extract.decode.wire_tree import wire_tree
 
 _QUERY = Template("""
 WITH records AS (
-    SELECT * EXCLUDE (_page), unnest(from_json(_page, '["JSON"]')) AS _record FROM $pages
+    SELECT * EXCLUDE (__page), unnest(from_json(__page, '["JSON"]')) AS __record FROM $pages
 ),
 joined AS ($joined),
 found AS (
     SELECT
         *,
-        json_extract(_record, $paths) AS _json,
-        list_transform(json_extract_string(_record, $paths), lambda t: $unmarked) AS _text,
-        json_type(_record, $paths) AS _kind
+        json_extract(__record, $paths) AS __json,
+        list_transform(json_extract_string(__record, $paths), lambda t: unmarked(t)) AS __text,
+        json_type(__record, $paths) AS __kind
     FROM joined
 ),
 typed AS (
-    SELECT $values * FROM found
+    SELECT $values FROM found
 ),
 compared AS (
-    SELECT *, $misfits AS _wrong, $reason AS _reason FROM typed
+    SELECT *, $misfits AS __wrong, $reason AS __reason FROM typed
 ),
 undeclared AS ($rest)
 SELECT
-    $columns
-    $extra AS _extra,
+    $columns$extra AS _extra,
     $kept AS _misfits,
-    _reason,
-    $key AS _key,
-    CASE WHEN _reason IS NOT NULL THEN $record END AS _rejected
+    __reason,
+    $key AS __key,
+    CASE WHEN __reason IS NOT NULL THEN $record END AS __rejected
 FROM undeclared
 """)
 _JOINED = Template("""
     SELECT * REPLACE (
-        CASE WHEN $companion IS NULL THEN _record ELSE json_merge_patch(_record, $inlaid) END AS _record
+        CASE WHEN $companion IS NULL THEN __record ELSE json_merge_patch(__record, $inlaid) END AS __record
     ) FROM records
 """)
 _NO_IDENTITY = """'{"id": null, "type": null}'::JSON"""
@@ -66,17 +64,17 @@ class _Found:
 
 
 def careful_query(resource: Resource, pages: str, limits: DestinationLimits) -> str:
-    r"""Return the query; besides the columns it gives ``_reason``, ``_key`` and ``_rejected`` of records to reject.
+    """Return the query; besides the columns it gives ``__reason``, ``__key`` and ``__rejected`` of records to reject.
 
     For columns ``id`` (the key) and ``name``, the values of the common table ``typed`` read::
 
-        CASE WHEN _kind[1] IN ('BIGINT', …) AND regexp_full_match(_text[1], '-?\d{1,19}(\.0+)?')
-             THEN TRY_CAST(_text[1] AS BIGINT) END AS "id",
-        CASE WHEN _kind[2] IN ('BIGINT', …) THEN _text[2] END AS "name"
+        CASE WHEN is_scalar(__kind[1]) AND is_integer(__text[1]) THEN TRY_CAST(__text[1] AS BIGINT) END AS "id",
+        CASE WHEN is_scalar(__kind[2]) THEN __text[2] END AS "name"
 
     and those of ``compared`` put a value that is there, but not in its column, into ``_misfits``::
 
-        coalesce(_kind[1], 'NULL') <> 'NULL' AND "id" IS NULL OR coalesce(_kind[2], 'NULL') <> 'NULL' AND "name" IS NULL
+        coalesce(__kind[1], 'NULL') <> 'NULL' AND "id" IS NULL
+        OR coalesce(__kind[2], 'NULL') <> 'NULL' AND "name" IS NULL
     """
     paths: list[str] = []
     wired = {name: column for name, column in resource.columns.items() if not column.placeholder}
@@ -89,18 +87,17 @@ def careful_query(resource: Resource, pages: str, limits: DestinationLimits) -> 
         pages=pages,
         joined=_joined(resource),
         paths=f"[{', '.join(map(literal, paths))}]::VARCHAR[]",
-        unmarked=unmarked_text("t"),
-        values="\n        ".join(f"{values[name]} AS {quoted(name)}," for name in resource.columns),
+        values=",\n        ".join(["*", *(f"{values[name]} AS {quoted(name)}" for name in resource.columns)]),
         misfits=" OR ".join(f"({wrong})" for _, _, wrong in misfits) or "false",
         rest=with_rest(wire_tree(resource), "compared"),
-        columns=" ".join(f"{quoted(name)}," for name in resource.columns),
+        columns="".join(f"{quoted(name)}, " for name in resource.columns),
         extra=_whole(
-            "CASE WHEN json_type(_record) = 'OBJECT' THEN nullif(_rest::VARCHAR, '{}') END", limits, checked=True
+            "CASE WHEN json_type(__record) = 'OBJECT' THEN nullif(__rest::VARCHAR, '{}') END", limits, checked=True
         ),
         kept=_whole(_kept(misfits), limits, checked=True),
         reason=_reason(resource),
         key=_key(resource),
-        record=_whole("coalesce(_record::VARCHAR, 'null')", limits),
+        record=_whole("coalesce(__record::VARCHAR, 'null')", limits),
     )
 
 
@@ -113,11 +110,11 @@ def _found(path: Path, paths: list[str]) -> _Found:
         found = ", ".join(f"{of}[{number}]" for number in numbers)
         return f"coalesce({found})" if len(numbers) > 1 else found
 
-    return _Found(first("_json"), first("_text"), first("_kind"))
+    return _Found(first("__json"), first("__text"), first("__kind"))
 
 
 def _value(found: _Found, column: Column, limits: DestinationLimits) -> str:
-    text = unmarked_json(f"({found.json})::VARCHAR") if column.type is ColumnType.JSON else found.text
+    text = f"unmarked_json({found.json}::VARCHAR)" if column.type is ColumnType.JSON else found.text
     return value_of_text(text, found.kind, column, limits)
 
 
@@ -144,12 +141,12 @@ def _kept(misfits: list[tuple[str, str, str]]) -> str:
         f"CASE WHEN {wrong} THEN {{'k': {literal(name)}, 'v': {value}}} END" for name, value, wrong in misfits
     )
     present = f"list_filter([{entries}], lambda m: m IS NOT NULL)"
-    return f"CASE WHEN _wrong THEN to_json(map_from_entries({present}))::VARCHAR END"
+    return f"CASE WHEN __wrong THEN to_json(map_from_entries({present}))::VARCHAR END"
 
 
 def _whole(text: str, limits: DestinationLimits, *, checked: bool = False) -> str:
     """Return JSON text with its marks undone; a NUL that the destination lacks is spelled out where it is checked."""
-    restored = unmarked_json(text)
+    restored = f"unmarked_json({text})"
     if limits.nul:
         return restored
     # In a column of type json a NUL becomes the six characters of its escape; the text of a record keeps the escape.
@@ -168,22 +165,24 @@ def _reason(resource: Resource) -> str:
         )
         for name in required
     )
-    return f"CASE WHEN coalesce(json_type(_record), 'NULL') <> 'OBJECT' THEN 'the record is not an object'{missing} END"
+    return (
+        f"CASE WHEN coalesce(json_type(__record), 'NULL') <> 'OBJECT' THEN 'the record is not an object'{missing} END"
+    )
 
 
 def _key(resource: Resource) -> str:
     """Return the primary key as text, such as ``7`` or ``7, 2024-01-01``; parts that are missing are left out."""
-    if not resource.primary_key:
-        return "''"
-    return f"concat_ws(', ', {', '.join(f'{quoted(name)}::VARCHAR' for name in resource.primary_key)})"
+    return (
+        "concat_ws(', ', NULL::VARCHAR" + "".join(f", {quoted(name)}::VARCHAR" for name in resource.primary_key) + ")"
+    )
 
 
 def _joined(resource: Resource) -> str:
     include = resource.endpoint.include
     if include is None:
         return "SELECT * FROM records"
-    wanted = f"(c->>'id') = (_record->>{literal(json_path(include.on))})"  # an arrow binds looser than = in DuckDB 1
+    wanted = f"(c->>'id') = (__record->>{literal(json_path(include.on))})"  # an arrow binds looser than = in DuckDB 1
     wanted += f" AND (c->>'type') = {literal(include.type)}" if include.type else ""
-    companion = f"list_filter(from_json(_companions, '[\"JSON\"]'), lambda c: {wanted})[1]"
+    companion = f"list_filter(from_json(__companions, '[\"JSON\"]'), lambda c: {wanted})[1]"
     inlaid = f"json_object({literal(include.field)}, json_merge_patch({companion}, {_NO_IDENTITY}))"
     return _JOINED.substitute(companion=companion, inlaid=inlaid)

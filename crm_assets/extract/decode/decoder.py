@@ -23,6 +23,7 @@ from crm_assets.extract.decode.careful_sql import careful_query
 from crm_assets.extract.decode.destination_limits import UNLIMITED, DestinationLimits
 from crm_assets.extract.decode.digits import marked as with_marks
 from crm_assets.extract.decode.fitting_sql import fitting_query
+from crm_assets.extract.decode.macros import MACROS
 from crm_assets.extract.decode.record_validator import RecordValidator
 from crm_assets.extract.decode.records import Records
 from crm_assets.extract.decode.request_values import page_columns, requested
@@ -101,6 +102,7 @@ class Decoder:
     def __init__(
         self, resource: Resource, database: duckdb.DuckDBPyConnection, limits: DestinationLimits = UNLIMITED
     ) -> None:
+        database.execute(MACROS)
         self.schema = table_schema(resource)
         self.absent = AbsentColumns(resource, database)
         self._limits = limits
@@ -134,18 +136,18 @@ class Decoder:
         marked = any(page.marked for page in pages)
         try:
             rows = (self._marked if marked else self._fitting)(self._batch(pages, marked=marked))
-        except duckdb.ConversionException:
+        except (duckdb.ConversionException, duckdb.InvalidInputException):
             return None
         rows = _typed(rows, self.schema)
         return (rows, REJECTED.empty_table()) if _loadable(rows) else None
 
     def _careful_rows(self, pages: list[Records]) -> tuple[pa.Table, pa.Table]:
         rows = self._careful(self._batch(pages, marked=True))
-        rejected = rows.filter(pc.is_valid(rows["_reason"]))
-        kept = rows.filter(pc.is_null(rows["_reason"]))
+        rejected = rows.filter(pc.is_valid(rows["__reason"]))
+        kept = rows.filter(pc.is_null(rows["__reason"]))
         return (
             kept.select(self.schema.names).cast(self.schema),
-            rejected.select(["_reason", "_rejected", "_key"]).rename_columns(REJECTED.names),
+            rejected.select(["__reason", "__rejected", "__key"]).rename_columns(REJECTED.names),
         )
 
     def _batch(self, pages: list[Records], *, marked: bool) -> pa.Table:

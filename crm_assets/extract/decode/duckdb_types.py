@@ -15,9 +15,6 @@ DUCKDB: dict[ColumnType, str] = {
     ColumnType.JSON: "JSON",
 }
 
-EPOCH_RANGE = {"epoch_s": (-62_135_596_800, 253_402_300_799), "epoch_ms": (-62_135_596_800_000, 253_402_300_799_999)}
-"""Least and greatest number that is a moment of the years 1 to 9999; milliseconds read as seconds are none."""
-
 
 def quoted(identifier: str) -> str:
     """Return a SQL identifier in double quotes."""

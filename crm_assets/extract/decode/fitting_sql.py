@@ -6,20 +6,18 @@ import json
 from string import Template
 from typing import Any
 
-from crm_assets.declarations.models.columns import Column, ColumnType
+from crm_assets.declarations.models.columns import MICROSECONDS, Column, ColumnType
 from crm_assets.declarations.models.system import Resource
 from crm_assets.extract.decode.column_values import value_of_field
-from crm_assets.extract.decode.digits import MARK, NUMBER, TEXT
 from crm_assets.extract.decode.duckdb_types import DUCKDB, literal, quoted
 from crm_assets.extract.decode.request_values import request_value
 from crm_assets.extract.decode.wire_tree import WireNode, wire_tree
 
 _QUERY = Template("""
 SELECT
-    $values
-    NULL::VARCHAR AS _extra,
+    ${values}NULL::VARCHAR AS _extra,
     NULL::VARCHAR AS _misfits
-FROM (SELECT * EXCLUDE (_page), unnest(from_json(_page, $shape)) AS _record FROM $pages)
+FROM (SELECT * EXCLUDE (__page), unnest(from_json(__page, $shape)) AS __record FROM $pages)
 """)
 _NUMERIC = (ColumnType.DOUBLE, ColumnType.DECIMAL)
 
@@ -31,38 +29,27 @@ def fitting_query(resource: Resource, pages: str, *, marked: bool = False) -> st
     takes over. For columns ``id`` and ``mail`` it reads::
 
         SELECT
-            _record['id'] AS "id",
-            _record['contact']['mail'] AS "mail",
+            __record['id'] AS "id",
+            __record['contact']['mail'] AS "mail",
             NULL::VARCHAR AS _extra,
             NULL::VARCHAR AS _misfits
-        FROM (SELECT * EXCLUDE (_page),
-                  unnest(from_json(_page, '[{"id": "BIGINT", "contact": {"mail": "VARCHAR"}}]')) AS _record
+        FROM (SELECT * EXCLUDE (__page),
+                  unnest(from_json(__page, '[{"id": "BIGINT", "contact": {"mail": "VARCHAR"}}]')) AS __record
               FROM pages)
     """
     values = []
     for name, column in resource.columns.items():
-        field = "_record" + "".join(f"[{literal(segment)}]" for segment in column.wire_path(name))
+        field = "__record" + "".join(f"[{literal(segment)}]" for segment in column.wire_path(name))
         value = request_value(resource, column) or value_of_field(_unmarked(field, column) if marked else field, column)
         values.append(f"{value} AS {quoted(name)}")
-    shape = literal(json.dumps([_shape(wire_tree(resource), marked)]))
-    return _QUERY.substitute(values="\n    ".join(f"{value}," for value in values), shape=shape, pages=pages)
-
-
-def unmarked_json(text: str) -> str:
-    """Return JSON text with its marked texts made what they were."""
-    numbers = f"regexp_replace({text}, '\"{NUMBER}([^\"]*)\"', '\\1', 'g')"
-    return f"CASE WHEN contains({text}, '{MARK}') THEN replace({numbers}, '{TEXT}', '') ELSE {text} END"
-
-
-def unmarked_text(text: str) -> str:
-    """Return a text without the marker before a number."""
-    return f"CASE WHEN starts_with({text}, '{MARK}') THEN substr({text}, {len(NUMBER) + 1}) ELSE {text} END"
+    shape = literal(json.dumps([_shape(wire_tree(resource), marked) or "JSON"]))
+    return _QUERY.substitute(values="".join(f"{value},\n    " for value in values), shape=shape, pages=pages)
 
 
 def _unmarked(field: str, column: Column) -> str:
     if column.type is ColumnType.JSON:
-        return unmarked_json(f"{field}::VARCHAR")
-    return f"({unmarked_text(field)})::{DUCKDB[column.type]}" if column.type in _NUMERIC else field
+        return f"unmarked_json({field}::VARCHAR)"
+    return f"unmarked({field})::{DUCKDB[column.type]}" if column.type in _NUMERIC else field
 
 
 def _shape(node: WireNode, marked: bool) -> dict[str, Any]:
@@ -73,7 +60,7 @@ def _shape(node: WireNode, marked: bool) -> dict[str, Any]:
 
 
 def _type(column: Column, marked: bool) -> str:
-    if column.format != "iso":
+    if column.format in MICROSECONDS:
         return "BIGINT"
     as_text = column.type in (ColumnType.TIMESTAMP, ColumnType.DATE) or (marked and column.type in _NUMERIC)
     return "VARCHAR" if as_text else DUCKDB[column.type]

@@ -15,18 +15,23 @@ from typing import Annotated, Any
 import msgspec
 
 from crm_assets.declarations.json_path import is_position
-from crm_assets.declarations.models.columns import Column, ColumnType
+from crm_assets.declarations.models.columns import MICROSECONDS, Column, ColumnType
 from crm_assets.declarations.models.system import Resource
 from crm_assets.extract.decode.destination_limits import UNLIMITED, DestinationLimits
 from crm_assets.extract.decode.digits import has_changing_numbers
 from crm_assets.extract.decode.duckdb_paths import Path
-from crm_assets.extract.decode.duckdb_types import EPOCH_RANGE
 from crm_assets.extract.decode.wire_tree import WireNode, wire_tree
 
 _INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _MONEY = Annotated[float, msgspec.Meta(gt=-1e28, lt=1e28)]
+_FIRST, _LAST = -62_135_596_800, 253_402_300_799
+"""Seconds since 1970 of the years 1 and 9999; a number of milliseconds read as seconds lies beyond."""
 _MOMENTS = {
-    name: Annotated[int, msgspec.Meta(ge=least, le=greatest)] for name, (least, greatest) in EPOCH_RANGE.items()
+    name: Annotated[
+        int,
+        msgspec.Meta(ge=max(int(_FIRST * 1e6 / unit), -(2**63)), le=min(int(_LAST * 1e6 / unit), 2**63 - 1)),
+    ]
+    for name, unit in MICROSECONDS.items()
 }
 _TYPES: dict[ColumnType, Any] = {
     ColumnType.TEXT: str,
@@ -92,11 +97,11 @@ class RecordValidator:
             except (msgspec.ValidationError, UnicodeDecodeError):
                 pass
             else:
-                known = _fingerprint(rows, self._attributes, _attribute) if self._keys else (len(rows), hash(array))
-                return Verdict(True, self._marked(rows), len(rows), known)
+                ends = _ends(rows, self._attributes, _attribute) if self._keys else (hash(array),)
+                return Verdict(True, self._marked(rows), len(rows), (len(rows), *ends))
         items = _ITEMS.decode(array)
-        known = _fingerprint(items, self._keys, _get) if self._keys else (len(items), hash(array))
-        return Verdict(False, True, len(items), known)
+        ends = _ends(items, self._keys, _get) if self._keys else (hash(array),)
+        return Verdict(False, True, len(items), (len(items), *ends))
 
     def _marked(self, rows: list[Any]) -> bool:
         values: list[msgspec.Raw] = []
@@ -108,9 +113,9 @@ class RecordValidator:
         return has_changing_numbers(values, self._limits)
 
 
-def _fingerprint(rows: list[Any], keys: list[Path], get: Callable[[Any, str], Any]) -> Fingerprint:
-    ends = (rows[0], rows[-1]) if rows else ()
-    return (len(rows), *(_text(_walk(row, key, get)) for row in ends for key in keys))
+def _ends(rows: list[Any], keys: list[Path], get: Callable[[Any, str], Any]) -> tuple[str, ...]:
+    """Return the keys of the first record and the last."""
+    return tuple(_text(_walk(row, key, get)) for row in (rows[:1] + rows[-1:] if rows else []) for key in keys)
 
 
 def _has_doubles(node: WireNode) -> bool:
@@ -149,7 +154,9 @@ def _struct(node: WireNode, required: frozenset[str]) -> type[msgspec.Struct]:
 
 
 def _type(column: Column) -> Any:
-    return _TYPES[column.type] if column.format == "iso" else _MOMENTS[column.format]
+    if column.format in MICROSECONDS:
+        return _MOMENTS[column.format]
+    return _TYPES[column.type] if column.format == "iso" else str
 
 
 def _attribute_path(node: WireNode, path: tuple[str, ...]) -> tuple[str, ...]:

@@ -8,13 +8,13 @@ from crm_assets.extract.decode.duckdb_types import DUCKDB
 
 
 def requested(resource: Resource) -> tuple[str, ...]:
-    """Return the names of the values that columns hold, in the order of the ``_given_<n>`` columns of pages."""
+    """Return the names of the values that columns hold, in the order of the ``__given_<n>`` columns of pages."""
     return tuple(sorted({column.placeholder for column in resource.columns.values() if column.placeholder}))
 
 
 def request_column(resource: Resource, column: Column) -> str | None:
     """Return the column of pages with the value a column holds, if the request gives it one."""
-    return None if column.placeholder is None else f"_given_{requested(resource).index(column.placeholder)}"
+    return None if column.placeholder is None else f"__given_{requested(resource).index(column.placeholder)}"
 
 
 def request_value(resource: Resource, column: Column, cast: str = "CAST") -> str | None:
@@ -25,4 +25,4 @@ def request_value(resource: Resource, column: Column, cast: str = "CAST") -> str
 
 def page_columns(values: int) -> tuple[str, ...]:
     """Return the names of the columns of a table of pages that come with so many values of their requests."""
-    return ("_page", "_companions", *(f"_given_{number}" for number in range(values)))
+    return ("__page", "__companions", *(f"__given_{number}" for number in range(values)))

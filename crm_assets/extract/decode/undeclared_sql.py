@@ -11,31 +11,31 @@ from crm_assets.extract.decode.wire_tree import WireNode
 
 
 def with_rest(root: WireNode, records: str) -> str:
-    """Return the query that adds ``_rest``, the record without its declared fields, to the rows of a table.
+    """Return the query that adds ``__rest``, the record without its declared fields, to the rows of a table.
 
     A JSON merge patch removes what it maps to null; the objects that thereby become empty are removed after it, the
     deepest first. For the columns ``id`` and ``contact.mail`` it reads::
 
         SELECT * REPLACE (
-            CASE WHEN json_extract(_rest, '$."contact"') = '{}'
-                 THEN json_merge_patch(_rest, '{"contact": null}'::JSON) ELSE _rest END AS _rest
-        ) FROM (SELECT *, json_merge_patch(_record, '{"id": null, "contact": {"mail": null}}'::JSON) AS _rest
+            CASE WHEN json_extract(__rest, '$."contact"') = '{}'
+                 THEN json_merge_patch(__rest, '{"contact": null}'::JSON) ELSE __rest END AS __rest
+        ) FROM (SELECT *, json_merge_patch(__record, '{"id": null, "contact": {"mail": null}}'::JSON) AS __rest
                 FROM compared)
 
     A list of which positions are declared is removed by the patch, and put back whole where it has more in it.
     """
-    query = f"SELECT *, json_merge_patch(_record, {_json(_removal(root))}) AS _rest FROM {records}"
+    query = f"SELECT *, json_merge_patch(__record, {_json(_removal(root))}) AS __rest FROM {records}"
     changes = []
     for path, _ in root.branches():
-        empty = f"json_extract(_rest, {literal(json_path(path))}) = '{{}}'"
+        empty = f"json_extract(__rest, {literal(json_path(path))}) = '{{}}'"
         changes.append((empty, _json(_nested(path, None))))
     for path, node in root.branches():
         if node.positions:
-            value = f"json_extract(_record, {literal(json_path(path))})"
+            value = f"json_extract(__record, {literal(json_path(path))})"
             changes.append((f"json_type({value}) = 'ARRAY' AND ({_list_has_more(value, node)})", _object(path, value)))
     for condition, patch in changes:
-        changed = f"CASE WHEN {condition} THEN json_merge_patch(_rest, {patch}) ELSE _rest END"
-        query = f"SELECT * REPLACE ({changed} AS _rest) FROM ({query})"
+        changed = f"CASE WHEN {condition} THEN json_merge_patch(__rest, {patch}) ELSE __rest END"
+        query = f"SELECT * REPLACE ({changed} AS __rest) FROM ({query})"
     return query
 
 

@@ -1,0 +1,86 @@
+"""Events in batches: Dagster's own storage and ours hold the same, and the commands use ours."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+import yaml
+
+from crm_assets.commands.dagster_home import TEMPLATE, open_instance
+from crm_assets.orchestration.sqlite_storage import BatchingEventLogStorage
+
+DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-03-01")
+CHOSEN = DAYS.get_partition_keys()[3:20]
+KEYS = [dg.AssetKey("days"), dg.AssetKey("more")]
+
+
+@dg.multi_asset(
+    specs=[dg.AssetSpec(key, partitions_def=DAYS) for key in KEYS],
+    check_specs=[dg.AssetCheckSpec("fine", asset="days")],
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def both(context: dg.AssetExecutionContext) -> Any:
+    for key in KEYS:
+        context.add_asset_metadata({"rows": 3}, asset_key=key, partition_key=context.partition_keys[0])
+        yield dg.MaterializeResult(asset_key=key, metadata={"size": 7})
+    yield dg.AssetCheckResult(passed=True, asset_key="days", check_name="fine")
+
+
+def run(instance: dg.DagsterInstance) -> list[Any]:
+    """Run a range of partitions and one of them once more; return what the instance then says of them."""
+    tags = {"dagster/asset_partition_range_start": CHOSEN[0], "dagster/asset_partition_range_end": CHOSEN[-1]}
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    results = [
+        dg.materialize([both], instance=instance, tags=tags, run_config=quiet),
+        dg.materialize([both], instance=instance, partition_key=CHOSEN[0], run_config=quiet),
+    ]
+    found: list[Any] = []
+    for key in KEYS:
+        latest = instance.get_latest_materialization_event(key)
+        assert latest
+        assert latest.run_id == results[-1].run_id
+        records = instance.fetch_materializations(key, limit=100).records
+        found += [
+            sorted(instance.get_materialized_partitions(key)),
+            [
+                (one.partition_key, sorted(one.asset_materialization.metadata))
+                for one in records
+                if one.asset_materialization
+            ],
+            instance.get_status_by_partition(key, DAYS.get_partition_keys(), DAYS),
+            latest.asset_materialization.tags.keys() if latest.asset_materialization else None,
+        ]
+    for result in results:
+        kinds = [event.dagster_event_type for event in instance.all_logs(result.run_id)]
+        found.append({kind: kinds.count(kind) for kind in set(kinds)})
+    return found
+
+
+def test_both_storages_hold_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    (tmp_path / "plain").mkdir()
+    with dg.DagsterInstance.local_temp(str(tmp_path / "plain")) as instance:
+        expected = run(instance)
+    monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "5")
+    with open_instance(tmp_path / "data") as instance:
+        assert isinstance(instance.event_log_storage, BatchingEventLogStorage)
+        assert run(instance) == expected
+    with dg.DagsterInstance.local_temp(str(tmp_path / "data" / "dagster")) as instance:
+        assert sorted(instance.get_materialized_partitions(KEYS[0])) == CHOSEN
+
+
+def test_the_folder_of_other_settings_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    settings = {"storage": {"sqlite": {"base_dir": str(tmp_path / "own")}}}
+    (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    with open_instance(tmp_path / "data") as instance:
+        assert isinstance(instance.event_log_storage, BatchingEventLogStorage)
+    assert (tmp_path / "own" / "history" / "runs" / "index.db").is_file()
+
+
+def test_the_settings_of_a_new_folder_name_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = yaml.safe_load(TEMPLATE.read_text(encoding="utf-8"))
+    with dg.DagsterInstance.local_temp(str(tmp_path), overrides={"storage": settings["storage"]}) as instance:
+        assert isinstance(instance.event_log_storage, BatchingEventLogStorage)
