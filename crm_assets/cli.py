@@ -41,12 +41,24 @@ class _ErrorsAsLines(click.Group):
 @click.pass_context
 def main(context: click.Context) -> None:
     """CRM data in your warehouse, through Dagster."""
-    from crm_assets.commands.startup import quiet_libraries
+    from crm_assets.commands.startup import quiet_libraries, read_env_file
     from crm_assets.commands.workspace import Workspace
     from crm_assets.settings import Settings
 
     quiet_libraries()
+    read_env_file()
     context.obj = Workspace(Settings.from_env())
+
+
+@main.command("init")
+@click.argument("folder", default=".", type=click.Path(file_okay=False, path_type=Path))
+def init_command(folder: Path) -> None:
+    """Write the files of a new FOLDER (default: this one); files that are there already stay as they are."""
+    from crm_assets.commands.init import init
+
+    for file in init(folder):
+        click.echo(f"{'wrote' if file.new else 'kept '} {file.path}")
+    click.echo("Next: enter your accounts in connections.yaml and their secrets in .env, then run crm-assets doctor.")
 
 
 @main.command("sync")

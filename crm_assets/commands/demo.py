@@ -10,16 +10,19 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from crm_assets.commands.dagster_home import dagster_home
+from crm_assets.commands.init import CONNECTIONS
 from crm_assets.commands.sync.workers import signals_as_interrupt
 from crm_assets.commands.workspace import Workspace
 from crm_assets.declarations.connections import Connection
 from crm_assets.errors import CommandError
 from crm_assets.sandbox import sandbox_environment
+from crm_assets.settings import Settings
 
 _START_SECONDS = 120
 _STOP_SECONDS = 10
@@ -39,6 +42,7 @@ def run_demo(workspace: Workspace, *, ui: bool, port: int, rows: int) -> int:
     Raises:
         CommandError: The sandbox or the UI does not start.
     """
+    workspace = _anywhere(workspace)
     connections, warehouse = workspace.connections, workspace.warehouse
     os.environ["DAGSTER_HOME"] = str(dagster_home(warehouse.folder))
     with signals_as_interrupt(), _sandbox(rows) as url:
@@ -50,6 +54,16 @@ def run_demo(workspace: Workspace, *, ui: bool, port: int, rows: int) -> int:
         if ui:
             _serve_ui(port)
     return code
+
+
+def _anywhere(workspace: Workspace) -> Workspace:
+    """Return the workspace with absolute paths, and with the packaged connections in a folder without any."""
+    settings, default = workspace.settings, Settings().connections_file
+    file = CONNECTIONS if settings.connections_file == default and not default.exists() else settings.connections_file
+    settings = replace(settings, connections_file=file.resolve(), data_folder=settings.data_folder.resolve())
+    os.environ["CRM_ASSETS_CONNECTIONS"] = str(settings.connections_file)
+    os.environ["CRM_ASSETS_DATA"] = str(settings.data_folder)
+    return Workspace(settings)
 
 
 def _first_table(connection: Connection) -> str:
@@ -65,10 +79,12 @@ def _sandbox(rows: int) -> Iterator[str]:
 
 
 def _serve_ui(port: int) -> None:
-    command = [str(Path(sys.executable).with_name("dagster")), "dev", "-h", "127.0.0.1", "-p", str(port)]
-    if not Path("workspace.yaml").exists():
-        command += ["-m", "crm_assets.definitions"]
-    with _running(command, {"PYTHONWARNINGS": "ignore", "CRM_ASSETS_SCHEDULES": "on"}) as process:
+    own = Path("workspace.yaml")
+    location = ["-w", str(own.resolve())] if own.exists() else ["-m", "crm_assets.definitions"]
+    command = [str(Path(sys.executable).with_name("dagster")), "dev", "-h", "127.0.0.1", "-p", str(port), *location]
+    environment = {"PYTHONWARNINGS": "ignore", "CRM_ASSETS_SCHEDULES": "on"}
+    # In its own folder it finds no .env, whose secrets would take precedence over those of the sandbox.
+    with _running(command, environment, Path(os.environ["DAGSTER_HOME"])) as process:
         _wait_for(port, process, "The Dagster UI")
         click.echo(f"The Dagster UI is at http://127.0.0.1:{port} (Ctrl-C stops).")
         try:
@@ -78,9 +94,11 @@ def _serve_ui(port: int) -> None:
 
 
 @contextmanager
-def _running(command: list[str], environment: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
+def _running(
+    command: list[str], environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command in a session of its own, so that Ctrl-C reaches us first and we stop it in order."""
-    process = subprocess.Popen(command, env={**os.environ, **(environment or {})}, start_new_session=True)
+    process = subprocess.Popen(command, cwd=folder, env={**os.environ, **(environment or {})}, start_new_session=True)
     try:
         yield process
     finally:

@@ -1,9 +1,21 @@
-"""Settings of the libraries below: no telemetry, no chatter."""
+"""What happens first in every command: ``.env`` is read, and the libraries below are told to be quiet."""
 
 from __future__ import annotations
 
 import os
 import warnings
+from pathlib import Path
+
+
+def read_env_file() -> None:
+    """Take variables from ``.env`` in the working folder, as ``dagster dev`` does; the environment takes precedence."""
+    path = Path(".env")
+    if path.is_file():
+        from dotenv import dotenv_values
+
+        for name, value in dotenv_values(path).items():
+            if value is not None:
+                os.environ.setdefault(name, value)
 
 
 def quiet_libraries() -> None:

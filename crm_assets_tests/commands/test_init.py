@@ -1,0 +1,90 @@
+"""A new folder, in which all commands work as they stand."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from crm_assets.commands.init import CONNECTIONS, TEMPLATES, init
+from crm_assets.commands.startup import read_env_file
+from crm_assets.declarations.connections import load_connections
+from crm_assets.errors import CommandError
+from crm_assets.extract.secrets import secret_variable
+from crm_assets_tests.commands.conftest import ROOT, Desk
+
+FILES = ["connections.yaml", "dagster.yaml", "workspace.yaml", ".env.example", ".gitignore"]
+
+
+@pytest.mark.parametrize("name", ["connections.yaml", "workspace.yaml", "dagster.yaml"])
+def test_a_new_folder_has_what_the_checkout_has(name: str) -> None:
+    assert (ROOT / name).read_text() == (TEMPLATES / name).read_text()
+
+
+def test_files_that_are_there_stay(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_text("mine\n")
+    written = init(tmp_path)
+    assert [file.path.name for file in written] == FILES
+    assert [file.path.name for file in written if not file.new] == [".gitignore"]
+    assert (tmp_path / ".gitignore").read_text() == "mine\n"
+    assert not any(file.new for file in init(tmp_path))
+
+
+def test_the_example_names_every_secret(tmp_path: Path) -> None:
+    init(tmp_path / "new")
+    text = (tmp_path / "new" / ".env.example").read_text()
+    for connection in load_connections(CONNECTIONS):
+        for secret in connection.system.client.auth.secrets:
+            assert f"# {secret_variable(connection, secret)}=\n" in text
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CommandError, match=r"file cannot be written: (File exists|Not a directory)\."):
+        init(tmp_path / "file")
+
+
+def test_the_env_file_is_read_and_the_environment_takes_precedence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CRM_ASSETS_DATA", "from the environment")
+    monkeypatch.setenv("CRM_ASSETS_CONNECTIONS", "to be removed")
+    monkeypatch.delenv("CRM_ASSETS_CONNECTIONS")
+    (tmp_path / ".env").write_text("CRM_ASSETS_DATA=from the file\nCRM_ASSETS_CONNECTIONS='my file.yaml'\nBARE\n")
+    read_env_file()
+    assert os.environ["CRM_ASSETS_DATA"] == "from the environment"
+    assert os.environ["CRM_ASSETS_CONNECTIONS"] == "my file.yaml"
+    assert "BARE" not in os.environ
+
+
+def types(desk: Desk, command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command in a folder of its own, with nothing but PATH set."""
+    return subprocess.run(
+        command,
+        shell=True,
+        cwd=folder,
+        env={"PATH": desk.environment["PATH"], "HOME": str(folder), "COLUMNS": "120"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_commands_and_dagster_work_in_a_new_folder(desk: Desk, tmp_path: Path) -> None:
+    done = types(desk, "crm-assets init", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("wrote") == len(FILES)
+    assert "still points at the example address" in types(desk, "crm-assets doctor sales_crm", tmp_path).stdout
+    done = types(desk, "dagster definitions validate -w workspace.yaml", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_demo_runs_in_an_empty_folder(desk: Desk, tmp_path: Path) -> None:
+    done = types(desk, "crm-assets demo --no-ui --rows 5", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "32 of 32 assets materialized" in done.stdout
+    assert [path.name for path in tmp_path.iterdir() if path.name != ".local"] == ["data"]
