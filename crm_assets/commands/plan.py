@@ -207,10 +207,15 @@ def _count(requests: int, known: bool) -> str:
 
 def _total(plan: Plan) -> str:
     count = f"{_count(plan.requests, plan.known)} request{'' if plan.requests == 1 else 's'}"
+    unread = "" if plan.known else "; how many more, and how long they take, shows at the first read"
     if plan.limit is None or plan.seconds is None:
-        return f"{count}; no rate limit is known"
-    least = "" if plan.known else "at least "
-    return f"{count}; {least}{_duration(plan.seconds)} at {plan.limit.requests} a {plan.limit.per}"
+        return f"{count}; no rate limit is known{unread}"
+    rate = f"at {plan.limit.requests} a {plan.limit.per}"
+    if plan.known:
+        return f"{count}; {_duration(plan.seconds)} {rate}"
+    # A handful of requests that are all anybody knows of says nothing about the time.
+    least = f"at least {_duration(plan.seconds)} {rate}" if plan.seconds >= 1 else rate
+    return f"{count}; {least}{unread}"
 
 
 def _duration(seconds: float) -> str:

@@ -156,6 +156,20 @@ def test_totals_are_those_of_the_connection(connections: Connections, empty: War
     assert text.splitlines()[0].strip() == "visitor_analytics"
 
 
+def test_nothing_is_said_of_a_time_that_nobody_knows(connections: Connections, empty: Warehouse) -> None:
+    limited = connections["sales_crm"].model_copy(update={"rate_limit": RateLimit(requests=10, per="second")})
+    text = printed(plan([(limited, ("accounts",))], empty, today=TODAY))
+    assert "less than a second" not in text
+    assert "at least 1 request; at 10 a second; how many more, and how long they take, shows at the first read" in text
+
+
+def test_it_says_why_a_list_is_read_in_full(loaded: Installation) -> None:
+    service = loaded.connections["service_crm"]
+    assert planned(service, loaded.warehouse, "invoices")["invoices"].asks == "the whole list (nothing is loaded yet)"
+    loaded.change("UPDATE service_crm._reads SET finished_at = finished_at - INTERVAL 8 DAY")
+    assert "(the last full refresh was on " in planned(service, loaded.warehouse, "tickets")["tickets"].asks
+
+
 def test_how_it_looks(connections: Connections, empty: Warehouse, snapshot: SnapshotAssertion) -> None:
     chosen = [(connections[name], ("accounts", "leads", "visits", "events")) for name in ("leadfeeder", "sales_crm")]
     limited = [(one.model_copy(update={"rate_limit": RateLimit(requests=100)}), names) for one, names in chosen]
