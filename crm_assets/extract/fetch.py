@@ -179,7 +179,7 @@ def verify(proof: ReadReport) -> None:
     Raises:
         ReadError: The API reported another number of records than were read.
     """
-    read = proof.rows + proof.rejected
+    read = proof.rows + proof.rejected + proof.filtered
     if proof.reported_total is not None and proof.reported_total != read:
         raise ReadError(
             f"the API reports {proof.reported_total} records, but {read} different ones were read "

@@ -20,6 +20,7 @@ from crm_assets.extract.http.credentials import Credentials
 from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.http.request import Request
 from crm_assets.extract.http.tokens import TokenStores
+from crm_assets.extract.paging.body_formats import as_json
 from crm_assets.extract.paging.page import FetchPage, Page
 from crm_assets.extract.paging.response_body import open_body, unreadable, with_selector
 from crm_assets.extract.progress import SayFn, say_nothing
@@ -70,7 +71,7 @@ class PageReader:
             UnexpectedResponseError: The answer is not a page of the declared list.
         """
         try:
-            answer = await self.client.send(request, self._handler, self.traffic)
+            answer = as_json(await self.client.send(request, self._handler, self.traffic), self.endpoint.decoder)
             body = open_body(answer, self._selecting(answer.body))
             return Page(body, self.inspect(body.records, body.companions, values), answer.headers)
         except ReadError as error:

@@ -99,6 +99,8 @@ class ReadReport:
     """Records seen again, without those that an overlapping cursor repeats on purpose."""
     repeats: int = 0
     duplicate_keys: list[dict[str, Any]] = field(default_factory=list)
+    filtered: int = 0
+    """Records that the resource's filters left out."""
     rejected: int = 0
     rejects: list[dict[str, str]] = field(default_factory=list)
     """Reason and key of the first records that were rejected."""

@@ -56,6 +56,7 @@ _DETAILS = (
     "assumed",
     "doubts",
     "duplicate_keys",
+    "filtered",
     "rejects",
     "absent",
     "misfits",

@@ -10,6 +10,7 @@ from crm_assets.declarations.json_path import JsonPath
 from crm_assets.declarations.models.auth import Auth
 from crm_assets.declarations.models.base import Spec
 from crm_assets.declarations.models.paginator import Auto, PaginatorField, counter
+from crm_assets.declarations.models.records import RecordFilter, ResponseDecoder
 from crm_assets.declarations.validate import check_headers
 
 
@@ -123,6 +124,12 @@ class Endpoint(Spec):
     looking at the first answer."""
     unwrap: str | None = None
     """Key that may wrap each record (``{"appointment": {…}}``); records without it are taken as they are."""
+    outer_fields: dict[str, JsonPath] = Field(default_factory=dict)
+    """Fields of the objects around a nested list, put into each of its records: name to path in the nearest object."""
+    record_filter: tuple[RecordFilter, ...] = ()
+    """Conditions that a record has to meet, all of them, to become a row."""
+    decoder: ResponseDecoder | None = None
+    """How a body becomes JSON; without it the content type says so."""
     paginator: PaginatorField = Auto(type="auto")
     error_handler: ErrorHandler = ErrorHandler()
     response_actions: tuple[ResponseAction, ...] = ()

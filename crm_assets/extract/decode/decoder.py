@@ -24,6 +24,7 @@ from crm_assets.extract.decode.destination_limits import UNLIMITED, DestinationL
 from crm_assets.extract.decode.digits import marked as with_marks
 from crm_assets.extract.decode.fitting_sql import fitting_query
 from crm_assets.extract.decode.macros import MACROS
+from crm_assets.extract.decode.record_steps import RecordSteps
 from crm_assets.extract.decode.record_validator import RecordValidator
 from crm_assets.extract.decode.records import Records
 from crm_assets.extract.decode.request_values import page_columns, requested
@@ -108,6 +109,7 @@ class Decoder:
         self._limits = limits
         self._given = requested(resource)
         self._pages = pa.schema([(name, pa.string()) for name in page_columns(len(self._given))])
+        self._steps = RecordSteps(resource)
         self._check = RecordValidator(resource, limits)
         self._fitting = _Query(database, partial(fitting_query, resource))
         self._marked = _Query(database, partial(fitting_query, resource, marked=True))
@@ -119,9 +121,14 @@ class Decoder:
         Raises:
             msgspec.DecodeError: The array is not valid JSON.
         """
-        found = self._check(array)
+        kept = self._steps(array)
+        found = self._check(kept.array if kept else array)
         bound = tuple(None if values.get(name) is None else str(values[name]) for name in self._given)
-        return Records(array, companions, bound, found.fits, found.count, found.fingerprint, found.marked)
+        if kept is None:
+            return Records(array, companions, bound, found.fits, found.count, found.fingerprint, marked=found.marked)
+        # Paging goes by what the page had, not by what is kept of it.
+        whole = (kept.count, hash(array))
+        return Records(kept.array, companions, bound, found.fits, kept.count, whole, kept.left_out, found.marked)
 
     def decode(self, pages: list[Records]) -> tuple[pa.Table, pa.Table]:
         """Return the rows of the pages, and the rejected records with reasons and keys."""

@@ -18,5 +18,7 @@ class Records:
     """Whether all of them hold only declared fields of declared types."""
     count: int
     fingerprint: Fingerprint
+    left_out: int = 0
+    """How many records of the page the resource's filters leave out; they are in ``count``."""
     marked: bool = True
     """Whether numbers must be marked on their way through DuckDB, to keep their digits."""

@@ -15,6 +15,7 @@ from crm_assets.declarations.json_path import WILDCARD, dig, path_text
 from crm_assets.declarations.models.endpoint import Endpoint
 from crm_assets.extract.errors import UnexpectedResponseError
 from crm_assets.extract.http.client import Answer
+from crm_assets.extract.paging.nested_lists import with_outer_fields
 from crm_assets.extract.paging.paging_facts import records_path
 from crm_assets.extract.paging.signs import reports_none, reports_some
 
@@ -131,8 +132,12 @@ def _opened(answer: Answer, endpoint: Endpoint) -> ResponseBody:
 
 
 def _selected(top: _Top, endpoint: Endpoint) -> bytes | None:
+    selector = endpoint.data_selector or ()
+    if endpoint.outer_fields:
+        absent_is_empty = endpoint.absent_list == "empty"
+        return with_outer_fields(top.raw, selector, endpoint.outer_fields, absent_is_empty=absent_is_empty)
     try:
-        return top.select(endpoint.data_selector or ())
+        return top.select(selector)
     except _AbsentListError:
         if endpoint.absent_list == "empty":
             return None

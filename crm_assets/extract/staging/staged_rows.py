@@ -70,6 +70,7 @@ class StagedRows:
         self.rejected_schema = pa.schema([("reason", pa.string()), ("record", pa.string()), _READ_ID])
         self.rows = 0
         self.rejected = 0
+        self.filtered = 0
         self._first_rejects: list[dict[str, str]] = []
         self.seconds = 0.0
         self._kept: dict[str, int] = {"_misfits": 0, "_extra": 0}
@@ -87,6 +88,7 @@ class StagedRows:
             self._reject(rejected)
         self.rows += rows.num_rows
         self.rejected += rejected.num_rows
+        self.filtered += sum(page.left_out for page in pages)
         for column in self._kept:
             self._kept[column] += rows.num_rows - rows[column].null_count
         self.seconds += time.perf_counter() - started
@@ -105,6 +107,7 @@ class StagedRows:
         if self._rejects:
             self._rejects.close()
         proof.rejected, proof.rejects = self.rejected, self._first_rejects
+        proof.filtered = self.filtered
         proof.absent = self.decoder.absent.columns
         proof.misfits = self._keys("_misfits")
         proof.unknown = self._keys("_extra")

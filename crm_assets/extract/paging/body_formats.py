@@ -1,0 +1,121 @@
+"""Bodies that are not JSON, as JSON: lines, CSV, XML, and files packed with gzip."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zlib
+from dataclasses import replace
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import msgspec
+
+from crm_assets.declarations.models.records import ResponseDecoder
+from crm_assets.extract.errors import UnexpectedResponseError
+from crm_assets.extract.http.client import Answer
+
+_GZIP = b"\x1f\x8b"
+_LARGEST = 1_000_000_000
+"""Bytes that a packed body may have unpacked; beyond, it is a mistake or meant to fill the memory."""
+_LARGEST_FIELD = 2**31 - 1
+"""Characters of a CSV field; Python's own limit of 131,072 is below what CRMs keep in a note."""
+_BY_CONTENT_TYPE = {
+    "application/x-ndjson": "jsonl",
+    "application/jsonl": "jsonl",
+    "application/json-lines": "jsonl",
+    "text/csv": "csv",
+}
+"""Formats that a server names itself."""
+
+
+def as_json(answer: Answer, declared: ResponseDecoder | None) -> Answer:
+    """Return an answer with a JSON body.
+
+    Args:
+        answer: The answer as it came.
+        declared: How its body is to be read; ``None`` goes by the content type, which is JSON in most cases.
+
+    Raises:
+        UnexpectedResponseError: The body is not in that format.
+    """
+    body = _unpacked(answer.body) if answer.body.startswith(_GZIP) else answer.body
+    named = _BY_CONTENT_TYPE.get(answer.content_type.partition(";")[0].strip().lower(), "json")
+    decoder = declared or ResponseDecoder.model_validate(named)
+    if not body.strip() or decoder.type == "json":
+        return answer if body is answer.body else replace(answer, body=body, content_type="application/json")
+    try:
+        body = {"jsonl": _of_lines, "csv": _of_csv, "xml": _of_xml}[decoder.type](body, decoder)
+    except (UnicodeDecodeError, csv.Error, ET.ParseError, _FormatError) as error:
+        raise UnexpectedResponseError(
+            f"the answer is not valid {decoder.type.upper()} ({error}); it may be cut short. "
+            f"Nothing of this list was loaded",
+            status=answer.status,
+        ) from error
+    return replace(answer, body=body, content_type="application/json")
+
+
+class _FormatError(Exception):
+    """A body breaks a rule of its format that its parser does not know."""
+
+
+def _unpacked(body: bytes) -> bytes:
+    unpacking = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        result = unpacking.decompress(body, _LARGEST)
+    except zlib.error as error:
+        raise UnexpectedResponseError(f"the answer is a damaged gzip file ({error})", status=200) from error
+    if not unpacking.eof:
+        what = "larger than 1 GB" if unpacking.unconsumed_tail else "cut short"
+        raise UnexpectedResponseError(f"the answer is a gzip file that is {what}", status=200)
+    return result
+
+
+def _of_lines(body: bytes, decoder: ResponseDecoder) -> bytes:
+    text = body.decode(decoder.encoding).removeprefix("\ufeff")
+    # Only a line feed ends a line: str.splitlines() would also split at separators that texts may contain.
+    return ("[" + ",".join(line for line in text.split("\n") if line.strip()) + "]").encode()
+
+
+def _of_csv(body: bytes, decoder: ResponseDecoder) -> bytes:
+    csv.field_size_limit(_LARGEST_FIELD)
+    text = body.decode(decoder.encoding).removeprefix("\ufeff")
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=decoder.delimiter, strict=True)
+    names = next(rows)
+    if len(set(names)) < len(names):
+        raise _FormatError(f"two columns have one name: {', '.join(names)}")
+    records = []
+    for row in filter(None, rows):
+        if len(row) != len(names):
+            raise _FormatError(f"line {rows.line_num} has {len(row)} fields, and the first one has {len(names)}")
+        records.append({name: value or None for name, value in zip(names, row, strict=True)})
+    return msgspec.json.encode(records)
+
+
+def _of_xml(body: bytes, _: ResponseDecoder) -> bytes:
+    if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
+        raise _FormatError("it defines entities, which may stand for any amount of text")
+    root = ET.fromstring(body)  # noqa: S314  # entities are refused above, and expat limits their growth
+    return msgspec.json.encode({_name(root.tag): _element(root)})
+
+
+def _element(element: ET.Element) -> Any:
+    """Return an element: its text, or an object of attributes, members and text; a repeated member is a list."""
+    found: dict[str, Any] = {f"@{_name(name)}": value for name, value in element.attrib.items()}
+    for child in element:
+        name, value = _name(child.tag), _element(child)
+        if name not in found:
+            found[name] = value
+        elif isinstance(found[name], list):
+            found[name].append(value)
+        else:
+            found[name] = [found[name], value]
+    text = (element.text or "").strip()
+    if not found:
+        return text or None
+    return {**found, "#text": text} if text else found
+
+
+def _name(tag: str) -> str:
+    """Return a name without its namespace."""
+    return tag.rpartition("}")[2]
