@@ -57,7 +57,7 @@ def test_a_check_tells_its_sentence_its_numbers_and_its_run(read: Installation, 
     prospects = by_name(reported(read))["sales_engagement.prospects"]
     checks = {check.name: check for check in prospects.checks}
     rows = len(sandbox.rows("sales_engagement", "prospects"))
-    assert "is no valid JSON" in checks["completeness"].sentence
+    assert "is not valid JSON" in checks["completeness"].sentence
     assert checks["schema"].numbers is not None
     assert checks["schema"].numbers["rows_with_unknown_fields"] == rows
     assert (prospects.rows, prospects.loaded) == (rows, rows)
