@@ -22,8 +22,9 @@ from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.http.tokens import TokenStores
 from crm_assets.extract.page_reader import OpenConnection, open_connection
 from crm_assets.extract.paging.list_memory import ListFacts, PagingMemory
+from crm_assets.extract.progress import ProgressCallback
 from crm_assets.extract.read_report import ReadReport, ReadTask
-from crm_assets.extract.resource_reader import ProgressCallback, Reader
+from crm_assets.extract.resource_reader import Reader
 from crm_assets.extract.signals import run_stoppable
 from crm_assets.extract.staging.decode_queue import DecodingThread
 from crm_assets.extract.staging.staged_rows import StagedRows

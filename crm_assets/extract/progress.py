@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-if TYPE_CHECKING:
-    from crm_assets.extract.resource_reader import ProgressCallback
-
+ProgressCallback: TypeAlias = Callable[[str, int, int], None]
+"""Takes a resource's name and its pages and rows so far."""
 SayFn: TypeAlias = Callable[[str, str], None]
 """Takes the kind of a wait (``rate``, ``pace``, ``lock``, ``retry``) and a sentence that says what is waited for."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -22,14 +22,13 @@ from crm_assets.extract.page_reader import PageReader
 from crm_assets.extract.paging.list_memory import ListMemory
 from crm_assets.extract.paging.page import PagingState
 from crm_assets.extract.paging.paginate import walk
+from crm_assets.extract.progress import ProgressCallback
 from crm_assets.extract.read_report import ReadReport, ReadTask
 from crm_assets.extract.staging.decode_queue import Batches, DecodingThread, UndecodableError
 from crm_assets.extract.staging.staged_rows import ALL_ROWS, RowFilter, StagedRows
 
 _DOUBTS = 20
 """Doubts of a resource that are kept; it may have thousands of lists, which are all alike."""
-ProgressCallback = Callable[[str, int, int], None]
-"""Told a resource's name and its pages and rows so far."""
 _GONE = (404, 410)
 """Statuses that say of a parent known from earlier reads alone that the source has deleted it."""
 

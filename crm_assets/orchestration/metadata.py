@@ -87,7 +87,7 @@ def read_metadata(session: WarehouseSession, reading: ReadResult, done: Committe
     resource, proof = reading.task.resource, reading.proof
     return {
         "dagster/row_count": done.table_rows,
-        "dagster/table_name": f"{session.warehouse.catalog}.{session.dataset}.{resource.name}",
+        "dagster/table_name": f"{session.catalog}.{session.dataset}.{resource.name}",
         "dagster/column_schema": _found_columns(session, resource),
         "rows_loaded": proof.rows,
         "rows_new": done.changes.new,

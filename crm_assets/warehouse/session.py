@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from dlt.common.destination.capabilities import DataTypeMapper
     from dlt.destinations.sql_client import SqlClientBase
 
-    from crm_assets.warehouse.warehouse import Warehouse
-
 Statement = tuple[str, tuple[Any, ...]]
 """SQL, with ``%s`` for each parameter, and the parameters."""
 
@@ -25,7 +23,10 @@ Statement = tuple[str, tuple[Any, ...]]
 class WarehouseSession:
     """An open warehouse, one schema of it, with nobody else writing."""
 
-    warehouse: Warehouse
+    catalog: str
+    """Database part of a fully qualified table name."""
+    destination: str
+    """Name of the dlt destination."""
     open_pipeline: Callable[[str], Pipeline]
     """Makes a dlt pipeline, in a folder of its own, that loads into the schema of this name."""
     client: SqlClientBase[Any]

@@ -77,7 +77,7 @@ def _rows(rows: Iterator[Any], name: str, columns: dict[str, dict[str, Any]]) ->
 def _format(session: WarehouseSession) -> str | None:
     formats = session.client.capabilities.supported_loader_file_formats or []
     # dlt takes Parquet to PostgreSQL only through a driver of its own; its CSV goes by COPY
-    wanted = ["csv", "parquet"] if session.warehouse.destination == "postgres" else ["parquet", "jsonl"]
+    wanted = ["csv", "parquet"] if session.destination == "postgres" else ["parquet", "jsonl"]
     return next((one for one in wanted if one in formats), None)
 
 
@@ -85,7 +85,7 @@ def _remove_abandoned(session: WarehouseSession) -> None:
     session.write(
         f"CREATE TABLE IF NOT EXISTS {session.table(_RECORD)} (name VARCHAR, made_at TIMESTAMP WITH TIME ZONE)"
     )
-    age = timedelta() if session.warehouse.destination == "postgres" else _ABANDONED
+    age = timedelta() if session.destination == "postgres" else _ABANDONED
     before = datetime.now(timezone.utc) - age
     for (name,) in session.query(f"SELECT name FROM {session.table(_RECORD)} WHERE made_at < %s", before):
         with suppress(DltException):

@@ -121,7 +121,7 @@ class Warehouse:
             with open_pipeline(dataset).sql_client() as client:
                 if self.destination == "postgres":
                     self._wait(lambda: _take_advisory_lock(client, dataset), f"schema {dataset}", say)
-                yield WarehouseSession(self, open_pipeline, client, dataset)
+                yield WarehouseSession(self.catalog, self.destination, open_pipeline, client, dataset)
 
     @contextmanager
     def _turn(self, dataset: str, say: LogFn) -> Iterator[None]:
