@@ -102,7 +102,7 @@ def sync_command(
 @click.option("--rows", default=120, show_default=True, help="Typical number of rows of a list.")
 @click.pass_obj
 def demo_command(workspace: Workspace, ui: bool, port: int, rows: int) -> None:
-    """Show everything: sandbox up, all assets materialized and checked, then the Dagster UI."""
+    """Start a sandbox, materialize and check all assets against it, then serve the Dagster UI."""
     from crm_assets.commands.demo import run_demo
 
     sys.exit(run_demo(workspace, ui=ui, port=port, rows=rows))
@@ -111,9 +111,14 @@ def demo_command(workspace: Workspace, ui: bool, port: int, rows: int) -> None:
 @main.command("sandbox")
 @click.option("--port", default=8765, show_default=True, help="Port on 127.0.0.1.")
 @click.option("--rows", default=120, show_default=True, help="Typical number of rows of a list.")
-@click.option("--seed", default=7, show_default=True, help="Another seed makes other people and companies.")
-@click.option("--days-later", default=0, show_default=True, help="State of the data: some changed, came and went.")
-@click.option("--print-env", is_flag=True, help="Only print what to set so that the connections use it.")
+@click.option("--seed", default=7, show_default=True, help="Seed of the generated data.")
+@click.option(
+    "--days-later",
+    default=0,
+    show_default=True,
+    help="Data as of so many days later.",
+)
+@click.option("--print-env", is_flag=True, help="Print the variables that point the connections at it, and exit.")
 @click.pass_obj
 def sandbox_command(workspace: Workspace, port: int, rows: int, seed: int, days_later: int, print_env: bool) -> None:
     """Serve a local API for every configured connection, with test data."""
@@ -132,7 +137,7 @@ def sandbox_command(workspace: Workspace, port: int, rows: int, seed: int, days_
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--name", help="Name of the system (default: the file's).")
 def import_command(file: Path, name: str | None) -> None:
-    """Turn a dlt REST API configuration (a document or its Python) into a declaration, and list every repair."""
+    """Convert a dlt REST API configuration (a document or its Python) into a declaration, and list every repair."""
     from crm_assets.declarations.importers import import_config
 
     imported = import_config(file.read_text(encoding="utf-8"), name or file.stem.lower().replace("-", "_"))
@@ -171,7 +176,7 @@ def export_dbt_command(workspace: Workspace, connections: tuple[str, ...], datab
 @click.argument("connections", nargs=-1)
 @click.pass_obj
 def doctor_command(workspace: Workspace, connections: tuple[str, ...]) -> None:
-    """Ask every list of CONNECTIONS (default: all) for its first pages, and say in words what is wrong."""
+    """Test CONNECTIONS (default: all): request the first pages of every list, and explain what is wrong."""
     from crm_assets.commands.doctor import examine
     from crm_assets.commands.doctor_view import render
 
@@ -183,8 +188,8 @@ def doctor_command(workspace: Workspace, connections: tuple[str, ...]) -> None:
 
 @main.command("preview")
 @click.argument("resource", metavar="CONNECTION.RESOURCE")
-@click.option("--rows", default=5, show_default=True, help="Greatest number of rows.")
-@click.option("--from", "first", type=_DATE, help="First day, of a list that is read by date.")
+@click.option("--rows", default=5, show_default=True, help="Maximum number of rows.")
+@click.option("--from", "first", type=_DATE, help="First day, for a list that is read by date.")
 @click.option("--to", "last", type=_DATE, help="Last day (default: today).")
 @click.option("--show-pii", is_flag=True, help="Show personal data.")
 @click.pass_obj
@@ -192,7 +197,8 @@ def preview_command(
     workspace: Workspace, resource: str, rows: int, first: datetime | None, last: datetime | None, show_pii: bool
 ) -> None:
     """Show sample rows of a list; nothing is loaded, personal data is masked."""
-    from crm_assets.commands.preview import preview, render
+    from crm_assets.commands.preview import preview
+    from crm_assets.commands.preview_view import render
 
     connection, _, name = resource.partition(".")
     shown = preview(
@@ -215,11 +221,11 @@ def preview_command(
 def plan_command(
     workspace: Workspace, selection: str | None, first: datetime | None, last: datetime | None, full: bool
 ) -> None:
-    """Say what a sync would request, and how long that takes at the vendor's rate. Nothing is requested."""
+    """Show what a sync would request, and how long that takes at the vendor's rate. Nothing is requested."""
     from crm_assets.commands.plan import plan, render
-    from crm_assets.commands.sync.run_requests import SyncRequest, chosen
+    from crm_assets.commands.sync.run_requests import SyncRequest, select_assets
 
-    keys = chosen(workspace.definitions, SyncRequest(selection))
+    keys = select_assets(workspace.definitions, SyncRequest(selection))
     wanted = [(workspace.connection(name), {key.path[-1] for key in own}) for name, own in keys.items()]
     _print(render(plan(wanted, workspace.warehouse, days=_days(first, last), full=full)))
 
@@ -254,7 +260,7 @@ def report_command(workspace: Workspace, form: Format, output: TextIO) -> None:
 
 @main.command("docs")
 def docs_command() -> None:
-    """Write docs/systems anew from the declarations."""
+    """Regenerate docs/systems from the declarations."""
     from crm_assets.commands.reference_docs.pages import write
 
     for path in write(Path.cwd()):

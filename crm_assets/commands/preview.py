@@ -9,10 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
 from crm_assets.date_range import DateRange
 from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.errors import unknown
@@ -27,8 +23,6 @@ ROWS = 3
 _DAYS = 7
 _LISTS = 10
 """Lists to look into, one after the other, until one has rows."""
-_LEAST_CELL, _TYPE, _GAP = 8, 14, 2
-"""Widths in characters: of a value at least, of the type and its gaps, of the gap between rows."""
 MASK = "•••"
 
 
@@ -142,38 +136,5 @@ def _notes(
     if any(MASK in row.values() for row in shown):
         notes.append(f"{MASK} stands for personal data; --show-pii shows it.")
     if sample.rejected:
-        notes.append(f"Of this page {len(sample.rejected)} cannot be loaded: {sample.rejected[0]}.")
+        notes.append(f"{len(sample.rejected)} of this page's records cannot be loaded: {sample.rejected[0]}.")
     return notes
-
-
-def render(preview: Preview, width: int) -> RenderableType:
-    """Return the rows side by side, a line per column, since records have many columns and a terminal has few.
-
-    Args:
-        preview: What to show.
-        width: Characters of the terminal.
-    """
-    names = _names(preview)
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    cell = _cell(width - max(map(len, names)) - _TYPE, len(preview.rows))
-    for heading in ("column", "type", *(f"row {number}" for number in range(1, len(preview.rows) + 1))):
-        table.add_column(heading, no_wrap=True)
-    for name in names:
-        column = preview.resource.columns.get(name)
-        kind = Text(column.type.value if column else "", "dim")
-        table.add_row(Text(name), kind, *(Text(_cut(row.get(name, ""), cell)) for row in preview.rows))
-    title = Text(f"{preview.connection}.{preview.resource.name}", "bold")
-    return Group(title, *([table] if preview.rows else []), *(Text(note, "dim") for note in preview.notes))
-
-
-def _cell(width: int, rows: int) -> int:
-    """Return the width of a value, so that all rows fit."""
-    return max(width // max(rows, 1) - _GAP, _LEAST_CELL)
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
-
-
-def _names(preview: Preview) -> list[str]:
-    return [*preview.resource.columns, *(n for n in ("_extra", "_misfits") if any(n in row for row in preview.rows))]

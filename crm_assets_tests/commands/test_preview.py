@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from crm_assets.cli import main
-from crm_assets.commands.preview import MASK, Preview, preview, render
+from crm_assets.commands.preview import MASK, Preview, preview
+from crm_assets.commands.preview_view import render
 from crm_assets.date_range import DateRange
 from crm_assets.declarations.connections import Connection
 from crm_assets.errors import CommandError
@@ -113,7 +114,7 @@ def test_without_parents_there_is_nothing_to_ask(show: Show, sandbox: FaultySand
 
 def test_records_that_cannot_be_loaded_are_told(show: Show, sandbox: FaultySandbox) -> None:
     sandbox.faults.push(Fault("null_id"))
-    assert "Of this page 1 cannot be loaded: the primary key" in show("nutshell.contacts").notes[-1]
+    assert "1 of this page's records cannot be loaded: the primary key" in show("nutshell.contacts").notes[-1]
 
 
 def test_what_is_wrong_is_one_sentence(

@@ -67,12 +67,12 @@ class Bars(Listener):
             self._said[connection] = time.monotonic()
             self._console.print(f"{connection}: {text}", highlight=False, soft_wrap=True, markup=False)
 
-    def done(self, outcome: AssetResult) -> None:
+    def done(self, result: AssetResult) -> None:
         """Show that one asset is done."""
-        self._progress.update(self._task(outcome.connection), total=1, completed=1)
+        self._progress.update(self._task(result.connection), total=1, completed=1)
         if not self._console.is_terminal:
-            state = f"{_rows(outcome.loaded or 0)} loaded" if outcome.materialized else "FAILED"
-            self._console.print(f"{outcome.connection}.{outcome.resource}: {state}", highlight=False, soft_wrap=True)
+            state = f"{_rows(result.loaded or 0)} loaded" if result.materialized else "FAILED"
+            self._console.print(f"{result.connection}.{result.resource}: {state}", highlight=False, soft_wrap=True)
 
     def _task(self, connection: str) -> TaskID:
         if connection not in self._tasks:
@@ -80,31 +80,31 @@ class Bars(Listener):
         return self._tasks[connection]
 
 
-def render(outcomes: Sequence[AssetResult], seconds: float, console: Console) -> None:
+def render(results: Sequence[AssetResult], seconds: float, console: Console) -> None:
     """Print the summary: a row per asset, then what went wrong, then the totals."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("asset", overflow="fold")
     for heading in ("rows", "loaded", "deleted", "requests"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("checks")
-    for outcome in outcomes:
-        table.add_row(f"{outcome.connection}.{outcome.resource}", *_counts(outcome), _marks(outcome))
+    for result in results:
+        table.add_row(f"{result.connection}.{result.resource}", *_counts(result), _marks(result))
     console.print(table)
-    for outcome in outcomes:
-        for sentence in outcome.sentences:
-            console.print(f"{outcome.connection}.{outcome.resource}: {sentence}", highlight=False, markup=False)
-    console.print(totals(outcomes, seconds), highlight=False)
+    for result in results:
+        for sentence in result.sentences:
+            console.print(f"{result.connection}.{result.resource}: {sentence}", highlight=False, markup=False)
+    console.print(totals(results, seconds), highlight=False)
 
 
-def totals(outcomes: Sequence[AssetResult], seconds: float) -> str:
+def totals(results: Sequence[AssetResult], seconds: float) -> str:
     """Return the summary's last line."""
-    states = [state for outcome in outcomes for state in outcome.checks.values()]
-    materialized = sum(outcome.materialized for outcome in outcomes)
+    states = [state for result in results for state in result.checks.values()]
+    materialized = sum(result.materialized for result in results)
     passed = sum(state == "passed" for state in states)
-    loaded = sum(outcome.loaded or 0 for outcome in outcomes)
-    deleted = sum(int(outcome.numbers.get("rows_deleted", 0)) for outcome in outcomes)
+    loaded = sum(result.loaded or 0 for result in results)
+    deleted = sum(int(result.numbers.get("rows_deleted", 0)) for result in results)
     return (
-        f"{materialized} of {len(outcomes)} assets materialized, {passed} of {len(states)} checks passed, "
+        f"{materialized} of {len(results)} assets materialized, {passed} of {len(states)} checks passed, "
         f"{_rows(loaded)} loaded{f', {deleted:,} marked as deleted' if deleted else ''} in {seconds:.1f} s"
     )
 
@@ -113,39 +113,39 @@ def _rows(count: int) -> str:
     return f"{count:,} row{'' if count == 1 else 's'}"
 
 
-def as_json(outcomes: Sequence[AssetResult], seconds: float) -> dict[str, object]:
+def as_json(results: Sequence[AssetResult], seconds: float) -> dict[str, object]:
     """Return the summary as plain data; ``stages`` are seconds, the longest of what ran side by side."""
     stages = {
-        "fetch": max((one.numbers.get("seconds_fetch", 0.0) for one in outcomes), default=0.0),
-        "load": max((one.numbers.get("seconds_load", 0.0) for one in outcomes), default=0.0),
-        "checks": max((one.numbers.get("seconds_checks", 0.0) for one in outcomes), default=0.0),
+        "fetch": max((result.numbers.get("seconds_fetch", 0.0) for result in results), default=0.0),
+        "load": max((result.numbers.get("seconds_load", 0.0) for result in results), default=0.0),
+        "checks": max((result.numbers.get("seconds_checks", 0.0) for result in results), default=0.0),
     }
     assets = [
         {
-            "connection": one.connection,
-            "resource": one.resource,
-            "materialized": one.materialized,
-            "rows": one.rows,
-            "loaded": one.loaded,
-            "requests": one.requests,
-            **{name: int(one.numbers.get(key, 0)) for name, key in _COUNTS.items()},
-            "checks": one.checks,
-            "sentences": one.sentences,
+            "connection": result.connection,
+            "resource": result.resource,
+            "materialized": result.materialized,
+            "rows": result.rows,
+            "loaded": result.loaded,
+            "requests": result.requests,
+            **{name: int(result.numbers.get(key, 0)) for name, key in _COUNTS.items()},
+            "checks": result.checks,
+            "sentences": result.sentences,
         }
-        for one in outcomes
+        for result in results
     ]
     return {"seconds": round(seconds, 3), "stages": stages, "assets": assets}
 
 
-def _marks(outcome: AssetResult) -> str:
+def _marks(result: AssetResult) -> str:
     """Return how many checks passed, and the names of those that did not."""
-    passed = sum(state == "passed" for state in outcome.checks.values())
-    others = [f"{_MARKS[state]} {name}" for name, state in outcome.checks.items() if state != "passed"]
+    passed = sum(state == "passed" for state in result.checks.values())
+    others = [f"{_MARKS[state]} {name}" for name, state in result.checks.items() if state != "passed"]
     return " ".join([f"{passed} {_MARKS['passed']}" if passed else "", *others]).strip()
 
 
-def _counts(outcome: AssetResult) -> tuple[str, str, str, str]:
-    if not outcome.materialized:
+def _counts(result: AssetResult) -> tuple[str, str, str, str]:
+    if not result.materialized:
         return "[red]failed[/]", "", "", ""
-    deleted = int(outcome.numbers.get("rows_deleted", 0))
-    return f"{outcome.rows:,}", f"{outcome.loaded:,}", f"{deleted:,}" if deleted else "", f"{outcome.requests:,}"
+    deleted = int(result.numbers.get("rows_deleted", 0))
+    return f"{result.rows:,}", f"{result.loaded:,}", f"{deleted:,}" if deleted else "", f"{result.requests:,}"

@@ -32,55 +32,55 @@ class AssetResult:
         return self.materialized and "failed" not in self.checks.values()
 
 
-def outcomes_of(result: dg.ExecuteInProcessResult, connection: str, assets: Sequence[dg.AssetKey]) -> list[AssetResult]:
-    """Return one outcome per asset of a run."""
-    outcomes = {key: AssetResult(connection, key.path[-1]) for key in assets}
-    for event in result.get_asset_materialization_events():
-        if event.asset_key in outcomes:
-            _take_materialization(outcomes[event.asset_key], event.step_materialization_data.materialization.metadata)
-    for check in result.get_asset_check_evaluations():
-        if check.asset_key in outcomes:
-            _take_check(outcomes[check.asset_key], check)
-    if not result.success:
-        _take_failure(list(outcomes.values()), result)
-    return list(outcomes.values())
+def results_of(run: dg.ExecuteInProcessResult, connection: str, assets: Sequence[dg.AssetKey]) -> list[AssetResult]:
+    """Return one result per asset of a run."""
+    results = {key: AssetResult(connection, key.path[-1]) for key in assets}
+    for event in run.get_asset_materialization_events():
+        if event.asset_key in results:
+            _take_materialization(results[event.asset_key], event.step_materialization_data.materialization.metadata)
+    for check in run.get_asset_check_evaluations():
+        if check.asset_key in results:
+            _take_check(results[check.asset_key], check)
+    if not run.success:
+        _take_failure(list(results.values()), run)
+    return list(results.values())
 
 
-def interrupted(result: dg.ExecuteInProcessResult) -> bool:
+def interrupted(run: dg.ExecuteInProcessResult) -> bool:
     """Return whether a run was stopped; Dagster takes Ctrl-C for itself and goes on as if nobody had stopped it."""
-    errors = (getattr(event.event_specific_data, "error", None) for event in result.all_events)
+    errors = (getattr(event.event_specific_data, "error", None) for event in run.all_events)
     return any(error and error.cls_name == dg.DagsterExecutionInterruptedError.__name__ for error in errors)
 
 
-def _take_materialization(outcome: AssetResult, metadata: Mapping[str, Any]) -> None:
+def _take_materialization(result: AssetResult, metadata: Mapping[str, Any]) -> None:
     numbers = {name: value.value for name, value in metadata.items() if isinstance(value.value, (int, float))}
-    outcome.materialized = True
-    outcome.rows, outcome.loaded = int(numbers["dagster/row_count"]), int(numbers["rows_loaded"])
-    outcome.requests = int(numbers.get("requests", 0))
-    outcome.numbers = numbers
+    result.materialized = True
+    result.rows, result.loaded = int(numbers["dagster/row_count"]), int(numbers["rows_loaded"])
+    result.requests = int(numbers.get("requests", 0))
+    result.numbers = numbers
 
 
-def _take_check(outcome: AssetResult, check: Any) -> None:
+def _take_check(result: AssetResult, check: Any) -> None:
     severe = check.severity == dg.AssetCheckSeverity.ERROR
-    outcome.checks[check.check_name] = "passed" if check.passed else "failed" if severe else "warned"
+    result.checks[check.check_name] = "passed" if check.passed else "failed" if severe else "warned"
     if not check.passed:
-        outcome.sentences.append(f"{check.check_name}: {check.description}")
+        result.sentences.append(f"{check.check_name}: {check.description}")
 
 
-def _take_failure(outcomes: list[AssetResult], result: dg.ExecuteInProcessResult) -> None:
+def _take_failure(results: list[AssetResult], run: dg.ExecuteInProcessResult) -> None:
     """Give what was not loaded its one reason, in place of what its checks say of a table that is as it was."""
-    for event in result.all_events:
+    for event in run.all_events:
         if event.is_step_failure:
-            for outcome in outcomes:
-                if not outcome.materialized:
-                    outcome.sentences = [_reason(outcome, event.step_failure_data, result.run_id)]
+            for result in results:
+                if not result.materialized:
+                    result.sentences = [_reason(result, event.step_failure_data, run.run_id)]
 
 
-def _reason(outcome: AssetResult, data: Any, run_id: str) -> str:
+def _reason(result: AssetResult, data: Any, run_id: str) -> str:
     if data.user_failure_data is None:
         error = (data.error.cause or data.error) if data.error else None
         text = " ".join(error.message.split()) if error else "the step failed"
         return f"{text} (a bug; its traceback is in the log of run {run_id})"
-    own = data.user_failure_data.metadata.get(outcome.resource)
+    own = data.user_failure_data.metadata.get(result.resource)
     text = str(own.value) if own else data.user_failure_data.description or "the run failed"
-    return text.removeprefix(f"{outcome.connection}.{outcome.resource}: ")
+    return text.removeprefix(f"{result.connection}.{result.resource}: ")

@@ -28,7 +28,7 @@ class SyncRequest:
     Args:
         selection: Dagster's asset-selection syntax; everything when left out.
         days: The windows to read; what is due when left out.
-        full: Cursors full refresh.
+        full: Read whole lists where only changes would be read.
     """
 
     selection: str | None = None
@@ -45,7 +45,7 @@ class PlannedRun:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-def chosen(definitions: dg.Definitions, order: SyncRequest) -> dict[str, list[dg.AssetKey]]:
+def select_assets(definitions: dg.Definitions, request: SyncRequest) -> dict[str, list[dg.AssetKey]]:
     """Return the selected assets by connection.
 
     Raises:
@@ -53,29 +53,31 @@ def chosen(definitions: dg.Definitions, order: SyncRequest) -> dict[str, list[dg
     """
     graph = definitions.get_repository_def().asset_graph
     keys = graph.materializable_asset_keys
-    if order.selection:
+    if request.selection:
         try:
-            keys &= dg.AssetSelection.from_string(order.selection).resolve(graph)
+            keys &= dg.AssetSelection.from_string(request.selection).resolve(graph)
         except dg.DagsterError as error:
-            raise CommandError(f"{order.selection!r} is not a valid asset selection: {error}") from error
+            raise CommandError(f"{request.selection!r} is not a valid asset selection: {error}") from error
     if not keys:
-        raise CommandError(f"Nothing is selected by {order.selection!r}; `dagster asset list` shows what there is.")
+        raise CommandError(f"Nothing is selected by {request.selection!r}; `dagster asset list` shows what there is.")
     by_connection: dict[str, list[dg.AssetKey]] = {}
     for key in sorted(keys):
         by_connection.setdefault(graph.get(key).group_name or "", []).append(key)
     return by_connection
 
 
-def units(workspace: Workspace, connection: str, keys: Sequence[dg.AssetKey], order: SyncRequest) -> list[PlannedRun]:
+def plan_runs(
+    workspace: Workspace, connection: str, keys: Sequence[dg.AssetKey], request: SyncRequest
+) -> list[PlannedRun]:
     """Return the runs that read these assets of a connection: one without partitions, one for each kind of them."""
     graph = workspace.definitions.get_repository_def().asset_graph
     groups: dict[Any, list[dg.AssetKey]] = {}
     for key in keys:
         groups.setdefault(graph.get(key).partitions_def, []).append(key)
-    tags = {FULL_TAG: "true"} if order.full else {}
+    tags = {FULL_TAG: "true"} if request.full else {}
     due = partial(_due, workspace.connection(connection), workspace.warehouse)
     return [
-        PlannedRun(connection, tuple(group), {**tags, **_range_tags(partitions, order.days or due(group))})
+        PlannedRun(connection, tuple(group), {**tags, **_range_tags(partitions, request.days or due(group))})
         for partitions, group in groups.items()
     ]
 

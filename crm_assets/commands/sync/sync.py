@@ -4,86 +4,90 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from crm_assets.commands.dagster_home import open_instance
 from crm_assets.commands.sync.orphaned_runs import mark_orphaned, run_lock
-from crm_assets.commands.sync.results import AssetResult, interrupted, outcomes_of
-from crm_assets.commands.sync.run_requests import PlannedRun, SyncRequest, chosen, units
+from crm_assets.commands.sync.results import AssetResult, interrupted, results_of
+from crm_assets.commands.sync.run_requests import PlannedRun, SyncRequest, plan_runs, select_assets
 from crm_assets.commands.sync.workers import SendMessage, WorkerExit, run_workers, signals_as_interrupt
 from crm_assets.commands.workspace import Workspace
 from crm_assets.errors import CrmAssetsError
 from crm_assets.extract import progress
 from crm_assets.orchestration.keys import CONNECTION_TAG
 
+if TYPE_CHECKING:
+    from crm_assets.extract.progress import ProgressCallback
+
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-def run(workspace: Workspace, order: SyncRequest, listener: Listener) -> list[AssetResult]:
-    """Do what is asked for, connections side by side, and return one outcome per asset.
+def run(workspace: Workspace, request: SyncRequest, listener: Listener) -> list[AssetResult]:
+    """Materialize what is requested, connections side by side, and return one result per asset.
 
     Raises:
         CommandError: The selection is empty or cannot be parsed.
         KeyboardInterrupt: It was stopped, by Ctrl-C or SIGTERM; no process is left.
     """
-    by_connection = chosen(workspace.definitions, order)
+    by_connection = select_assets(workspace.definitions, request)
     try:
         with signals_as_interrupt():
             if len(by_connection) > 1:
-                return list(_side_by_side(workspace, by_connection, order, listener))
-            return list(_alone(workspace, by_connection, order, listener))
+                return list(_side_by_side(workspace, by_connection, request, listener))
+            return list(_alone(workspace, by_connection, request, listener))
     except BaseException:
-        _tidy(workspace)
+        with suppress(Exception):  # what went wrong first is what is to be seen
+            _tidy(workspace)
         raise
 
 
 def _alone(
-    workspace: Workspace, by_connection: Mapping[str, list[dg.AssetKey]], order: SyncRequest, listener: Listener
+    workspace: Workspace, by_connection: Mapping[str, list[dg.AssetKey]], request: SyncRequest, listener: Listener
 ) -> Iterator[AssetResult]:
     progress.listen(listener.watch, listener.waiting)
     for name, keys in by_connection.items():
-        for outcome in _work(workspace, name, keys, order):
-            listener.done(outcome)
-            yield outcome
+        for result in _work(workspace, name, keys, request):
+            listener.done(result)
+            yield result
 
 
 def _tidy(workspace: Workspace) -> None:
-    """Clear up after workers that were killed."""
+    """Remove what killed workers left behind, and mark their runs as failed."""
     workspace.warehouse.remove_stale_folders()
     with open_instance(workspace.warehouse.folder) as instance:
         mark_orphaned(instance)
 
 
 class Listener:
-    """Told how far the reads are; the base says nothing."""
+    """Receives the progress of a sync; this base discards it."""
 
-    def watch(self, connection: str) -> Any:
-        """Return whom a connection's reads tell: resource, pages, rows."""
+    def watch(self, connection: str) -> ProgressCallback:
+        """Return the callback for a connection's reads."""
         return lambda resource, pages, rows: self.read(connection, resource, pages, rows)
 
     def read(self, connection: str, resource: str, pages: int, rows: int) -> None:
-        """Take how far one resource's read is."""
+        """Receive the pages and rows of one resource so far."""
 
     def waiting(self, connection: str, text: str) -> None:
-        """Take what a connection's reads wait for."""
+        """Receive what a connection's reads wait for."""
 
-    def done(self, outcome: AssetResult) -> None:
-        """Take the outcome of one asset."""
+    def done(self, result: AssetResult) -> None:
+        """Receive the result of one asset."""
 
 
 def _side_by_side(
     workspace: Workspace,
     by_connection: Mapping[str, list[dg.AssetKey]],
-    order: SyncRequest,
+    request: SyncRequest,
     listener: Listener,
 ) -> Iterator[AssetResult]:
     _prepare(workspace)
-    jobs = {name: partial(_job, workspace, name, keys, order) for name, keys in by_connection.items()}
+    jobs = {name: partial(_job, workspace, name, keys, request) for name, keys in by_connection.items()}
     missing = dict(by_connection)
     with closing(run_workers(jobs)) as messages:
         for name, message in messages:
@@ -94,9 +98,9 @@ def _side_by_side(
                 _tidy(workspace)
             if isinstance(message, list):
                 missing.pop(name, None)
-                for outcome in message:
-                    listener.done(outcome)
-                    yield outcome
+                for result in message:
+                    listener.done(result)
+                    yield result
             else:
                 tell = listener.waiting if len(message) == 2 else listener.read
                 tell(*message)
@@ -109,23 +113,23 @@ def _prepare(workspace: Workspace) -> None:
     gc.collect()  # a forked worker would keep the instance's closed connections open
 
 
-def _job(workspace: Workspace, name: str, keys: list[dg.AssetKey], order: SyncRequest, send: SendMessage) -> None:
-    def watch_of(connection: str) -> Any:
+def _job(workspace: Workspace, name: str, keys: list[dg.AssetKey], request: SyncRequest, send: SendMessage) -> None:
+    def watch_of(connection: str) -> ProgressCallback:
         return lambda resource, pages, rows: send((connection, resource, pages, rows))
 
     progress.listen(watch_of, lambda connection, text: send((connection, text)))
-    send(_work(workspace, name, keys, order))
+    send(_work(workspace, name, keys, request))
 
 
-def _work(workspace: Workspace, name: str, keys: Sequence[dg.AssetKey], order: SyncRequest) -> list[AssetResult]:
+def _work(workspace: Workspace, name: str, keys: Sequence[dg.AssetKey], request: SyncRequest) -> list[AssetResult]:
     job = workspace.definitions.resolve_implicit_global_asset_job_def()
     try:
         with open_instance(workspace.warehouse.folder) as instance, run_lock(workspace.warehouse.runs) as tags:
             mark_orphaned(instance)
             return [
-                outcome
-                for unit in units(workspace, name, keys, order)
-                for outcome in _run_unit(job, unit, instance, tags)
+                result
+                for planned in plan_runs(workspace, name, keys, request)
+                for result in _execute(job, planned, instance, tags)
             ]
     except CrmAssetsError as error:
         return _failed(keys, str(error))
@@ -135,16 +139,16 @@ def _failed(keys: Sequence[dg.AssetKey], sentence: str) -> list[AssetResult]:
     return [AssetResult(key.path[0], key.path[-1], sentences=[sentence]) for key in keys]
 
 
-def _run_unit(
-    job: dg.JobDefinition, unit: PlannedRun, instance: dg.DagsterInstance, tags: Mapping[str, str]
+def _execute(
+    job: dg.JobDefinition, planned: PlannedRun, instance: dg.DagsterInstance, tags: Mapping[str, str]
 ) -> list[AssetResult]:
     result = job.execute_in_process(
         instance=instance,
-        asset_selection=list(unit.assets),
-        tags={**unit.tags, **tags, CONNECTION_TAG: unit.connection},
+        asset_selection=list(planned.assets),
+        tags={**planned.tags, **tags, CONNECTION_TAG: planned.connection},
         raise_on_error=False,
         run_config=_QUIET,
     )
     if interrupted(result):
         raise KeyboardInterrupt
-    return outcomes_of(result, unit.connection, unit.assets)
+    return results_of(result, planned.connection, planned.assets)

@@ -16,7 +16,7 @@ from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _STOP_SECONDS = 3
-"""What a worker gets to stop in order before it is killed; a killed one loses nothing but the time."""
+"""How long a worker may take to stop before it is killed, which loses nothing but its time."""
 
 SendMessage = Callable[[Any], None]
 """Sends a message from a worker."""
@@ -31,15 +31,15 @@ class WorkerExit:
     def __str__(self) -> str:
         if self.code < 0:
             name = signal.Signals(-self.code).name
-            hint = ", perhaps for want of memory" if name == "SIGKILL" else ""
+            hint = ", perhaps because memory ran out" if name == "SIGKILL" else ""
             return f"the process that read it was killed ({name}{hint}); run it again"
-        return f"the process that read it broke off (exit code {self.code}); its traceback stands above"
+        return f"the process that read it stopped with exit code {self.code}; its traceback is above"
 
 
 def run_workers(jobs: Mapping[str, Callable[[SendMessage], None]]) -> Generator[tuple[str, Any], None, None]:
     """Run jobs in processes of their own; yield each message with its job's name, last of all an :class:`WorkerExit`.
 
-    Whoever stops listening, be it for Ctrl-C, stops the workers.
+    Closing the generator, also by Ctrl-C, stops the workers.
 
     Args:
         jobs: Name to function. Forked after the imports where that is safe, a process costs nothing.
@@ -68,9 +68,9 @@ def run_workers(jobs: Mapping[str, Callable[[SendMessage], None]]) -> Generator[
 
 @contextmanager
 def _signals_held_back() -> Iterator[None]:
-    """Let a process be made whole before a signal stops it: a half made one is known to nobody and stays.
+    """Hold back signals while forking, so that no orphan is left.
 
-    The new process begins with these handlers too; it has nothing to lose yet and goes at once.
+    The new process starts with these handlers, too; it has nothing to lose yet and exits at once.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
