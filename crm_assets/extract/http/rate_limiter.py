@@ -25,6 +25,8 @@ PATIENCE = 900.0
 """Longest wait a server may ask a run for, in seconds; a run that would have to wait longer fails."""
 _WORTH_SAYING = 1.0
 """Seconds from which a wait is announced."""
+_LATE = 0.1
+"""Part of the vendor's period by which a request may leave after its turn; later it would meet those behind it."""
 _LOCK_POLL = 0.005, 0.1
 """Seconds between two tries to take the lock of another process, which holds it for microseconds: first and longest."""
 
@@ -60,6 +62,7 @@ class RateLimiter:
         self._pace = Pace()
         self._not_before = 0.0
         self._lessons = 0
+        self._tolerance = limit.seconds * _LATE if limit else math.inf
         self.say = say
 
     async def acquire(self) -> tuple[float, float]:
@@ -77,7 +80,8 @@ class RateLimiter:
             if wait:
                 await asyncio.sleep(wait)
             waited += wait
-            if lessons == self._lessons:  # else the server refused another request in the meantime
+            late = self._clock() - moment > self._tolerance and waited < PATIENCE
+            if lessons == self._lessons and not late:  # else another request was refused, or this machine was busy
                 self._history.sent(moment)
                 return moment, waited
 
