@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import living
 from catalog import CONTENDERS, FOLDER
 from plot import bars
 from scenarios import SCENARIOS
@@ -54,7 +55,9 @@ def write_document(results: Path) -> None:
     head, rest = text.split(BEGIN, 1)
     tail = rest.split(END, 1)[1]
     plots = [_plot(result) for result in stored if result["name"].startswith("rows_")]
-    body = "\n".join([*plots, *map(table, stored), _growth(stored)])
+    moving = results / f"{living.NAME}.json"
+    last = [living.section(json.loads(moving.read_text()))] if moving.exists() else []
+    body = "\n".join([*plots, *map(table, stored), _growth(stored), *last])
     DOCUMENT.write_text(f"{head}{BEGIN}\n\n{body}\n{END}{tail}")
 
 

@@ -19,6 +19,7 @@ import sys
 from dataclasses import replace
 from typing import Any
 
+import living
 from catalog import CONTENDERS, FOLDER, Contender
 from report import machine, table, write_document
 from scenarios import SCENARIOS, Scenario
@@ -34,6 +35,7 @@ def main() -> int:
     if options.list:
         for scenario in SCENARIOS.values():
             print(f"{scenario.name:15} {scenario.title}\n{'':15} {', '.join(scenario.contenders)}")
+        print(f"{living.NAME:15} Lists that move while they are read")
         return 0
     if options.report:
         write_document(RESULTS)
@@ -41,6 +43,9 @@ def main() -> int:
     faults = 0
     with page_server() as server:
         for name in options.only:
+            if name == living.NAME:
+                faults += _living(options)
+                continue
             result = _measured(_adapted(SCENARIOS[name], options), server, options.timeout)
             print(table(result), flush=True)
             faults += sum(len(run["faults"]) for runs in result["runs"].values() for run in runs)
@@ -49,6 +54,17 @@ def main() -> int:
     if options.rows is None:
         write_document(RESULTS)
     return 1 if faults else 0
+
+
+def _living(options: argparse.Namespace) -> int:
+    """Read lists that move; return how many reads were red, or green without a record that was there all the time."""
+    result = living.measured(options.repeat or living.TRIALS)
+    print(living.section(result), flush=True)
+    if options.rows is None:
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / f"{living.NAME}.json").write_text(json.dumps(result, indent=1) + "\n")
+    wrong = ("red", "red and missing", "green and missing")
+    return sum(row["verdicts"].get(verdict, 0) for row in result["rows"] for verdict in wrong)
 
 
 def _measured(scenario: Scenario, server: Server, timeout: float) -> dict[str, Any]:
@@ -98,10 +114,10 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--list", action="store_true", help="show the scenarios and their contenders, run nothing")
     parser.add_argument("--report", action="store_true", help="write docs from the stored results, run nothing")
+    every = [*SCENARIOS, living.NAME]
     parser.add_argument(
-        "--only", type=_names(SCENARIOS), default=list(SCENARIOS), help="scenarios, separated by commas"
+        "--only", type=_names(dict.fromkeys(every)), default=every, help="scenarios, separated by commas"
     )
-    parser.add_argument("--contenders", type=_names(CONTENDERS), default=[], help="contenders, separated by commas")
     parser.add_argument("--rows", type=int, help="another number of records; nothing is written then")
     parser.add_argument("--repeat", type=int, help="runs of each contender (default: the scenario's own number)")
     parser.add_argument("--timeout", type=float, default=900, help="seconds until one run is killed (default 900)")

@@ -73,7 +73,7 @@ class PageReader:
         try:
             answer = as_json(await self.client.send(request, self._handler, self.traffic), self.endpoint.decoder)
             body = open_body(answer, self._selecting(answer.body))
-            return Page(body, self.inspect(body.records, body.companions, values), answer.headers)
+            return Page(body, self.inspect(body.records, body.companions, values), answer.headers, request)
         except ReadError as error:
             raise (error.at(name) if name else error) from error.__cause__
         except (msgspec.DecodeError, RecursionError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -46,6 +47,8 @@ class ReadTask:
     unchanged_parents: Mapping[Any, Any] | None = None
     """Change time of loaded parents by key: those that the parent's read shows with another one are asked, beside the
     known ones; ``None`` to ask all it shows."""
+    known: Path | None = None
+    """Parquet file of the keys that are known, for a list that may move unseen; ``None`` where none are needed."""
     load: bool = True
     """Whether rows are loaded; a parent may be read for its keys alone."""
     why: str = ""
@@ -87,6 +90,10 @@ class ReadReport:
     """What the declaration leaves open and the answers showed, such as where the records are."""
     assumed: str = ""
     """What was taken for the end though nothing proves it; then nothing is marked as deleted."""
+    moved: str = ""
+    """What showed that rows moved while a list was read, as a clause."""
+    unproven: str = ""
+    """Why a complete read is not proven: its lists moved, and that could not be settled."""
     rows: int = 0
     """Rows to load, without duplicates and rejects."""
     pages: int = 0
@@ -138,3 +145,8 @@ class ReadReport:
     finished_at: datetime | None = None
     spans: tuple[DateRange, ...] = ()
     since: datetime | None = None
+
+    @property
+    def deletions_allowed(self) -> bool:
+        """Whether rows that were not read are gone at the source."""
+        return self.complete and not (self.unproven or self.assumed or self.skipped or self.rejected)

@@ -17,10 +17,11 @@ from crm_assets.declarations.models.incremental import names_days
 from crm_assets.extract.decode.records import Records
 from crm_assets.extract.errors import IgnoredAnswerError, ReadError
 from crm_assets.extract.http.client import ApiClient, Traffic
-from crm_assets.extract.http.request import list_request
+from crm_assets.extract.http.request import Request, list_request
 from crm_assets.extract.page_reader import PageReader
 from crm_assets.extract.paging.list_memory import ListMemory
-from crm_assets.extract.paging.page import PagingState
+from crm_assets.extract.paging.movement import Fingerprint, Settled, Sighting, settle
+from crm_assets.extract.paging.page import FetchPage, PagingState
 from crm_assets.extract.paging.paginate import walk
 from crm_assets.extract.progress import ProgressCallback
 from crm_assets.extract.read_report import ReadReport, ReadTask
@@ -84,6 +85,10 @@ class Reader:
         self._endpoint = task.resource.endpoint
         self._pages = PageReader(session, self._endpoint, spool.decoder.inspect, self.traffic)
         self._batches = Batches(decoding, spool.append)
+        self._decoding = decoding
+        self._spool = spool
+        if task.known:
+            spool.remember_keys()
         self._watch = watch
         self._rows = 0
         self._ended_by = ""
@@ -191,24 +196,62 @@ class Reader:
                 self.proof.missed.setdefault(str(listing.parent), []).append(listing.span)
 
     async def _list(self, listing: _Listing, listings: deque[_Listing]) -> None:
+        source = _MovingList(self, listing, listings)
+        first = await source.read_through()
+        if source.split:
+            return
+        settled = await settle(source, first, known=self._task.known is not None, vanished=self._vanished)
+        self.proof.moved = self.proof.moved or settled.moved
+        if not settled.proven:
+            self.proof.unproven = self.proof.unproven or _unproven(listing, settled, len(source.state.visited))
+        self._finish(source.state)
+
+    async def _vanished(self) -> int:
+        """Return how many known records the only list of the resource has not brought."""
+        if self._task.known is None:
+            return 0
+        await self._batches.finish()
+        return await self._decoding.run(self._spool.missing, self._task.known)
+
+    async def read_pass(self, listing: _Listing, listings: deque[_Listing], *, again: bool) -> PagingState | None:
+        """Read a list from its first page to its end, or return ``None`` where it had to be split.
+
+        Args:
+            listing: The list.
+            listings: Takes the parts of a window that has more rows than the API serves for one query.
+            again: Whether it was read before.
+
+        Raises:
+            ReadError: It could not be read to its end.
+        """
         walked, held, depth = PagingState(self.memory), [], self._depth(listing)
-        since = self._task.start_of(listing.parent)
-        request = list_request(self._connection, self._task.resource, listing.values, listing.span, since)
-        values = {**self._connection.params, **listing.values, **(_span_values(listing.span) if listing.span else {})}
-        fetch = self._pages.fetcher(values)
-        pages = walk(self._endpoint.paginator, request, fetch, walked, self._connection.concurrency)
-        async with aclosing(pages):
+        keep = replace(listing.keep, again=again)
+        fetch, request = self.fetcher(listing), self._request(listing)
+        async with aclosing(
+            walk(self._endpoint.paginator, request, fetch, walked, self._connection.concurrency)
+        ) as pages:
             async for page in pages:
                 held.append(page.records)
                 if depth and sum(records.count for records in held) >= depth:
                     listings.extend(self._split(listing, depth))
                     self.proof.pages += walked.pages
-                    return
+                    return None
                 if not depth:
-                    await self._take(held.pop(), listing.keep, walked)
+                    await self.take(held.pop(), keep, walked.pages)
         for records in held:
-            await self._take(records, listing.keep, walked)
-        self._finish(walked)
+            await self.take(records, keep, walked.pages)
+        self.proof.pages += walked.pages
+        self.proof.repeats += walked.records if again else walked.repeats
+        return walked
+
+    def _request(self, listing: _Listing) -> Request:
+        since = self._task.start_of(listing.parent)
+        return list_request(self._connection, self._task.resource, listing.values, listing.span, since)
+
+    def fetcher(self, listing: _Listing) -> FetchPage:
+        """Return the function that reads a page of a list."""
+        spans = _span_values(listing.span) if listing.span else {}
+        return self._pages.fetcher({**self._connection.params, **listing.values, **spans})
 
     def _depth(self, listing: _Listing) -> int | None:
         window = self._task.resource.window
@@ -220,15 +263,20 @@ class Reader:
             raise ReadError(f"the API serves no more than {depth} rows of one query, and this window has as many")
         return [self._windowed(listing.values, half, listing.parent) for half in listing.span.halves()]
 
-    async def _take(self, records: Records, keep: RowFilter, walked: PagingState) -> None:
-        self._rows += records.count
-        self._watch(self._task.resource.name, self.proof.pages + walked.pages, self._rows)
+    async def take(self, records: Records, keep: RowFilter, pages: int) -> None:
+        """Hand the records of a page on to be decoded.
+
+        Args:
+            records: The records.
+            keep: Which of them belong to the list.
+            pages: Pages of the list so far.
+        """
+        self._rows += 0 if keep.again else records.count
+        self._watch(self._task.resource.name, self.proof.pages + pages, self._rows)
         await self._batches.add(records, keep)
 
     def _finish(self, walked: PagingState) -> None:
         self.proof.lists += 1
-        self.proof.pages += walked.pages
-        self.proof.repeats += walked.repeats
         self._ended_by = walked.ended_by
         found = [self._pages.found, walked.found]
         self.proof.found += [text for text in found if text and text not in self.proof.found]
@@ -236,6 +284,51 @@ class Reader:
         self.proof.doubts += [doubt for doubt in walked.doubts if len(self.proof.doubts) < _DOUBTS]
         if walked.reported_total is not None:
             self.proof.reported_total = (self.proof.reported_total or 0) + walked.reported_total
+
+
+class _MovingList:
+    """One list as a source of passes and of single pages.
+
+    Args:
+        reader: Reads it.
+        listing: Which list it is.
+        listings: Takes the parts of a window that has to be split.
+    """
+
+    def __init__(self, reader: Reader, listing: _Listing, listings: deque[_Listing]) -> None:
+        self.state = PagingState()
+        self.split = False
+        self._reader = reader
+        self._listing = listing
+        self._listings = listings
+        self._passes = 0
+
+    async def read_through(self) -> Sighting:
+        """Read the list from its first page to its end."""
+        self._passes += 1
+        state = await self._reader.read_pass(self._listing, self._listings, again=self._passes > 1)
+        self.split = self.split or state is None
+        self.state = state or self.state
+        return self.state.sighting
+
+    async def read_again(self, page: int) -> Fingerprint:
+        """Read a page of the last pass again; what it has that it had not before is kept."""
+        request, before = self.state.visited[page]
+        if request is None:
+            return before
+        found = await self._reader.fetcher(self._listing)(request, f"page {page + 1}, read again,")
+        if found.records.fingerprint != before:
+            self._reader.proof.repeats += found.records.count
+            await self._reader.take(found.records, replace(self._listing.keep, again=True), 0)
+        return found.records.fingerprint
+
+
+def _unproven(listing: _Listing, settled: Settled, pages: int) -> str:
+    place = f"{listing}: " if str(listing) else ""
+    return (
+        f"{place}rows moved while its {pages} pages were read ({settled.moved}), so a record may be missing; "
+        f"nothing was marked as deleted, and the next run settles it"
+    )
 
 
 def _span_values(span: DateRange) -> dict[str, object]:

@@ -27,6 +27,7 @@ from crm_assets.orchestration.partitions import ranges_of
 from crm_assets.orchestration.resources import CrmSecrets
 from crm_assets.warehouse.commit import commit_read, failed_load, log_failed_reads, not_written
 from crm_assets.warehouse.errors import WarehouseError, cause_of
+from crm_assets.warehouse.known_keys import known_keys
 from crm_assets.warehouse.load import Failures, each_alone, prepare, staged_rows, table_source
 from crm_assets.warehouse.planning import plan_reads, unread
 from crm_assets.warehouse.schema_changes import refusal
@@ -121,6 +122,7 @@ class ConnectionRun:
             return plan_reads(None, self.connection, wanted, spans, full=full), []
         with self.warehouse.session(self.connection.name, folder, self._say_lock) as session:
             tasks = plan_reads(session, self.connection, wanted, spans, full=full)
+            tasks = [replace(task, known=known_keys(session, task, folder)) for task in tasks]
             reasons = {one.name: reason for one in wanted if (reason := refusal(session, one))}
         refused = [
             ReadResult(task, unread(task, reasons[task.resource.name]), None)

@@ -25,7 +25,7 @@ def delete_unseen(session: WarehouseSession, connection: Connection, reading: Re
     _forget_rejects(session, reading)
     if report.mode == "window":
         report.strays = _strays(session, connection, reading)
-    if report.skipped or report.rejected or report.assumed or report.mode == "incremental":
+    if not report.deletions_allowed or report.mode == "incremental":
         return 0, 0
     if report.mode == "window":
         return _delete_in_window(session, connection, reading), 0

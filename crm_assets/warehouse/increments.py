@@ -80,6 +80,8 @@ def _full_refresh_reason(
     )
     if latest is None:
         return "no full refresh is on record"
+    if read_log.is_unsettled(session, resource.name):
+        return "rows moved during the last full refresh"
     if datetime.now(timezone.utc) - latest > incremental.full_refresh_every:
         return f"the last full refresh was on {latest.astimezone(connection.zone):%Y-%m-%d}"
     children = [one.name for one in connection.system.resources if one.parent and one.parent.resource == resource.name]
@@ -96,6 +98,8 @@ def _only_list(
     last, zone = read_log.last_complete(session, resource.name), zone_of(connection, resource, incremental.field)
     if last is None:
         return None
+    if last.mode == "incremental" and last.details.get("unproven"):
+        return datetime.fromisoformat(last.span)
     began, column = min(last.started_at, datetime.now(timezone.utc)), quoted(incremental.field)
     ((greatest, past),) = session.query(
         f"SELECT max({column}), max(CASE WHEN {column} <= {_bound(resource, began, zone)} THEN {column} END) "

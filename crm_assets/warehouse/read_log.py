@@ -55,6 +55,8 @@ _DETAILS = (
     "found",
     "assumed",
     "doubts",
+    "moved",
+    "unproven",
     "duplicate_keys",
     "filtered",
     "rejects",
@@ -145,6 +147,17 @@ def last_read(session: WarehouseSession, resource: str) -> LastRead | None:
 def last_complete(session: WarehouseSession, resource: str) -> LastRead | None:
     """Return the latest entry of a complete read of a resource, or ``None`` where there is none."""
     return _latest(session, resource, "complete") if session.columns(TABLE) else None
+
+
+def is_unsettled(session: WarehouseSession, resource: str) -> bool:
+    """Whether the last full refresh is unproven and the one before it is not: a second one in a row settles no more."""
+    rows = session.query(
+        f"SELECT details FROM {session.table(TABLE)} WHERE resource = %s AND mode = 'full_refresh' AND complete "
+        f"ORDER BY finished_at DESC LIMIT 2",
+        resource,
+    )
+    unproven = [bool(json.loads(details).get("unproven")) for (details,) in rows]
+    return unproven[:1] == [True] and unproven[1:] != [True]
 
 
 def _latest(session: WarehouseSession, resource: str, where: str = "true") -> LastRead | None:

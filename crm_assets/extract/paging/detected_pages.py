@@ -88,7 +88,7 @@ async def _counted(
         told = as_int(page.envelope.fact(number[0])) if number else None
         if told not in (None, start + index):
             raise ReadError(f"{name} says that it is page {told}; how this list is paged has to be declared")
-        if not page.records.count:
+        if not page.count:
             raise ReadError(f"{name} of {count} is empty; how this list is paged has to be declared")
         walked.note(page, name)
         yield page
@@ -97,11 +97,11 @@ async def _counted(
 
 def _finish(body: object, first: Page, walked: PagingState, *, known: bool) -> None:
     records = count_of_records(body)
-    if records is not None and records[1] > first.records.count:
+    if records is not None and records[1] > first.count:
         raise ReadError(
-            f"the answer reports {records[1]} records at {path_text(records[0])!r} and holds {first.records.count}; "
+            f"the answer reports {records[1]} records at {path_text(records[0])!r} and holds {first.count}; "
             f"how this list is paged has to be declared"
         )
     walked.ended_by = "single page"
-    if not known and records is None and first.records.count > 1:
+    if not known and records is None and first.count > 1:
         walked.assumed = "end of list assumed: no paginator is declared, and the answer names no further page"

@@ -37,10 +37,13 @@ class Place:
     pages: int | None
     """Pages the list has, where this page or an earlier one reports them."""
 
+    limit: int | None
+    """Records that are asked for."""
+
     @property
     def after_short(self) -> bool:
-        """Whether the page right before was shorter than another one."""
-        return self.before < self.fullest
+        """Whether the page right before was shorter than another one, or as the first one than was asked for."""
+        return self.before < self.fullest or (self.index == 1 and self.before < (self.limit or 0))
 
 
 Kind = Literal["last", "short", "empty", "unlinked", "refused", "repeat"]
@@ -84,7 +87,7 @@ class EmptyPage:
     tells: bool = False
 
     def check(self, page: Page, place: Place) -> Ended | None:  # noqa: D102
-        count = page.records.count
+        count = page.count
         if not count and not place.index and place.total:
             raise ReadError(f"{place.name} is empty, though the API reports {place.total} records")
         if not count:
@@ -104,7 +107,7 @@ class ShortPage:
     tells: bool = False
 
     def check(self, page: Page, place: Place) -> Ended | None:  # noqa: D102
-        count = page.records.count
+        count = page.count
         completed = EmptyPage(self.memory, self.limit).check(page, place)
         if completed or count >= self.limit or place.total is not None:
             return completed
@@ -128,9 +131,9 @@ class TotalPages:
             raise ReadError(f"{place.name} does not report {path_text(self.path)!r}, which ends the list")
         if place.index >= total - 1:
             return Ended(f"{place.name} of {total} pages")
-        if not page.records.count and total == place.read:
+        if not page.count and total == place.read:
             return Ended(f"{place.name} is empty, and {total} records were read, as many as it reports")
-        if not page.records.count:
+        if not page.count:
             raise ReadError(f"{place.name} of {total} is empty, though pages follow it")
         return None
 
@@ -148,7 +151,7 @@ class TotalRecords:
             raise ReadError(f"{place.name} does not report {path_text(self.path)!r}, which ends the list")
         if place.read >= total:
             return Ended(f"{place.name} completes the {total} records")
-        if not page.records.count:
+        if not page.count:
             raise ReadError(f"{place.name} is empty, though {place.read} of {total} records were read")
         return None
 
@@ -166,7 +169,7 @@ class HasMore:
             raise ReadError(f"{place.name} does not report {path_text(self.path)!r}, which ends the list")
         if not is_true(more):
             return Ended(f"{place.name} says that no more follow")
-        if not page.records.count:
+        if not page.count:
             raise ReadError(f"{place.name} is empty, though the server says that more follow")
         return None
 
@@ -180,7 +183,7 @@ class NoNextLink:
     tells: bool = True
 
     def check(self, page: Page, place: Place) -> Ended | None:  # noqa: D102
-        count = page.records.count
+        count = page.count
         if names_more(page.envelope.fact(self.path)):
             if not count:
                 raise ReadError(f"{place.name} is empty, though it links to a further page")

@@ -63,7 +63,7 @@ async def follow(
         if ended := _end(paginator, page, name, following, own=own, repeated=repeated):
             state.end(ended)
             return
-        again, empty = own and state.pages > 1, 0 if page.records.count else empty + 1
+        again, empty = own and state.pages > 1, 0 if page.count else empty + 1
         if repeated and not again:
             raise ReadError(f"{name} names a page that was already read: the list goes round in a circle")
         if empty > _EMPTY_IN_A_ROW:
@@ -110,7 +110,7 @@ def header_link(page: Page, relation: str) -> str | None:
 
 def _brings_nothing_new(paginator: FollowedPaginator, page: Page, *, own: bool) -> bool:
     overlap = isinstance(paginator, CursorPage) and paginator.overlap
-    return overlap and (page.records.count == 0 or (own and page.records.count <= 1))
+    return overlap and (page.count == 0 or (own and page.count <= 1))
 
 
 def _end(
@@ -121,15 +121,15 @@ def _end(
         return _told_end(paginator, page, name, following)
     if following is None:
         return f"{name} {_no_further(paginator)}"
-    if own and (not page.records.count or says_no_more(page.envelope.beside)):
+    if own and (not page.count or says_no_more(page.envelope.beside)):
         return f"{name} names itself as the next one"
     match paginator.end:
         case "no_next":
             return ""
         case "empty_page":
-            return "" if page.records.count else f"{name} is empty"
+            return "" if page.count else f"{name} is empty"
         case "short_page":
-            return f"{name} is short" if page.records.count < (paginator.limit or 0) else ""
+            return f"{name} is short" if page.count < (paginator.limit or 0) else ""
         case "repeat":
             return f"{name} names a page that was read before" if repeated else ""
         case _:

@@ -77,7 +77,7 @@ class Numbered:
                 ended = self._refused() if page is None else self._repeated(page) or self._noted(page)
                 if doubt and self._confirmed(doubt, ended, page):
                     ended = replace(doubt, sure=True)
-                elif page and page.records.count and not (ended and ended.kind == "repeat"):
+                elif page and page.count and not (ended and ended.kind == "repeat"):
                     yield page
                 if ended and ended.sure:
                     self._state.end(ended.how)
@@ -143,7 +143,7 @@ class Numbered:
         if self._paginator.on_repeat == "end" and not counted:
             return Ended(f"{self._name} repeats the first: the list comes whole", "repeat")
         numbered = isinstance(self._paginator, PageNumber) and not counted
-        if numbered and self._paginator.end == "short_page" and page.records.count < (self._paginator.limit or 0):
+        if numbered and self._paginator.end == "short_page" and page.count < (self._paginator.limit or 0):
             self._state.memory.learn(short_ends=True)
             return Ended(f"{self._name} repeats the first, which is short", "repeat")
         return None
@@ -156,13 +156,20 @@ class Numbered:
 
     def _noted(self, page: Page) -> Ended | None:
         """Take note of a page and return whether the list ends with it."""
-        state, count, name = self._state, page.records.count, self._name
+        state, count, name = self._state, page.count, self._name
         state.note(page, name)
         state.memory.note_page(count)
         state.note_total(page, self._paginator.total_records_path, name)
         self._note_pages(reported(page, self._paginator.total_pages_path, name))
         place = Place(
-            self._index, name, self._fullest, self._before, state.records, state.reported_total, self._reported_pages
+            self._index,
+            name,
+            self._fullest,
+            self._before,
+            state.records,
+            state.reported_total,
+            self._reported_pages,
+            self._paginator.limit,
         )
         ended = self._rule.check(page, place)
         self._fullest = max(self._fullest, count)
@@ -181,12 +188,12 @@ class Numbered:
             ReadError: The list goes on after a page that was empty or refused, or had lost its link.
         """
         repeated = ended is not None and ended.kind == "repeat"
-        nothing = page is None or not page.records.count
+        nothing = page is None or not page.count
         if repeated or (nothing and (doubt.kind != "repeat" or isinstance(self._paginator, Offset))):
             self._state.memory.learn_end(doubt.kind)
             return True
         if doubt.kind != "short":
-            raise ReadError(f"{doubt.how}, but {self._name} has {page.records.count if page else 0} records")
+            raise ReadError(f"{doubt.how}, but {self._name} has {page.count if page else 0} records")
         self._state.memory.learn(uneven=True)
         return False
 
@@ -196,14 +203,16 @@ class Numbered:
         return limit - (self._at - self._paginator.first) % limit
 
     def _advance(self, page: Page | None, *, repeated: bool) -> None:
-        count = page.records.count if page else 0
+        count = page.count if page else 0
         match self._paginator:
             case PageNumber():
                 self._at += 1
             case Offset():
-                self._at += count if count and not repeated else self._to_next_multiple
+                # A page that is longer than asked for may have a record twice; what is read twice is not lost.
+                read = min(count, self._paginator.limit or count)
+                self._at += read if count and not repeated else self._to_next_multiple
                 # Where records are left out of a page, the next one begins before what was left out ends.
-                self._state.repeats += max(self._fullest - count, 0) if count else 0
+                self._state.repeats += max(min(self._fullest, self._paginator.limit or 0) - count, 0) if count else 0
         self._before = count
         self._index += 1
 

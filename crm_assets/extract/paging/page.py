@@ -9,6 +9,7 @@ from crm_assets.extract.decode.records import Records
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.request import Request
 from crm_assets.extract.paging.list_memory import ListMemory
+from crm_assets.extract.paging.movement import Sighting
 from crm_assets.extract.paging.response_body import ResponseBody
 from crm_assets.extract.paging.signs import as_int, doubts_of
 
@@ -21,6 +22,13 @@ class Page:
     records: Records
     headers: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Headers of the answer; names in any case."""
+    request: Request | None = field(default=None, compare=False)
+    """What was asked, to ask it again."""
+
+    @property
+    def count(self) -> int:
+        """Records of the page, those included that the declaration leaves out."""
+        return self.records.count + self.records.left_out
 
 
 FetchPage = Callable[[Request, str], Awaitable[Page]]
@@ -50,7 +58,12 @@ class PagingState:
     """Whether each page names the next one, so that a name on the last page was looked at."""
     doubts: list[str] = field(default_factory=list)
     """What contradicts the declared end, as clauses."""
-    reported_total: int | None = None
+    totals: list[int] = field(default_factory=list)
+    """The numbers of records that answers reported, where they differ from the one before."""
+    shifts: int = 0
+    """Pages that begin with the last record of the page before."""
+    visited: list[tuple[Request | None, tuple[object, ...]]] = field(default_factory=list, repr=False)
+    """Request and fingerprint of each page with records."""
     repeats: int = 0
     """Records that pages repeat because the paging says so."""
     last: tuple[object, ...] = field(default=(), repr=False)
@@ -60,9 +73,20 @@ class PagingState:
     _seen: set[int] = field(default_factory=set, repr=False)
     """Hashes of all pages' fingerprints."""
 
+    @property
+    def reported_total(self) -> int | None:
+        """Number of records that the last answer reported which reports any."""
+        return self.totals[-1] if self.totals else None
+
+    @property
+    def sighting(self) -> Sighting:
+        """What the walk saw of a list that may move."""
+        pages = tuple(fingerprint for _, fingerprint in self.visited)
+        return Sighting(pages, self.records, tuple(self.totals), self.shifts)
+
     def repeats_the_last(self, page: Page) -> bool:
         """Whether a page has the records of the page before it."""
-        return self.pages > 0 and page.records.count > 0 and page.records.fingerprint == self.last
+        return self.pages > 0 and page.count > 0 and page.records.fingerprint == self.last
 
     def note(self, page: Page, name: str) -> None:
         """Count a page; a page served twice is an error, since another was not served.
@@ -71,31 +95,28 @@ class PagingState:
             ReadError: The page equals one before.
         """
         fingerprint = page.records.fingerprint
-        if page.records.count and hash(fingerprint) in self._seen:
+        if page.count and hash(fingerprint) in self._seen:
             which = "the page before" if fingerprint == self.last else "an earlier page"
             raise ReadError(f"{name} repeats {which}: the server ignores the paging parameter")
+        self.shifts += _begins_where_it_ended(self.last, fingerprint)
+        if page.count:
+            self.visited.append((page.request, fingerprint))
         self.pages += 1
-        self.filled += page.records.count > 0
-        self.records += page.records.count
+        self.filled += page.count > 0
+        self.records += page.count
         self.last = fingerprint
-        self._last_page = page if page.records.count else self._last_page
+        self._last_page = page if page.count else self._last_page
         self._seen.add(hash(fingerprint))
 
     def note_total(self, page: Page, path: tuple[str, ...] | None, name: str) -> None:
         """Take note of the number of records a page reports at a path of its body, if it does.
 
         Raises:
-            ReadError: It is not a number, or smaller than a page before reported.
+            ReadError: It is not a number.
         """
         total = reported(page, path, name)
-        if total is None:
-            return
-        if self.reported_total is not None and total < self.reported_total:
-            raise ReadError(
-                f"the API reports {total} records where it reported {self.reported_total} before: rows were deleted "
-                f"while paging, and others moved to pages already read. Run it again"
-            )
-        self.reported_total = total
+        if total is not None and total != self.reported_total:
+            self.totals.append(total)
 
     def end(self, how: str) -> None:
         """Note how the list ended, and what the last answer says against it."""
@@ -105,6 +126,12 @@ class PagingState:
             last = self._last_page
             found = doubts_of(last.envelope.beside, last.headers, self.records, self.filled, links=not self.follows)
             self.doubts = found
+
+
+def _begins_where_it_ended(before: tuple[object, ...], page: tuple[object, ...]) -> bool:
+    """Whether a page begins with the key that the page before ended with; fingerprints are count, first, last key."""
+    keys = (len(page) - 1) // 2
+    return keys > 0 and len(before) == len(page) and before[1 + keys :] == page[1 : 1 + keys]
 
 
 def reported(page: Page, path: tuple[str, ...] | None, name: str) -> int | None:

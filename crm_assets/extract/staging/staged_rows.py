@@ -35,6 +35,8 @@ class RowFilter:
     """Only rows without a date: the question had no bounds."""
     before: datetime | None = None
     """Only rows before this moment: the API counts its last bound in, the window does not."""
+    again: bool = False
+    """Whether the pages were read before, so that what was rejected is in ``__rejected`` already."""
 
 
 ALL_ROWS = RowFilter()
@@ -77,6 +79,7 @@ class StagedRows:
         self._database = database
         self._loadable = RowGroups(self.path, self.schema, room)
         self._rejects: pq.ParquetWriter | None = None
+        self._keys_table = ""
 
     def append(self, pages: list[Records], keep: RowFilter) -> None:
         """Decode pages and write their rows."""
@@ -84,14 +87,35 @@ class StagedRows:
         rows, rejected = self.decoder.decode(pages)
         rows = self._belonging(rows, keep)
         self._loadable.add(self._marked(rows))
-        if rejected.num_rows:
+        if rejected.num_rows and not keep.again:
             self._reject(rejected)
+            self.rejected += rejected.num_rows
+        if self._keys_table:
+            self._note_keys(rows)
         self.rows += rows.num_rows
-        self.rejected += rejected.num_rows
-        self.filtered += sum(page.left_out for page in pages)
+        self.filtered += 0 if keep.again else sum(page.left_out for page in pages)
         for column in self._kept:
             self._kept[column] += rows.num_rows - rows[column].null_count
         self.seconds += time.perf_counter() - started
+
+    def remember_keys(self) -> None:
+        """Keep the keys of all rows at hand, for :meth:`missing`."""
+        columns = ", ".join(f"CAST(NULL AS VARCHAR) AS {quoted(name)}" for name in self.resource.primary_key)
+        self._keys_table = quoted(f"keys_{self.resource.name}")
+        self._database.execute(f"CREATE TEMP TABLE {self._keys_table} AS SELECT {columns} LIMIT 0")
+
+    def missing(self, known: Path) -> int:
+        """Return how many of the keys in a Parquet file are not among the rows."""
+        keys = ", ".join(f"CAST({quoted(name)} AS VARCHAR)" for name in self.resource.primary_key)
+        query = f"SELECT {keys} FROM read_parquet({literal(str(known))}) EXCEPT FROM {self._keys_table}"
+        ((count,),) = self._database.execute(f"SELECT count(*) FROM ({query})").fetchall()
+        return int(count)
+
+    def _note_keys(self, rows: pa.Table) -> None:
+        columns = ", ".join(f"CAST({quoted(name)} AS VARCHAR)" for name in self.resource.primary_key)
+        self._database.register("_keys", rows.select(list(self.resource.primary_key)))
+        self._database.execute(f"INSERT INTO {self._keys_table} SELECT {columns} FROM _keys")
+        self._database.unregister("_keys")
 
     def _reject(self, rejected: pa.Table) -> None:
         kept = rejected.select(["reason", "record"])
@@ -150,7 +174,7 @@ class StagedRows:
 
     def _belonging(self, rows: pa.Table, keep: RowFilter) -> pa.Table:
         window = self.resource.window
-        if window is None or keep == ALL_ROWS:
+        if window is None or not (keep.include_undated or keep.before):
             return rows
         field = rows[window.field]
         return rows.filter(

@@ -31,6 +31,8 @@ def completeness(session: WarehouseSession, _: Connection, resource: Resource) -
     if last.details.get("assumed"):
         report.warnings.append(last.details["assumed"])
     report.warnings += [f"{doubt}: its end may be declared wrongly" for doubt in last.details.get("doubts", ())[:1]]
+    if last.details.get("unproven"):
+        report.warnings.append(last.details["unproven"])
     if last.details["skipped"]:
         skipped = counted(len(last.details["skipped"]), "list was", "lists were")
         report.warnings.append(f"{skipped} skipped: {last.details['skipped'][0]}")
