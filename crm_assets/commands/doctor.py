@@ -118,6 +118,8 @@ def _sentence(page: FirstPage, span: DateRange | None) -> str:
     parts += [*page.problems, *page.doubts]
     if undeclared := page.fields("_extra"):
         parts.append(f"undeclared fields: {', '.join(undeclared)}")
+    if page.absent:
+        parts.append(f"declared, but in none of them: {', '.join(page.absent)}")
     if page.rejected:
         parts.append(f"{len(page.rejected)} rejected: {page.rejected[0]}")
     return "; ".join(parts)

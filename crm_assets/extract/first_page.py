@@ -68,6 +68,8 @@ class FirstPage:
     """What speaks against the declaration, as clauses."""
     problems: tuple[str, ...] = ()
     """What a sync would fail at, as clauses."""
+    absent: tuple[str, ...] = ()
+    """Declared columns whose source none of the records contains."""
 
     def fields(self, kept: str) -> tuple[str, ...]:
         """Return the names found in ``_extra`` or ``_misfits``."""
@@ -143,7 +145,8 @@ class FirstPageReader:
             problem = f"its records cannot be decoded ({str(error).splitlines()[0]})"
             raise UnexpectedResponseError(problem, status=200) from error
         total = as_int(pages[0].envelope.fact(getattr(resource.endpoint.paginator, "total_records_path", None)))
-        return FirstPage(tuple(rows.to_pylist()), tuple(rejected["reason"].to_pylist()), total, 0.0)
+        reasons, absent = tuple(rejected["reason"].to_pylist()), tuple(decoder.absent.columns)
+        return FirstPage(tuple(rows.to_pylist()), reasons, total, 0.0, absent=absent)
 
     async def _first(self, resource: Resource) -> FirstPage:
         lists = await self.lists(resource)

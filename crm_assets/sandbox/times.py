@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from crm_assets.declarations import Column, ColumnType, Resource
+from crm_assets.declarations.models.columns import MICROSECONDS
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
@@ -18,7 +19,6 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _MILLISECOND = timedelta(milliseconds=1)
 UNDATED = 1 / 12
 """Share of rows without the date a window speaks of, where such rows exist."""
-_UNITS = {"epoch_s": timedelta(seconds=1), "epoch_ms": _MILLISECOND}
 
 
 class Span(NamedTuple):
@@ -67,9 +67,15 @@ def _readable(text: str) -> str:
 
 def on_the_wire(column: Column, value: datetime, zone: ZoneInfo) -> Any:
     """Return an instant as an API sends it in a column."""
-    if column.format in _UNITS:
-        day = datetime.combine(value.astimezone(zone).date(), time(), timezone.utc)
-        return ((day if column.type is ColumnType.DATE else value) - EPOCH) // _UNITS[column.format]
+    local = value.astimezone(_zone(column))
+    if column.format in MICROSECONDS or column.format == "dotnet":
+        instant = midnight(local.date(), _zone(column)) if column.type is ColumnType.DATE else value
+        micros = (instant - EPOCH) // timedelta(microseconds=1)
+        if column.format == "dotnet":
+            return f"/Date({micros // 1000})/"
+        return micros * 1000 if column.format == "epoch_ns" else micros // int(MICROSECONDS[column.format])
+    if "%" in column.format:
+        return local.strftime(column.format)
     local = value.astimezone(zone)
     if column.type is ColumnType.DATE:
         return local.date().isoformat()
@@ -78,12 +84,30 @@ def on_the_wire(column: Column, value: datetime, zone: ZoneInfo) -> Any:
 
 def from_the_wire(column: Column, value: Any) -> date | datetime:
     """Return the date or the instant (in UTC) that an API sends in a column."""
-    if column.format in _UNITS:
-        instant: datetime = EPOCH + value * _UNITS[column.format]
-        return instant.date() if column.type is ColumnType.DATE else instant
+    instant: datetime | None = None
+    if column.format == "dotnet":
+        instant = EPOCH + int(re.sub(r"\D", "", value)) * _MILLISECOND
+    elif column.format in MICROSECONDS:
+        instant = EPOCH + timedelta(microseconds=int(value * MICROSECONDS[column.format]))
+    elif "%" in column.format:
+        read = datetime.strptime(value, column.format)  # noqa: DTZ007  # a pattern may have no offset
+        instant = read if read.tzinfo else read.replace(tzinfo=_zone(column))
+    if instant is not None:
+        return instant.astimezone(_zone(column)).date() if column.type is ColumnType.DATE else instant
     if column.type is ColumnType.DATE:
         return date.fromisoformat(value)
     return read_instant(value, ZoneInfo("UTC")).astimezone(timezone.utc)
+
+
+def _zone(column: Column) -> ZoneInfo:
+    return ZoneInfo(column.timezone or "UTC")
+
+
+def _resolution(format_: str) -> int:
+    """Return the milliseconds below which a format says nothing."""
+    if "%" in format_ and "%f" not in format_:
+        return 1000 if "%S" in format_ else 60_000
+    return 1000 if format_ == "epoch_s" else 1
 
 
 @dataclass(frozen=True)
@@ -111,7 +135,7 @@ class Calendar:
     @cached_property
     def step(self) -> int:
         """Resolution in milliseconds: that of the coarsest column."""
-        return 1000 if any(column.format == "epoch_s" for column in self.resource.columns.values()) else 1
+        return max((_resolution(column.format) for column in self.columns.values()), default=1)
 
     @cached_property
     def _delays(self) -> dict[str, tuple[timedelta | None, ...]]:

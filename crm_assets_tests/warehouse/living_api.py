@@ -74,7 +74,12 @@ def listing(name: str, columns: dict[str, Any] | None = None, **more: Any) -> di
 
 @contextmanager
 def living_api(
-    house: Build, folder: Path, answer: Answer, *resources: dict[str, Any], **connection: Any
+    house: Build,
+    folder: Path,
+    answer: Answer,
+    *resources: dict[str, Any],
+    system_params: dict[str, Any] | None = None,
+    **connection: Any,
 ) -> Iterator[LivingApi]:
     """Serve an API that answers by a function, and give an installation for it."""
     heard: list[Heard] = []
@@ -98,6 +103,7 @@ def living_api(
     (folder / "systems").mkdir(exist_ok=True)
     client = {"base_url": "https://desk.example", "auth": {"type": "bearer"}}
     system = {"title": "Desk", "description": "A desk.", "client": client, "resources": list(resources)}
+    system |= {"params": system_params} if system_params else {}
     (folder / "systems" / "desk.yaml").write_text(yaml.safe_dump(system), encoding="utf-8")
     entry = {"name": "desk", "system": "desk", "base_url": "https://desk.example", **connection}
     (folder / "connections.yaml").write_text(
