@@ -134,17 +134,29 @@ def sandbox_command(workspace: Workspace, port: int, rows: int, seed: int, days_
 
 
 @main.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("source")
 @click.option("--name", help="Name of the system (default: the file's).")
-def import_command(file: Path, name: str | None) -> None:
-    """Convert a dlt REST API configuration (a document or its Python) into a declaration, and list every repair."""
-    from crm_assets.declarations.importers import import_config
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write (default: the terminal)."
+)
+def import_command(source: str, name: str | None, output: Path | None) -> None:
+    """Make a declaration of SOURCE: a dlt REST API configuration (Python, module:object, YAML, JSON, a document with
+    one) or an Airbyte manifest. What is assumed and lost goes to stderr.
 
-    imported = import_config(file.read_text(encoding="utf-8"), name or file.stem.lower().replace("-", "_"))
-    click.echo(imported.yaml)
-    click.echo(f"{len(imported.repairs)} repairs:", err=True)
-    for repair in imported.repairs:
-        click.echo(f"  {repair.kind:8} {repair.key}: {repair.what} ({repair.why})", err=True)
+    Exits with 0 if the declaration says all that SOURCE does, with 3 if something is lost, with 1 if nothing can be
+    declared.
+    """
+    from crm_assets.declarations.importers.source import import_source
+
+    imported = import_source(source, name)
+    if output:
+        output.write_text(imported.text, encoding="utf-8")
+    else:
+        click.echo(imported.text)
+    click.echo(f"{len(imported.notes)} {imported.what}:", err=True)
+    for note in imported.notes:
+        click.echo(f"  {note}", err=True)
+    sys.exit(0 if imported.complete else 3)
 
 
 @main.command("export-dlt")

@@ -194,7 +194,7 @@ def _check_descent(system: System, resource: Resource) -> None:
 def _check_placeholders(system: System, resource: Resource) -> None:
     known = set(system.params)
     known |= {"window_start", "window_end"} if resource.window else set()
-    known |= {"incremental.start_value"} if resource.incremental else set()
+    known |= {"incremental.start_value", "incremental.end_value"} if resource.incremental else set()
     known |= set(resource.parent.values) if resource.parent else set()
     known |= set(resource.for_each)
     for name in sorted(resource.wire_placeholders - known):

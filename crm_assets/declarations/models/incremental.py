@@ -54,12 +54,14 @@ class Incremental(Spec):
     field: str
     """Column whose greatest loaded value is the next starting point."""
     params: dict[str, Any] = Field(default_factory=dict)
-    """Query parameters to add; ``{incremental.start_value}`` is the starting point."""
+    """Query parameters to add; ``{incremental.start_value}`` is the starting point, ``{incremental.end_value}`` the
+    moment of the request, for an API that wants both."""
     json_body: dict[str, Any] | None = Field(default=None, alias="json")
     """The same for the JSON body, laid over the endpoint's."""
     format: TimeFormat = "iso"
     initial_value: str | int | None = None
-    """Starting point of the first read, as the API wants it; without one the first read asks for the whole list."""
+    """Starting point of the first read, as the API wants it, or ``{start_date}`` for the first day of the connection;
+    without one the first read asks for the whole list."""
     lookback: Duration = timedelta(hours=1)
     """How far before the greatest loaded value to start, for late and equal timestamps."""
     full_refresh_every: Duration = timedelta(days=7)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, time, timedelta, timezone
 from typing import Any, Literal
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
@@ -81,8 +81,8 @@ def list_request(
     elif resource.incremental and (since or resource.incremental.initial_value is not None):
         filters = resource.incremental
         zone = zone_of(connection, resource, filters.field)
-        start = start_text(since, filters.format, zone) if since else filters.initial_value
-        values["incremental.start_value"] = start
+        values["incremental.start_value"] = _start(connection, filters, since, zone)
+        values["incremental.end_value"] = start_text(datetime.now(timezone.utc), filters.format, zone)
     try:
         path = fill_url(endpoint.path, values)
     except ValueError as error:
@@ -104,6 +104,13 @@ def zone_of(connection: Connection, resource: Resource, column: str) -> ZoneInfo
     """Return the time zone in which the API writes and reads a column's times, where they have no offset."""
     name = resource.columns[column].timezone
     return ZoneInfo(name) if name else connection.zone
+
+
+def _start(connection: Connection, incremental: Incremental, since: datetime | None, zone: ZoneInfo) -> object:
+    """Return the starting point as the API wants it; before the first read that may be the connection's first day."""
+    if since is None and incremental.initial_value == "{start_date}":
+        since = datetime.combine(connection.start_date, time(), connection.zone)
+    return incremental.initial_value if since is None else start_text(since, incremental.format, zone)
 
 
 def window_values(

@@ -1,0 +1,146 @@
+"""Authenticators of a manifest."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from crm_assets.declarations.importers.airbyte.expressions import NoCounterpartError
+from crm_assets.declarations.importers.airbyte.settings import Settings, is_plain
+from crm_assets.declarations.importers.losses import Notes
+
+Document = dict[str, Any]
+
+
+def authentication(given: Any, settings: Settings, notes: Notes) -> Document:
+    """Return an authenticator as ``auth`` of a client.
+
+    Raises:
+        NoCounterpartError: It has no counterpart.
+    """
+    if not isinstance(given, dict):
+        return {"type": "none"}
+    match given.get("type"):
+        case "NoAuth":
+            return {"type": "none"}
+        case "BearerAuthenticator":
+            return _sent(given.get("api_token"), "Authorization", "header", "Bearer ", settings)
+        case "ApiKeyAuthenticator":
+            return _api_key(given, settings)
+        case "BasicHttpAuthenticator":
+            return _basic(given, settings)
+        case "OAuthAuthenticator":
+            return _oauth(given, settings)
+        case "SelectiveAuthenticator":
+            return _selected(given, settings, notes)
+        case "SessionTokenAuthenticator":
+            return _session(given, settings)
+        case kind:
+            raise NoCounterpartError(f"the log-in {kind or 'of its own code'} has no counterpart")
+
+
+def _api_key(given: Document, settings: Settings) -> Document:
+    option = given.get("inject_into") or {}
+    name = option.get("field_name") or given.get("header") or "Authorization"
+    place = "query" if option.get("inject_into") == "request_parameter" else "header"
+    if option.get("inject_into") in ("body_json", "body_data"):
+        raise NoCounterpartError("a key in the body has no counterpart")
+    return _sent(given.get("api_token"), settings.template(name), place, "", settings)
+
+
+def _sent(token: Any, name: str, place: str, before: str, settings: Settings) -> Document:
+    """Return a key or token, as a template where more than it is sent."""
+    secret = settings.secret(token)
+    around = re.sub(r"\{\{.*?\}\}", "{}", str(token).strip(), flags=re.DOTALL)
+    if around == "{}" and before:
+        return {"type": "bearer", "token": secret}
+    value = before + around.replace("{}", f"{{{secret}}}")
+    shown = {} if value == f"{{{secret}}}" else {"value": value}
+    return {"type": "api_key", "name": name, "api_key": secret, "location": place, **shown}
+
+
+def _basic(given: Document, settings: Settings) -> Document:
+    """Return user and password; one of them that stands in the manifest is public."""
+    user, password = str(given.get("username") or ""), str(given.get("password") or "")
+    names = {"username": user, "password": password}
+    found = {key: "" if is_plain(text) else settings.secret(text) for key, text in names.items()}
+    if found["username"] == found["password"] or "" not in found.values() or not (is_plain(user) and user):
+        return {"type": "basic", **found}
+    raise NoCounterpartError(f"the user name {user!r} that stands in the manifest has no counterpart")
+
+
+def _oauth(given: Document, settings: Settings) -> Document:
+    url = settings.template(given.get("token_refresh_endpoint") or "")
+    auth: Document = {"access_token_url": url}
+    for key in ("client_id", "client_secret"):
+        if given.get(key):
+            auth[key] = settings.secret(given[key])
+    body = settings.template({**(given.get("refresh_request_body") or {})})
+    if given.get("scopes"):
+        body["scope"] = " ".join(settings.template(given["scopes"]))
+    if body:
+        auth["access_token_request_data"] = body
+    if given.get("access_token_name", "access_token") != "access_token":
+        auth["access_token_path"] = given["access_token_name"]
+    if given.get("expires_in_name", "expires_in") != "expires_in":
+        auth["expires_in_path"] = given["expires_in_name"]
+    match given.get("grant_type", "refresh_token"):
+        case "client_credentials":
+            return {"type": "oauth2_client_credentials", **auth}
+        case "refresh_token":
+            return {
+                "type": "oauth2_refresh_token",
+                "refresh_token": settings.secret(given.get("refresh_token")),
+                **auth,
+            }
+        case "password":
+            names = {key: settings.secret(body.pop(key)) for key in ("username", "password") if key in body}
+            return {"type": "oauth2_password", **names, **auth}
+        case grant:
+            raise NoCounterpartError(f"the grant {grant} has no counterpart")
+
+
+def _selected(given: Document, settings: Settings, notes: Notes) -> Document:
+    """Return the first way to log in that has a counterpart; keys come before tokens that expire."""
+    options = list((given.get("authenticators") or {}).items())
+    options.sort(key=lambda option: option[1].get("type") in ("OAuthAuthenticator", None))
+    for name, option in options:
+        try:
+            found = authentication(option, settings, notes)
+        except NoCounterpartError:
+            continue
+        notes.add("assumed", f"of {len(options)} ways to log in {name} is taken")
+        return found
+    raise NoCounterpartError("none of its ways to log in has a counterpart")
+
+
+def _session(given: Document, settings: Settings) -> Document:
+    login, secrets = given.get("login_requester") or {}, set[str]()
+
+    def filled(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: filled(item) for key, item in value.items()}
+        if is_plain(value):
+            return value
+        secrets.add(name := settings.secret(value))
+        return f"{{{name}}}"
+
+    base = str(settings.template(login.get("url_base") or login.get("url") or ""))
+    request: Document = {"url": f"{base.rstrip('/')}/{str(login.get('path') or '').lstrip('/')}".rstrip("/")}
+    request["method"] = login.get("http_method", "GET")
+    for key, name in (("request_body_json", "json"), ("request_body_data", "form"), ("request_parameters", "params")):
+        if isinstance(login.get(key), dict):
+            request[name] = filled(login[key])
+    path = ".".join(given.get("session_token_path") or ())
+    sent = given.get("request_authentication") or {"type": "Bearer"}
+    auth: Document = {
+        "type": "session_token",
+        "login": request,
+        "login_secrets": sorted(secrets),
+        "access_token_path": path,
+    }
+    if sent.get("type") == "ApiKey":
+        option = sent.get("inject_into") or {}
+        place = "query" if option.get("inject_into") == "request_parameter" else "header"
+        auth |= {"name": option.get("field_name", "Authorization"), "location": place, "value": "{access_token}"}
+    return auth

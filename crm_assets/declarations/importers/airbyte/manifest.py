@@ -1,0 +1,193 @@
+"""A whole manifest made into a declaration: its streams, their parents, and what they share."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from typing import Any
+
+from crm_assets.declarations.errors import SpecError
+from crm_assets.declarations.importers.airbyte.authentication import authentication
+from crm_assets.declarations.importers.airbyte.expressions import NoCounterpartError
+from crm_assets.declarations.importers.airbyte.references import resolved
+from crm_assets.declarations.importers.airbyte.settings import Settings
+from crm_assets.declarations.importers.airbyte.streams import Stream
+from crm_assets.declarations.importers.losses import Notes
+from crm_assets.declarations.models.base import PLACEHOLDER
+from crm_assets.declarations.spellings.names import snake_case
+
+Document = dict[str, Any]
+_PERIODS = {"PT1S": "second", "PT1M": "minute", "PT60S": "minute", "PT1H": "hour", "P1D": "day", "PT24H": "day"}
+
+
+def declaration(manifest: Document, notes: Notes) -> Document:
+    """Return the declaration of a manifest.
+
+    Args:
+        manifest: The manifest as it stands.
+        notes: Takes what is assumed or lost.
+
+    Raises:
+        SpecError: None of its streams can be read, or none of its ways to log in.
+    """
+    whole = resolved(manifest)
+    settings = Settings(whole)
+    if whole.get("dynamic_streams"):
+        notes.add("lost", "streams that are found by asking the API are not declared")
+    streams = _streams(whole, settings, notes)
+    built = {name: stream for name, stream in streams.items() if _build(stream, notes)}
+    _bind_parents(built, notes)
+    if not built:
+        raise SpecError("none of its streams can be declared; see what was left out")
+    base = _place(built, notes)
+    auth = _authentication(built, settings, notes)
+    return {
+        "title": str((whole.get("metadata") or {}).get("name") or ""),
+        "client": {"base_url": base, "auth": auth},
+        **({"params": settings.params} if settings.params else {}),
+        **_rate(whole.get("api_budget"), notes),
+        "resources": [{**stream.resource, "verified": "connector"} for stream in built.values()],
+    }
+
+
+def _streams(whole: Document, settings: Settings, notes: Notes) -> dict[str, Stream]:
+    """Return the streams by name, each behind the parents it is read for, which need not be in the manifest's list."""
+    found: dict[str, Stream] = {}
+    listed = {snake_case(str(given.get("name"))) for given in whole.get("streams") or ()}
+
+    def add(given: Document) -> str:
+        name = snake_case(str(given.get("name")))
+        if name in found:
+            return name
+        try:
+            stream = Stream(given, settings, notes)
+        except NoCounterpartError as error:
+            notes.add("left out", str(error), name)
+            return ""
+        if name not in listed:
+            stream.resource["selected"] = False
+        if stream.partitions.parent:
+            parent = add(_in_full(stream.partitions.parent, notes))
+            if not parent:
+                notes.add("left out", f"its parent {stream.partitions.parent.get('name')} is", name)
+                return ""
+            stream.resource["parent"] = {"resource": parent}
+        found[name] = stream
+        return name
+
+    for given in whole.get("streams") or ():
+        add(_in_full(given, notes))
+    return found
+
+
+def _in_full(given: Document, notes: Notes) -> Document:
+    if given.get("type") != "StateDelegatingStream":
+        return given
+    notes.add("lost", "changes come from another endpoint: the list is read in full", str(given.get("name")))
+    return {**(given.get("full_refresh_stream") or {}), "name": given.get("name")}
+
+
+def _build(stream: Stream, notes: Notes) -> bool:
+    try:
+        stream.build()
+        stream.resource["endpoint"]["path"] = stream.url
+    except NoCounterpartError as error:
+        notes.add("left out", str(error), stream.name)
+        return False
+    return True
+
+
+def _bind_parents(built: dict[str, Stream], notes: Notes) -> None:
+    """Give every parent the columns its children are read by, and leave out the children of what is left out."""
+    for name in [*built]:
+        stream = built[name]
+        if "parent" not in stream.resource:
+            continue
+        above = built.get(stream.resource["parent"]["resource"])
+        if above is None:
+            notes.add("left out", f"its parent {stream.resource['parent']['resource']} is", name)
+            del built[name]
+            continue
+        own = stream.partitions
+        further = {placeholder: above.column(path) for placeholder, path in own.further.items()}
+        parent = {"resource": above.name, "field": above.column(own.key), "placeholder": own.placeholder}
+        stream.resource["parent"] = {**parent, **({"further_fields": further} if further else {})}
+
+
+def _place(built: dict[str, Stream], notes: Notes) -> str:
+    """Split the addresses into what all have in common, the base, and the paths; foreign ones are left out."""
+    hosts = Counter(_host(stream.resource["endpoint"]["path"]) for stream in built.values())
+    (host, _), *_ = hosts.most_common(1)
+    for name in [name for name, stream in built.items() if _host(stream.resource["endpoint"]["path"]) != host]:
+        notes.add("left out", "it is at another address than the others", name)
+        del built[name]
+    paths = [_segments(stream.resource["endpoint"]["path"])[:-1] for stream in built.values()]
+    alike = itertools.takewhile(lambda parts: len(set(parts)) == 1, zip(*paths, strict=False))
+    base = "/".join(itertools.takewhile(lambda part: not _is_of_a_row(part, built), (parts[0] for parts in alike)))
+    for stream in built.values():
+        endpoint = stream.resource["endpoint"]
+        endpoint["path"] = endpoint["path"][len(base) :] or "/"
+    return _address(base, notes)
+
+
+def _is_of_a_row(part: str, built: dict[str, Stream]) -> bool:
+    names = PLACEHOLDER.findall(part)
+    return any(name in stream.partitions.names.values() for name in names for stream in built.values())
+
+
+def _segments(url: str) -> list[str]:
+    return url.split("?")[0].split("/")
+
+
+def _host(url: str) -> str:
+    return "/".join(url.split("/")[:3])
+
+
+def _address(base: str, notes: Notes) -> str:
+    if re.match(r"https?://", base):
+        return re.sub(r"^http://(?!localhost|127\.)", "https://", base)
+    if base.startswith("{"):
+        setting = PLACEHOLDER.match(base)
+        name = setting[1] if setting else "base"
+        notes.add("assumed", f"the address is the setting {name}: base_url of the connection has to say it")
+        return PLACEHOLDER.sub("https://api.example.com", base, count=1)
+    return f"https://{base.lstrip('/')}"
+
+
+def _authentication(built: dict[str, Stream], settings: Settings, notes: Notes) -> Document | list[Document]:
+    """Return how most lists are asked for; those asked for otherwise have their own."""
+    ways = [(stream.authenticator, stream.further_auth) for stream in built.values()]
+    usual = max(ways, key=ways.count)
+    try:
+        found = _combined(*usual, settings, notes)
+    except NoCounterpartError as error:
+        raise SpecError(str(error), "key client.auth") from error
+    for name, stream in built.items():
+        if (stream.authenticator, stream.further_auth) != usual:
+            try:
+                own = _combined(stream.authenticator, stream.further_auth, settings, notes)
+                stream.resource["endpoint"]["auth"] = own
+            except NoCounterpartError as error:
+                notes.add("lost", f"{error}: it is asked for as the others are", name)
+    return found
+
+
+def _combined(given: Any, further: list[Document], settings: Settings, notes: Notes) -> Document | list[Document]:
+    main = authentication(given, settings, notes)
+    parts = [*([] if main["type"] == "none" else [main]), *further]
+    return main if not parts else parts[0] if len(parts) == 1 else parts
+
+
+def _rate(budget: Any, notes: Notes) -> Document:
+    policies = (budget or {}).get("policies") or []
+    rates = [
+        (rate.get("limit"), _PERIODS.get(str(rate.get("interval"))))
+        for policy in policies
+        for rate in policy.get("rates") or [{"limit": policy.get("call_limit"), "interval": policy.get("period")}]
+    ]
+    if len(rates) == 1 and not (policies[0].get("matchers") or []) and isinstance(rates[0][0], int) and rates[0][1]:
+        return {"rate_limit": {"requests": rates[0][0], "per": rates[0][1]}}
+    if policies:
+        notes.add("lost", "several rates, or rates per path; set rate_limit of the connection to the lowest")
+    return {}

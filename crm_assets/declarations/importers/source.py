@@ -1,0 +1,87 @@
+"""``crm-assets import``: what a source is, and the declaration that is made of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from crm_assets.declarations.errors import SpecError
+from crm_assets.declarations.importers import import_config
+from crm_assets.declarations.importers.accepted import accepted, as_yaml
+from crm_assets.declarations.importers.airbyte.manifest import declaration
+from crm_assets.declarations.importers.captured import captured
+from crm_assets.declarations.importers.configuration import declarable
+from crm_assets.declarations.importers.losses import Note, Notes
+from crm_assets.declarations.spellings.names import snake_case
+from crm_assets.declarations.yaml_reader import read_yaml
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A declaration made from a source."""
+
+    text: str
+    """The text of a system file, with the notes as comments at its top; the loader accepts it."""
+    notes: tuple[Note, ...]
+    complete: bool
+    """Whether it says all that the source does."""
+    what: Literal["notes", "repairs"] = "notes"
+    """What the notes are: those of a seed document say how it was repaired."""
+
+
+def import_source(source: str, name: str | None = None) -> Imported:
+    """Return the declaration of a source.
+
+    Args:
+        source: Path of a seed document, of a Python file, of a YAML or JSON file that holds a configuration of dlt's
+            REST API source or an Airbyte manifest; or ``module:object``.
+        name: Name of the system; by default the file's.
+
+    Raises:
+        SpecError: It is none of them, or nothing of it can be declared.
+    """
+    path = Path(source)
+    if not path.is_file() and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", source):
+        raise SpecError("there is no such file, and it is not module:object", source)
+    name = snake_case(name or (path.stem if path.is_file() else source.rpartition(":")[2])).strip("_") or "imported"
+    notes = Notes()
+    if path.is_file() and _is_seed(path):
+        return _from_seed(path, name, notes)
+    document = accepted({"name": name, **_document(source, path, notes)}, notes)
+    return Imported(as_yaml(document, notes), notes.all(), notes.complete)
+
+
+def _document(source: str, path: Path, notes: Notes) -> dict[str, Any]:
+    if not path.is_file() or path.suffix == ".py":
+        return declarable(captured(source, notes), notes)
+    document = read_yaml(path)
+    if document.get("type") == "DeclarativeSource" or "streams" in document:
+        return declaration(document, notes)
+    if "openapi" in document or "swagger" in document:
+        raise SpecError(
+            "is an OpenAPI document, which does not say how lists are paged or where their records are; make a "
+            "configuration of it with dlt-init-openapi, and import that",
+            path.name,
+        )
+    if "client" in document and "resources" in document:
+        return declarable(document, notes)
+    raise SpecError(
+        "is neither a configuration of dlt's REST API source (client, resources) nor an Airbyte manifest (streams)",
+        path.name,
+    )
+
+
+def _is_seed(path: Path) -> bool:
+    """Whether a file is a document with a configuration in its text, or Python that holds nothing but literals."""
+    return path.suffix not in (".py", ".yaml", ".yml", ".json")
+
+
+def _from_seed(path: Path, name: str, notes: Notes) -> Imported:
+    seed = import_config(path.read_text(encoding="utf-8"), name)
+    for repair in seed.repairs:
+        text = f"{repair.key}: {repair.what} ({repair.why})"
+        notes.add("lost" if repair.kind == "open" else "assumed", text, *repair.resources)
+    accepted(seed.document, Notes())
+    return Imported(seed.yaml, notes.all(), notes.complete, "repairs")

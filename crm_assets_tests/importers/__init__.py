@@ -1,0 +1,1 @@
+"""Declarations made of what exists: configurations in Python, and manifests."""

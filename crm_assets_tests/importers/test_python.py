@@ -1,0 +1,141 @@
+"""A stranger's Python is executed for its configuration; nothing is requested, and no secret is needed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+import yaml
+
+from crm_assets.declarations import SpecError
+from crm_assets.declarations.importers.source import import_source
+from crm_assets.declarations.loader import parse_system
+
+HEAD = """
+import os
+import dlt
+from dlt.sources.rest_api import RESTAPIConfig, rest_api_resources, rest_api_source
+"""
+POSTS = '"resources": ["posts"]'
+CLIENT = '"client": {"base_url": "https://api.desk.test"'
+
+
+def document(text: str) -> dict[str, Any]:
+    return dict(yaml.safe_load(text))
+
+
+CASES = {
+    "a literal": f"source = rest_api_source({{{CLIENT}}}, {POSTS}}})",
+    "a variable": f"config = {{{CLIENT}}}, {POSTS}}}\nsource = rest_api_source(config)",
+    "a variable that nobody passes on": f"config: RESTAPIConfig = {{{CLIENT}}}, {POSTS}}}",
+    "a keyword": f"source = rest_api_source(config={{{CLIENT}}}, {POSTS}}})",
+    "a function": f"def load():\n    return rest_api_source({{{CLIENT}}}, {POSTS}}})",
+    "a source of dlt": f"@dlt.source\ndef desk():\n    yield from rest_api_resources({{{CLIENT}}}, {POSTS}}})",
+    "a secret as an argument": (
+        "@dlt.source(name='desk')\ndef desk(token: str = dlt.secrets.value):\n"
+        f"    return rest_api_resources({{{CLIENT}, 'auth': {{'token': token}}}}, {POSTS}}})"
+    ),
+    "a secret of dlt": f"rest_api_source({{{CLIENT}, 'auth': {{'token': dlt.secrets['desk.token']}}}}, {POSTS}}})",
+    "a secret of the environment": (
+        f"rest_api_source({{{CLIENT}, 'auth': {{'token': os.environ['DESK_TOKEN']}}}}, {POSTS}}})"
+    ),
+    "a text with names": (
+        f"host = 'desk'\nrest_api_source({{'client': {{'base_url': f'https://api.{{host}}.test'}}, {POSTS}}})"
+    ),
+    "what another spreads": f"base = {{{POSTS}}}\nrest_api_source({{{CLIENT}}}, **base}})",
+    "a module that is not installed": f"from helpdesk.helpers import clean\nrest_api_source({{{CLIENT}}}, {POSTS}}})",
+    "a neighbour that is not there": f"from .settings import PAGE\nrest_api_source({{{CLIENT}}}, {POSTS}}})",
+    "a pipeline that runs at once": (
+        f"source = rest_api_source({{{CLIENT}}}, {POSTS}}})\np = dlt.pipeline('desk', destination='duckdb')\n"
+        "p.run(source)"
+    ),
+    "a main block": (
+        f"def load():\n    dlt.pipeline('desk').run(rest_api_source({{{CLIENT}}}, {POSTS}}}))\n"
+        "if __name__ == '__main__':\n    load()"
+    ),
+    "a loop": f"rest_api_source({{{CLIENT}}}, 'resources': [name for name in ('posts',)]}})",
+}
+
+
+@pytest.mark.parametrize("code", CASES.values(), ids=[name.replace(" ", "_") for name in CASES])
+def test_configurations_are_found_however_they_are_made(code: str, tmp_path: Path) -> None:
+    path = tmp_path / "desk.py"
+    path.write_text(HEAD + code, encoding="utf-8")
+    imported = import_source(str(path))
+    system = parse_system({"name": "desk", **document(imported.text)})
+    assert [resource.name for resource in system.resources] == ["posts"]
+    assert system.client.base_url == "https://api.desk.test"
+    assert set(system.client.auth.secrets) <= {"token", "desk_token"}
+    assert imported.complete
+
+
+def test_objects_of_dlt_are_what_they_say(tmp_path: Path) -> None:
+    code = """
+    from dlt.sources.helpers.rest_client.auth import APIKeyAuth
+    from dlt.sources.helpers.rest_client.paginators import HeaderLinkPaginator, OffsetPaginator, PageNumberPaginator
+    rest_api_source({
+        "client": {"base_url": "https://api.desk.test", "auth": APIKeyAuth(name="X-Key", api_key=dlt.secrets["key"])},
+        "resources": [
+            {"name": "a", "endpoint": {"paginator": PageNumberPaginator(base_page=1, total_path=None)}},
+            {"name": "b", "endpoint": {"paginator": OffsetPaginator(limit=5, total_path="total")}},
+            {"name": "c", "endpoint": {"paginator": HeaderLinkPaginator(),
+                                       "params": {"since": dlt.sources.incremental("at", initial_value="2024-01-01")}}},
+        ],
+    })
+    """
+    path = tmp_path / "desk.py"
+    path.write_text(HEAD + dedent(code), encoding="utf-8")
+    system = parse_system({"name": "desk", **document(import_source(str(path)).text)})
+    a, b, c = system.resources
+    assert (a.endpoint.paginator.type, b.endpoint.paginator.type) == ("page_number", "offset")
+    assert c.endpoint.paginator.type == "header_link"
+    assert c.incremental is not None
+    assert c.incremental.initial_value == "2024-01-01"
+    assert system.client.auth.secrets == ("key",)
+
+
+def test_code_is_lost_and_named(tmp_path: Path) -> None:
+    resource = "{'name': 'posts', 'processing_steps': [{'filter': print}]}"
+    code = f"rest_api_source({{{CLIENT}}}, 'resources': [{resource}]}})"
+    path = tmp_path / "desk.py"
+    path.write_text(HEAD + code, encoding="utf-8")
+    imported = import_source(str(path))
+    assert not imported.complete
+    assert any("processing_steps" in str(note) for note in imported.notes)
+
+
+def test_a_literal_secret_is_not_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "desk.py"
+    path.write_text(
+        HEAD + f"rest_api_source({{{CLIENT}, 'auth': {{'token': 'aBc-123-xyz'}}}}, {POSTS}}})", encoding="utf-8"
+    )
+    imported = import_source(str(path))
+    assert "aBc-123-xyz" not in imported.text + "".join(map(str, imported.notes))
+    assert parse_system({"name": "desk", **document(imported.text)}).client.auth.secrets == ("token",)
+
+
+def test_nothing_is_requested(tmp_path: Path) -> None:
+    code = (
+        f"import urllib.request\nurllib.request.urlopen('http://127.0.0.1:9')\nrest_api_source({{{CLIENT}}}, {POSTS}}})"
+    )
+    path = tmp_path / "desk.py"
+    path.write_text(HEAD + code, encoding="utf-8")
+    with pytest.raises(SpecError, match="nothing is requested while a configuration is read"):
+        import_source(str(path))
+
+
+def test_the_command_ends_with_what_became_of_it(tmp_path: Path) -> None:
+    whole = f"{{{CLIENT}}}, {POSTS}}}"
+    lossy = f"{{{CLIENT}}}, 'resources': [{{'name': 'posts', 'processing_steps': [{{'filter': print}}]}}]}}"
+    for content, code in ((whole, 0), (lossy, 3), ("{}", 1)):
+        path = tmp_path / "desk.py"
+        path.write_text(f"{HEAD}rest_api_source({content})", encoding="utf-8")
+        command = [str(Path(sys.executable).with_name("crm-assets")), "import", str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ}, check=False)
+        assert done.returncode == code, done.stderr
+        assert (code == 1) == (not done.stdout.strip())
