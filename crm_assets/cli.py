@@ -159,6 +159,54 @@ def import_command(source: str, name: str | None, output: Path | None) -> None:
     sys.exit(0 if imported.complete else 3)
 
 
+@main.command("discover")
+@click.argument("target", metavar="URL|CONNECTION[.RESOURCE]")
+@click.option(
+    "--auth", default="none", show_default=True, help="none, bearer, basic, header:NAME, query:NAME, oauth:URL."
+)
+@click.option("--path", "paths", multiple=True, help="Path of a list below the URL; may be given several times.")
+@click.option("--name", help="Name of the connection and its secrets (default: from the URL's host).")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write (default: print it).")
+@click.option("--update", is_flag=True, help="Turn undeclared fields of loaded tables into columns of the connection.")
+@click.option("--yes", is_flag=True, help="With --update: write the file; without it the change is only shown.")
+@click.pass_obj
+def discover_command(
+    workspace: Workspace,
+    target: str,
+    auth: str,
+    paths: tuple[str, ...],
+    name: str | None,
+    output: Path | None,
+    update: bool,
+    yes: bool,
+) -> None:
+    """Look at lists with a few polite requests, and declare what was found; values are never printed."""
+    from crm_assets.commands.discover import chosen, discover
+    from crm_assets.commands.discover_view import remarks
+
+    folder = workspace.settings.data_folder
+    if update:
+        from crm_assets.commands.discover_update import update_columns
+
+        changed = update_columns(workspace.connection(target), workspace.warehouse, workspace.settings, write=yes)
+        click.echo(changed.diff or "No undeclared field was found in the loaded tables.")
+        click.echo(changed.next_step, err=True)
+        return
+    if "://" in target:
+        connection, only = chosen(target, auth, paths, name, folder), None
+    else:
+        named, _, only = target.partition(".")
+        connection = workspace.connection(named)
+    found = discover(connection, only or None, folder)
+    click.echo("\n".join(remarks(found)), err=True)
+    if output:
+        output.write_text(found.text, encoding="utf-8")
+        click.echo(f"Wrote {output}.", err=True)
+    else:
+        click.echo(found.text, nl=False)
+    sys.exit(3 if found.refused or found.doubts else 0)
+
+
 @main.command("export-dlt")
 @click.argument("connection")
 @click.pass_obj

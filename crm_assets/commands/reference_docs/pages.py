@@ -30,6 +30,7 @@ RESTS_ON = {
     "contract": "documentation",
     "connector": "a working connector",
     "inferred": "inference",
+    "observed": "observation",
 }
 
 

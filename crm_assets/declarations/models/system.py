@@ -115,8 +115,9 @@ class Resource(Spec):
     window: Window | None = None
     columns: Columns = Field(default_factory=dict)
     """A field that is not among them is kept in ``_extra``."""
-    verified: Literal["contract", "connector", "inferred"] = "contract"
-    """What the declaration rests on: the vendor's documentation, a working connector, or a reading of either."""
+    verified: Literal["contract", "connector", "inferred", "observed"] = "contract"
+    """What the declaration rests on: the vendor's documentation, a working connector, a reading of either, or answers
+    of the API that were looked at."""
     evidence: str = ""
     """Where that was found, and what was in doubt."""
     max_delete_fraction: float = Field(default=0.3, ge=0, le=1)

@@ -26,14 +26,14 @@ def records_path(body: object) -> Path:
     """Return where the records of an answer are: at a list with a usual name, else at the first list."""
     if not isinstance(body, dict):
         return ()
-    lists = [path for path, value in _members(body) if isinstance(value, list)]
+    lists = [path for path, value in members(body) if isinstance(value, list)]
     named = (path for path in lists if path[-1] in _RECORDS)
     return next(named, lists[0] if lists else ())
 
 
 def next_page(body: object) -> tuple[Path, str | int] | None:
     """Return where an answer names its next page, and what stands there, or ``None``."""
-    for path, value in _members(body):
+    for path, value in members(body):
         if not _NEXT.match(path[-1].lower()):
             continue
         if isinstance(value, dict):
@@ -61,17 +61,17 @@ def count_of_records(body: object) -> tuple[Path, int] | None:
 
 
 def _number(body: object, wanted: Callable[[str], object]) -> tuple[Path, int] | None:
-    for path, value in _members(body):
+    for path, value in members(body):
         text = str(value)
         if wanted(path[-1].lower()) and not isinstance(value, bool) and text.isdigit():
             return path, int(text)
     return None
 
 
-def _members(body: object, above: Path = ()) -> Iterator[tuple[Path, object]]:
+def members(body: object, above: Path = ()) -> Iterator[tuple[Path, object]]:
     """Yield the members of nested objects, each object before what is in it; lists are not looked into."""
     if not isinstance(body, dict) or len(above) >= _DEEPEST:
         return
     for key, value in body.items():
         yield (*above, key), value
-        yield from _members(value, (*above, key))
+        yield from members(value, (*above, key))

@@ -1,0 +1,188 @@
+"""Discover: a few polite requests, and a declaration of what they showed."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from crm_assets.commands.discover_text import completed, text_of
+from crm_assets.commands.doctor import examine
+from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.errors import unknown
+from crm_assets.declarations.loader import load_system, parse_system, validated
+from crm_assets.declarations.models.system import Resource
+from crm_assets.errors import CommandError
+from crm_assets.extract import progress
+from crm_assets.extract.discovery.asker import Asker
+from crm_assets.extract.discovery.look import Look, Looker
+from crm_assets.extract.discovery.places import links_of
+from crm_assets.extract.errors import ReadError
+from crm_assets.extract.first_page import PATIENCE, FirstPageReader
+from crm_assets.extract.http.request import Request
+from crm_assets.extract.http.tokens import token_stores
+from crm_assets.extract.page_reader import open_connection, rate_budget
+from crm_assets.extract.secrets import secrets_of
+
+_PACE = {"requests": 2, "per": "second"}
+"""How often a server is asked whose limit nobody knows yet."""
+_NAME = r"[a-z][a-z0-9]*(_[a-z0-9]+)*"
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """What was found of a connection."""
+
+    name: str
+    looks: tuple[Look, ...]
+    refused: dict[str, str]
+    """Resources that could not be looked at, and why."""
+    text: str = ""
+    """The declaration, which the loader has accepted."""
+    doubts: tuple[str, ...] = ()
+    """What doctor said of the declaration, a sentence per resource."""
+
+
+def authentication(text: str) -> dict[str, Any]:
+    """Return the declaration of what ``--auth`` says in short.
+
+    Raises:
+        CommandError: It says nothing that is known.
+    """
+    kind, _, place = text.partition(":")
+    name, _, value = place.partition("=")
+    match kind:
+        case "none" | "bearer" | "basic" if not place:
+            return {"type": kind}
+        case "header" | "query" if name:
+            template = {"value": value} if value else {}
+            return {"type": "api_key", "name": name, "api_key": "api_key", "location": kind, **template}
+        case "oauth" if place:
+            return {"type": "oauth2_client_credentials", "access_token_url": place}
+        case _:
+            raise CommandError(
+                f"--auth {text} is not known: give none, bearer, basic, header:NAME, query:NAME or oauth:TOKEN_URL."
+            )
+
+
+def connection_at(url: str, auth: str, paths: tuple[str, ...], name: str | None) -> Connection:
+    """Return a connection to an address of which only paths are known; without any it has the address itself.
+
+    Raises:
+        CommandError: The address or the name cannot be used.
+        SpecError: Something else cannot.
+    """
+    name = name or _name_of(url)
+    if not re.fullmatch(_NAME, name):
+        raise CommandError(f"--name {name} cannot be a schema's name: use lower_snake_case.")
+    entries = [{"name": each, "endpoint": {"path": path}} for path, each in _names(paths or ("",)).items()]
+    client = {"base_url": url, "auth": authentication(auth)}
+    system = parse_system({"name": name, "client": client, "rate_limit": _PACE, "resources": entries})
+    connection = validated(Connection, {"name": name, "system": name, "_system": system})
+    problem = connection.unusable()
+    if problem:
+        raise CommandError(problem)
+    return connection
+
+
+def discover(connection: Connection, only: str | None, folder: Path) -> Discovery:
+    """Look at the lists of a connection and declare them.
+
+    Args:
+        connection: The account.
+        only: The one resource to look at; all when left out.
+        folder: The data folder, which holds the rate budgets.
+
+    Raises:
+        CommandError: There is no such resource, or no list could be looked at.
+        SpecError: What was found makes no declaration; a bug.
+    """
+    names = [resource.name for resource in connection.system.resources]
+    if only and only not in names:
+        raise CommandError(unknown(f"resource of {connection.name}", only, names))
+    found = asyncio.run(_looked(connection, [only] if only else names, folder))
+    if not found.looks:
+        reasons = "; ".join(f"{name}: {why}" for name, why in found.refused.items())
+        raise CommandError(f"No list of {connection.name} could be looked at. {reasons}.")
+    text = text_of(found.name, completed(connection.system, found.looks), found.looks, connection.base_url)
+    return replace(found, text=text, doubts=tuple(_tried(connection, found, text, folder)))
+
+
+def chosen(url: str, auth: str, paths: tuple[str, ...], name: str | None, folder: Path) -> Connection:
+    """Return a connection to an address with the paths given, or else those that the answer at the address links to.
+
+    Raises:
+        CommandError: The address or the name cannot be used.
+    """
+    connection = connection_at(url, auth, paths, name)
+    linked = () if paths else asyncio.run(_linked(connection, folder))
+    return connection_at(url, auth, linked, name) if linked else connection
+
+
+async def _linked(connection: Connection, folder: Path) -> tuple[str, ...]:
+    async with open_connection(connection, secrets_of(connection), rate_budget(connection, folder)) as opened:
+        asker = Asker(opened.client, PATIENCE)
+        seen = await asker.tried(Request("GET", connection.base_url, dict(connection.system.client.params)))
+        return tuple(links_of(seen.body, connection.base_url)) if seen else ()
+
+
+async def _looked(connection: Connection, names: list[str], folder: Path) -> Discovery:
+    say = progress.notices(connection.name)
+    budget, stores = rate_budget(connection, folder, say), token_stores(connection.name, folder)
+    looks, refused = list[Look](), dict[str, str]()
+    async with open_connection(connection, secrets_of(connection), budget, stores) as opened:
+        parents = FirstPageReader(connection, opened, 1, PATIENCE)
+        looker = Looker(connection, opened, Asker(opened.client, PATIENCE), parents)
+        for name in names:
+            found = await _look(looker, connection.system.resource(name))
+            if isinstance(found, Look):
+                looks.append(found)
+            else:
+                refused[name] = opened.credentials.redact(found.problem)
+    return Discovery(connection.name, tuple(looks), refused)
+
+
+async def _look(looker: Looker, resource: Resource) -> Look | ReadError:
+    try:
+        return await looker.look(resource)
+    except ReadError as error:
+        return error
+
+
+def _tried(connection: Connection, found: Discovery, text: str, folder: Path) -> list[str]:
+    """Load the declaration as a sync would, ask its lists for their first pages, and return what is in doubt."""
+    with tempfile.TemporaryDirectory() as systems:
+        written = Path(systems) / f"{found.name}_observed.yaml"
+        written.write_text(text, encoding="utf-8")
+        system = load_system(written.stem, Path(systems))
+    chosen = tuple(one for one in system.resources if one.name in {look.resource for look in found.looks})
+    system = system.model_copy(update={"resources": chosen, "rate_limit": connection.budget})
+    (diagnosis,) = examine([connection.model_copy(update={"system": system})], folder)
+    return [f"{one.resource}: {one.sentence}" for one in diagnosis.findings if one.state in ("doubt", "problem")]
+
+
+def _name_of(url: str) -> str:
+    labels = (urlsplit(url).hostname or "").split(".")
+    words = labels[-2] if len(labels) > 1 and not labels[-1].isdigit() else "my_crm"
+    return re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_") or "my_crm"
+
+
+def _names(paths: tuple[str, ...]) -> dict[str, str]:
+    """Return a name for each path: its last word, and as many of those before it as tell it from others."""
+    names: dict[str, str] = {}
+    for path in dict.fromkeys(paths):
+        parts = [_word(part) for part in urlsplit(path).path.split("/")]
+        words = [part for part in parts if part and part[0].isalpha()] or ["records"]
+        choices = ["_".join(words[-count:]) for count in range(1, len(words) + 1)]
+        numbered = (f"{choices[-1]}_{number}" for number in range(2, len(paths) + 2))
+        names[path] = next(one for one in (*choices, *numbered) if one not in names.values())
+    return names
+
+
+def _word(part: str) -> str:
+    part = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", part.removesuffix(".json"))
+    return re.sub(r"[^a-z0-9]+", "_", part.lower()).strip("_")

@@ -1,0 +1,1 @@
+"""Discovery: what an API says of its lists when it is asked a few polite questions."""

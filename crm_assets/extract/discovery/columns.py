@@ -1,0 +1,101 @@
+"""Columns of records that were seen: nested leaves by their paths, with types and classes of personal data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from crm_assets.declarations.json_path import WILDCARD, path_text
+from crm_assets.declarations.names import check_column_names
+from crm_assets.extract.discovery.personal import personal_class
+from crm_assets.extract.discovery.types import is_local, type_of
+
+Path = tuple[str, ...]
+_DEEPEST, _WIDEST = 3, 40
+"""Objects looked into, and fields of one up to which its fields are columns."""
+_ID = re.compile(r"[\d-]+|[0-9a-fA-F-]{32,36}")
+"""A key of an object that is a list by id, not a record."""
+_LONGEST = 60
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One column of a sample."""
+
+    name: str
+    path: Path
+    values: tuple[Any, ...]
+    """What it holds, one per record; ``None`` where there is nothing."""
+    declared: dict[str, Any]
+    """Its declaration."""
+
+    @property
+    def always(self) -> bool:
+        """Whether every record has a value."""
+        return all(value is not None for value in self.values)
+
+    @property
+    def local(self) -> bool:
+        """Whether it holds times without an offset."""
+        kind = self.declared
+        return kind["type"] == "timestamp" and "format" not in kind and is_local([v for v in self.values if v])
+
+
+def columns_of(
+    records: Sequence[dict[str, Any]], known: Collection[Path] = (), taken: Collection[str] = ()
+) -> tuple[list[Seen], list[str]]:
+    """Return the columns of records, and the fields that never have a value, so that nothing is known of them.
+
+    Args:
+        records: The sample.
+        known: Paths that are columns already.
+        taken: Names that are taken.
+    """
+    seen, empty, names = list[Seen](), list[str](), set(taken)
+    for path, values in _leaves((), list(records)):
+        if any(path[: len(one)] == one for one in known) or WILDCARD in path:
+            continue
+        held = [value for value in values if value is not None]
+        if not held:
+            empty.append(path_text(path))
+            continue
+        name = _name(path, names)
+        names.add(name)
+        seen.append(Seen(name, path, tuple(values), _declared(name, path, held)))
+    return seen, empty
+
+
+def _declared(name: str, path: Path, held: list[Any]) -> dict[str, Any]:
+    kind = type_of(name, held)
+    personal = personal_class(name, kind["type"], held)
+    source = {} if path == (name,) else {"source": path_text(path)}
+    return {**kind, **({"pii": personal} if personal else {}), **source}
+
+
+def _leaves(above: Path, objects: list[Any]) -> list[tuple[Path, list[Any]]]:
+    found: list[tuple[Path, list[Any]]] = []
+    for key in dict.fromkeys(key for one in objects if isinstance(one, dict) for key in one):
+        values = [one.get(key) if isinstance(one, dict) else None for one in objects]
+        path = (*above, key)
+        found += _leaves(path, values) if _opens(values, len(path)) else [(path, values)]
+    return found
+
+
+def _opens(values: list[Any], depth: int) -> bool:
+    """Whether the fields of objects are columns of their own."""
+    held = [value for value in values if value is not None]
+    keys = {key for value in held if isinstance(value, dict) for key in value}
+    records = bool(keys) and all(isinstance(value, dict) for value in held)
+    return records and depth <= _DEEPEST and len(keys) <= _WIDEST and not any(map(_ID.fullmatch, keys))
+
+
+def _name(path: Path, taken: set[str]) -> str:
+    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", "_".join(path))
+    name = re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")[:_LONGEST].strip("_")
+    try:
+        check_column_names({name: None})
+    except ValueError:
+        name = f"field_{name}".strip("_")
+    return next(one for one in (name, *(f"{name}_{n}" for n in range(2, 10_000))) if one not in taken)

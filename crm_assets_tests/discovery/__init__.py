@@ -1,0 +1,1 @@
+"""Discovery, against a server that knows nothing of the product."""
