@@ -37,13 +37,10 @@ class Place:
     pages: int | None
     """Pages the list has, where this page or an earlier one reports them."""
 
-    limit: int | None
-    """Records that are asked for."""
-
     @property
     def after_short(self) -> bool:
-        """Whether the page right before was shorter than another one, or as the first one than was asked for."""
-        return self.before < self.fullest or (self.index == 1 and self.before < (self.limit or 0))
+        """Whether the page right before was shorter than another one."""
+        return self.before < self.fullest
 
 
 Kind = Literal["last", "short", "empty", "unlinked", "refused", "repeat"]

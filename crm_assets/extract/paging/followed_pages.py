@@ -39,6 +39,7 @@ async def follow(
         ReadError: The end was not reached as declared.
     """
     state.follows = True
+    state.overlaps = isinstance(paginator, CursorPage) and paginator.overlap
     request = with_page_size(paginator.location, paginator.limit_param, paginator.limit, request)
     seen, again, empty = {hash(_identity(request))}, False, 0
     while True:

@@ -83,7 +83,7 @@ class Numbered:
                     self._state.end(ended.how)
                     return
                 doubt = ended
-                self._advance(page, repeated=ended is not None and ended.kind == "repeat")
+                self._advance(page)
         finally:
             await self._abandon()
 
@@ -169,7 +169,6 @@ class Numbered:
             state.records,
             state.reported_total,
             self._reported_pages,
-            self._paginator.limit,
         )
         ended = self._rule.check(page, place)
         self._fullest = max(self._fullest, count)
@@ -188,10 +187,14 @@ class Numbered:
             ReadError: The list goes on after a page that was empty or refused, or had lost its link.
         """
         repeated = ended is not None and ended.kind == "repeat"
+        if repeated and doubt.kind != "repeat" and self._between:
+            return False
         nothing = page is None or not page.count
         if repeated or (nothing and (doubt.kind != "repeat" or isinstance(self._paginator, Offset))):
             self._state.memory.learn_end(doubt.kind)
             return True
+        if doubt.kind == "repeat" and isinstance(self._paginator, Offset):
+            return False
         if doubt.kind != "short":
             raise ReadError(f"{doubt.how}, but {self._name} has {page.count if page else 0} records")
         self._state.memory.learn(uneven=True)
@@ -202,7 +205,7 @@ class Numbered:
         limit = self._paginator.limit or 1
         return limit - (self._at - self._paginator.first) % limit
 
-    def _advance(self, page: Page | None, *, repeated: bool) -> None:
+    def _advance(self, page: Page | None) -> None:
         count = page.count if page else 0
         match self._paginator:
             case PageNumber():
@@ -210,7 +213,7 @@ class Numbered:
             case Offset():
                 # A page that is longer than asked for may have a record twice; what is read twice is not lost.
                 read = min(count, self._paginator.limit or count)
-                self._at += read if count and not repeated else self._to_next_multiple
+                self._at += read or self._to_next_multiple
                 # Where records are left out of a page, the next one begins before what was left out ends.
                 self._state.repeats += max(min(self._fullest, self._paginator.limit or 0) - count, 0) if count else 0
         self._before = count

@@ -54,6 +54,8 @@ class PagingState:
     """What was taken for the end though nothing proves it."""
     found: str = ""
     """What was not declared and found by looking."""
+    overlaps: bool = False
+    """Whether each page begins with the last record of the one before because the paging says so."""
     follows: bool = False
     """Whether each page names the next one, so that a name on the last page was looked at."""
     doubts: list[str] = field(default_factory=list)
@@ -98,7 +100,7 @@ class PagingState:
         if page.count and hash(fingerprint) in self._seen:
             which = "the page before" if fingerprint == self.last else "an earlier page"
             raise ReadError(f"{name} repeats {which}: the server ignores the paging parameter")
-        self.shifts += _begins_where_it_ended(self.last, fingerprint)
+        self.shifts += not self.overlaps and _begins_where_it_ended(self.last, fingerprint)
         if page.count:
             self.visited.append((page.request, fingerprint))
         self.pages += 1
