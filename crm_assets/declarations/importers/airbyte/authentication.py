@@ -94,7 +94,10 @@ def _oauth(given: Document, settings: Settings) -> Document:
                 **auth,
             }
         case "password":
-            names = {key: settings.secret(body.pop(key)) for key in ("username", "password") if key in body}
+            given_body = given.get("refresh_request_body") or {}
+            names = {key: settings.secret(given_body[key]) for key in ("username", "password") if body.pop(key, None)}
+            for name in names.values():
+                settings.params.pop(name, None)
             return {"type": "oauth2_password", **names, **auth}
         case grant:
             raise NoCounterpartError(f"the grant {grant} has no counterpart")

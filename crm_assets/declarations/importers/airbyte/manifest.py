@@ -141,7 +141,7 @@ def _segments(url: str) -> list[str]:
 
 
 def _host(url: str) -> str:
-    return "/".join(url.split("/")[:3])
+    return "/".join(url.split("/")[: 3 if "://" in url else 1])
 
 
 def _address(base: str, notes: Notes) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 
 from crm_assets.declarations.errors import SpecError
 
+_COMPONENTS = frozenset({"retriever", "url_base", "http_method", "authenticator", "extractor", "field_path"})
+"""Keys of components that need not say their type."""
 _DEEPEST = 60
 """Levels of nesting; a manifest that goes deeper refers to itself."""
 
@@ -65,8 +67,13 @@ def _with_parameters(value: Any, above: dict[str, Any]) -> Any:
     parameters = {**above, **own} if isinstance(own, dict) else above
     rest = {key: item for key, item in value.items() if key not in ("$parameters", "parameters")}
     taken = {key: item for key, item in parameters.items() if key not in rest and _is_plain(item)}
-    taken = taken if rest.get("type") else {}
+    taken = taken if rest.get("type") or rest.keys() & _COMPONENTS else {}
     return {key: _with_parameters(item, parameters) for key, item in {**taken, **rest}.items()}
+
+
+_OR = re.compile(
+    r"""\{\{\s*parameters\.get\(\s*['"](\w+)['"]\s*\)\s+or\s+parameters\.get\(\s*['"](\w+)['"]\s*\)\s*\}\}"""
+)
 
 
 def _is_plain(value: Any) -> bool:
@@ -81,6 +88,11 @@ def _filled(text: str, parameters: dict[str, Any]) -> str:
         value = parameters.get(name)
         return found[0] if value is None else str(value)
 
+    def chosen(found: re.Match[str]) -> str:
+        name = found[1] if parameters.get(found[1]) else found[2]
+        return f"{{{{ parameters.{name} }}}}"
+
+    text = _OR.sub(chosen, text)
     return re.sub(
         r"""\{\{\s*parameters(?:\.(\w+)|\[\s*['"](\w+)['"]\s*\]|\.get\(\s*['"](\w+)['"]\s*(?:,[^)]*)?\))\s*\}\}""",
         given,

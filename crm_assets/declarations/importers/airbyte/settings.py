@@ -54,6 +54,10 @@ class Settings:
         found = self._only(text)
         return _name(found.path)
 
+    def secret_name(self, found: Named) -> str:
+        """Return the name of the secret for a setting."""
+        return _name(found.path)
+
     def _only(self, text: Any) -> Named:
         found = [self._settings_in(part) for part in parts(str(text)) if isinstance(part, nodes.Expr)]
         if len(found) != 1 or found[0] is None:
@@ -121,7 +125,7 @@ def moment(found: object) -> bool:
 
 
 def _name(path: tuple[str, ...]) -> str:
-    return snake_case(path[-1]).strip("_")
+    return re.sub(r"_(\d)", r"\1", snake_case(path[-1]).strip("_"))
 
 
 def _sentence(schema: Document) -> str:

@@ -68,8 +68,18 @@ class Stream:
     def url(self) -> str:
         """Address of the list, a template of the declaration."""
         base = str(self._requester.get("url_base") or self._requester.get("url") or "").strip()
+        found = named(base)
+        if isinstance(found, Named) and str(found.default).startswith("http"):
+            self._notes.add("assumed", f"the address is {found.default}; base_url of a connection may say another")
+            base = str(found.default)
         path = str(self._requester.get("path") or "").strip()
-        return f"{self._text(base).rstrip('/')}/{self._text(path).lstrip('/')}" if path else self._text(base)
+        address = f"{self._text(base).rstrip('/')}/{self._text(path).lstrip('/')}" if path else self._text(base)
+        for name in self._secrets.intersection(placeholders(address)):
+            self._notes.add(
+                "assumed", f"{name} is a secret of the manifest; it stands in the address, so it is a parameter"
+            )
+            self._settings.params.setdefault(name, {"description": f"The setting {name}"})
+        return address
 
     def build(self) -> Document:
         """Return the resource, without its path.
@@ -210,7 +220,11 @@ class Stream:
             return [self._value(value) for value in given]
         if is_plain(given):
             return given
-        if isinstance(named(given), Moment):
+        found = named(given)
+        if isinstance(found, Named) and found.root == "stream_interval" and self.increment.value(found) is None:
+            self._notes.add("assumed", f"{str(given).strip()} names nothing and is not sent", self.name)
+            return None
+        if isinstance(found, Moment):
             return END if self.increment.given else self._now(str(given))
         return self._text(str(given))
 
@@ -239,7 +253,7 @@ class Stream:
         if isinstance(found, Named):
             if found.root == "config" and found.path:
                 if self._settings.is_secret(found.path):
-                    self._secrets.add(name := snake_case(found.path[-1]).strip("_"))
+                    self._secrets.add(name := self._settings.secret_name(found))
                     return f"{{{name}}}"
                 return f"{{{self._settings.param(found)}}}"
             own = self.partitions.value(found) or self.increment.value(found)
@@ -291,6 +305,13 @@ class Stream:
             except NoCounterpartError:
                 filled = ""
             source = filled if len(placeholders(filled)) == 1 and filled.startswith("{") else ""
+        if isinstance(value, Moment) or (
+            isinstance(value, Named) and value.root in ("stream_slice", "stream_partition") and not source
+        ):
+            self._notes.add(
+                "assumed", f"the field {'.'.join(path)} is left out: {text.strip()} is not of the record", self.name
+            )
+            return
         if not source or len(path) != 1:
             self._notes.add("lost", f"the field {'.'.join(path)} computed from {text.strip()[:60]}", self.name)
             return
