@@ -189,7 +189,7 @@ def discover_command(
         from crm_assets.commands.discover_update import update_columns
 
         changed = update_columns(workspace.connection(target), workspace.warehouse, workspace.settings, write=yes)
-        click.echo(changed.diff or "No undeclared field was found in the loaded tables.")
+        click.echo(changed.diff or "No undeclared field has a value in the loaded tables.")
         click.echo(changed.next_step, err=True)
         return
     if "://" in target:

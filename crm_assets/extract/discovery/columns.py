@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crm_assets.declarations.json_path import WILDCARD, path_text
+from crm_assets.declarations.models.base import PLACEHOLDER
 from crm_assets.declarations.names import check_column_names
 from crm_assets.extract.discovery.personal import personal_class
 from crm_assets.extract.discovery.types import is_local, type_of
@@ -55,7 +56,7 @@ def columns_of(
     """
     seen, empty, names = list[Seen](), list[str](), set(taken)
     for path, values in _leaves((), list(records)):
-        if any(path[: len(one)] == one for one in known) or WILDCARD in path:
+        if any(path[: len(one)] == one for one in known) or not _can_be_named(path):
             continue
         held = [value for value in values if value is not None]
         if not held:
@@ -65,6 +66,11 @@ def columns_of(
         names.add(name)
         seen.append(Seen(name, path, tuple(values), _declared(name, path, held)))
     return seen, empty
+
+
+def _can_be_named(path: Path) -> bool:
+    """Whether a declaration can name a path: ``*`` and ``{…}`` mean something else there."""
+    return WILDCARD not in path and not PLACEHOLDER.search(path_text(path))
 
 
 def _declared(name: str, path: Path, held: list[Any]) -> dict[str, Any]:

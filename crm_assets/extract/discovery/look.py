@@ -181,7 +181,5 @@ def _remarks(
     if always and look.records > 1:
         remarks.append(f"never null in {look.records} records, which proves nothing of others: {', '.join(always)}")
     if empty:
-        remarks.append(
-            f"never had a value, and so are not declared (a value would be kept in _extra): {', '.join(empty)}"
-        )
+        remarks.append(f"never had a value, and so are not declared but kept in _extra: {', '.join(empty)}")
     return remarks
