@@ -111,10 +111,6 @@ CASES: list[tuple[dict[str, Any], str]] = [
         "resource accounts, key endpoint.paginator: end: no_next_link needs next_link_path",
     ),
     (
-        {PAGINATOR: {"type": "offset", "end": "empty_page"}},
-        "resource accounts, key endpoint.paginator: an offset paginator needs limit and limit_param",
-    ),
-    (
         {PAGINATOR: {"type": "json_link", "next_url_path": "next", "limit": 5}},
         "resource accounts, key endpoint.paginator: limit needs limit_param",
     ),

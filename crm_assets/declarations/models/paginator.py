@@ -106,7 +106,7 @@ class PageNumber(_Counted):
 
 
 class Offset(_Counted):
-    """``?offset=0&limit=100``, ``?offset=100&limit=100`` and so on."""
+    """``?offset=0&limit=100``, ``?offset=100&limit=100`` and so on; without a limit, by the records of a page."""
 
     type: Literal["offset"]
     offset_param: str = Field(default="offset", min_length=1)
@@ -121,12 +121,6 @@ class Offset(_Counted):
     def first(self) -> int:
         """Its value for the first page."""
         return self.start_offset
-
-    @model_validator(mode="after")
-    def _has_limit(self) -> Offset:
-        if not self.limit:
-            raise ValueError("an offset paginator needs limit and limit_param")
-        return self
 
 
 class _Followed(_Sized):

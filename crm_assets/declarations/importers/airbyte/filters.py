@@ -21,6 +21,8 @@ def record_filter(text: str) -> list[Document] | None:
 
 def _conditions(node: nodes.Node) -> list[Document] | None:
     match node:
+        case nodes.CondExpr(expr2=nodes.Const(value=True)) if _is_of_settings(node.test):
+            return []
         case nodes.And():
             left, right = _conditions(node.left), _conditions(node.right)
             return None if left is None or right is None else [*left, *right]
@@ -32,6 +34,12 @@ def _conditions(node: nodes.Node) -> list[Document] | None:
         case nodes.Getattr() | nodes.Getitem() | nodes.Call():
             return _of_record(value_of(node), "not_in", [None, False, 0, ""])
     return None
+
+
+def _is_of_settings(node: nodes.Node) -> bool:
+    """Whether a choice is the user's own: without it all records are read."""
+    found = value_of(node)
+    return isinstance(found, Named) and found.root == "config"
 
 
 def _compared(found: object, operator: str, other: nodes.Node) -> list[Document] | None:

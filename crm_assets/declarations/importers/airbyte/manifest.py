@@ -5,20 +5,27 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from typing import Any
+from typing import Any, Literal
 
 from crm_assets.declarations.errors import SpecError
 from crm_assets.declarations.importers.airbyte.authentication import authentication
 from crm_assets.declarations.importers.airbyte.expressions import NoCounterpartError
 from crm_assets.declarations.importers.airbyte.references import resolved
 from crm_assets.declarations.importers.airbyte.settings import Settings
-from crm_assets.declarations.importers.airbyte.streams import Stream
+from crm_assets.declarations.importers.airbyte.streams import Stream, stream_name
 from crm_assets.declarations.importers.losses import Notes
 from crm_assets.declarations.models.base import PLACEHOLDER
-from crm_assets.declarations.spellings.names import snake_case
+from crm_assets.declarations.models.system import RateLimit
 
 Document = dict[str, Any]
-_PERIODS = {"PT1S": "second", "PT1M": "minute", "PT60S": "minute", "PT1H": "hour", "P1D": "day", "PT24H": "day"}
+_PERIODS: dict[str, Literal["second", "minute", "hour", "day"]] = {
+    "PT1S": "second",
+    "PT1M": "minute",
+    "PT60S": "minute",
+    "PT1H": "hour",
+    "P1D": "day",
+    "PT24H": "day",
+}
 
 
 def declaration(manifest: Document, notes: Notes) -> Document:
@@ -54,10 +61,10 @@ def declaration(manifest: Document, notes: Notes) -> Document:
 def _streams(whole: Document, settings: Settings, notes: Notes) -> dict[str, Stream]:
     """Return the streams by name, each behind the parents it is read for, which need not be in the manifest's list."""
     found: dict[str, Stream] = {}
-    listed = {snake_case(str(given.get("name"))) for given in whole.get("streams") or ()}
+    listed = {stream_name(given) for given in whole.get("streams") or ()}
 
     def add(given: Document) -> str:
-        name = snake_case(str(given.get("name")))
+        name = stream_name(given)
         if name in found:
             return name
         try:
@@ -186,8 +193,12 @@ def _rate(budget: Any, notes: Notes) -> Document:
         for policy in policies
         for rate in policy.get("rates") or [{"limit": policy.get("call_limit"), "interval": policy.get("period")}]
     ]
-    if len(rates) == 1 and not (policies[0].get("matchers") or []) and isinstance(rates[0][0], int) and rates[0][1]:
-        return {"rate_limit": {"requests": rates[0][0], "per": rates[0][1]}}
-    if policies:
-        notes.add("lost", "several rates, or rates per path; set rate_limit of the connection to the lowest")
-    return {}
+    known = [(limit, per) for limit, per in rates if isinstance(limit, int) and limit > 0 and per]
+    if len(known) < len(rates) or not rates:
+        if policies:
+            notes.add("lost", "a rate of its own kind; set rate_limit of the connection")
+        return {}
+    if len(rates) > 1 or policies[0].get("matchers"):
+        notes.add("assumed", "the lowest of the manifest's rates holds for all lists")
+    limit, per = min(known, key=lambda rate: rate[0] / RateLimit(requests=1, per=rate[1]).seconds)
+    return {"rate_limit": {"requests": limit, "per": per}}

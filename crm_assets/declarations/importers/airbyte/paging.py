@@ -100,9 +100,7 @@ def _offset(given: Document, sized: Document, size: int | None, params: Document
         )
         for key in [sized["limit_param"]] if sized else ():
             del params[key]
-    if not sized:
-        raise NoCounterpartError("offsets whose page size is not sent have no counterpart")
-    return {"type": "offset", "offset_param": name, **sized, **place, "end": "short_page"}
+    return {"type": "offset", "offset_param": name, **sized, **place, "end": "short_page" if sized else "empty_page"}
 
 
 def _followed(given: Document, strategy: Document, sized: Document, selector: str) -> tuple[Document, str]:
@@ -110,17 +108,23 @@ def _followed(given: Document, strategy: Document, sized: Document, selector: st
     if not isinstance(found, Named):
         raise NoCounterpartError(f"the cursor {str(strategy.get('cursor_value'))[:60]!r} has no counterpart")
     by_path = (given.get("page_token_option") or {}).get("type") == "RequestPath"
-    page = _link(found, sized) if by_path else _cursor(found, given, sized, selector)
+    page = _link(found, sized, selector) if by_path else _cursor(found, given, sized, selector)
     end, loss = _stop(strategy.get("stop_condition"), found, page)
     return {**page, **end}, loss
 
 
-def _link(found: Named, sized: Document) -> Document:
+def _link(found: Named, sized: Document, selector: str) -> Document:
     if found.root == "headers" and [part.lower() for part in found.path[:1]] == ["link"]:
         return {"type": "header_link", "links_next_key": found.path[1] if len(found.path) > 1 else "next", **sized}
     if found.root == "response" and found.path:
         return {"type": "json_link", "next_url_path": path_text(found.path), **sized}
+    if found.root == "last_record" and found.path and "*" not in selector:
+        return {"type": "json_link", "next_url_path": _of_last_record(selector, found), **sized}
     raise NoCounterpartError("its next address has no counterpart")
+
+
+def _of_last_record(selector: str, found: Named) -> str:
+    return ".".join(filter(None, [selector.removeprefix("$").lstrip("."), "-1", path_text(found.path)]))
 
 
 def _cursor(found: Named, given: Document, sized: Document, selector: str) -> Document:
@@ -129,7 +133,7 @@ def _cursor(found: Named, given: Document, sized: Document, selector: str) -> Do
         case "response" if found.path:
             path = path_text(found.path)
         case "last_record" if found.path and "*" not in selector:
-            path = ".".join(filter(None, [selector.removeprefix("$").lstrip("."), "-1", path_text(found.path)]))
+            path = _of_last_record(selector, found)
         case "headers" if found.path and found.path[0].lower() != "link":
             return {"type": "header_cursor", "cursor_key": found.path[0], "cursor_param": name, **sized, **place}
         case root:

@@ -33,6 +33,11 @@ _DECODERS = {"XmlDecoder": "xml", "CsvDecoder": "csv", "JsonlDecoder": "jsonl"}
 _CREDENTIALS = ("authorization", "proxy-authorization", "cookie")
 
 
+def stream_name(given: Document) -> str:
+    """Return the name of a stream's table."""
+    return snake_case(str(given.get("name"))).lstrip("_")
+
+
 class Stream:
     """One stream while it is turned.
 
@@ -43,7 +48,7 @@ class Stream:
     """
 
     def __init__(self, given: Document, settings: Settings, notes: Notes) -> None:
-        self.name = snake_case(str(given.get("name")))
+        self.name = stream_name(given)
         self._given = given
         self._settings = settings
         self._notes = notes
@@ -312,7 +317,12 @@ class Stream:
                 "assumed", f"the field {'.'.join(path)} is left out: {text.strip()} is not of the record", self.name
             )
             return
-        if not source or len(path) != 1:
+        if source and len(path) > 1:
+            self._notes.add(
+                "assumed", f"the field {'.'.join(path)} is the column {snake_case('_'.join(path))}", self.name
+            )
+            path = ["_".join(path)]
+        if not source:
             self._notes.add("lost", f"the field {'.'.join(path)} computed from {text.strip()[:60]}", self.name)
             return
         declared = (name for name, column in found.items() if column.get("source", name) == path_text((path[0],)))
