@@ -60,3 +60,15 @@ def test_the_python_of_the_page_is_a_code_location(desk: Desk, tmp_path_factory:
     (folder / "connections.yaml").write_text(connections, encoding="utf-8")
     done = desk.types(f"cd {folder} && dagster definitions validate -f acme.py")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+COMMANDS = [
+    line for block in blocks("operate.md", "sh") for line in block.splitlines() if line.startswith("crm-assets ")
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_the_operating_page_succeeds(synced: Desk, command: str) -> None:
+    done = synced.types(command)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
