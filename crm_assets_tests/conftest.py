@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.sandbox import sandbox_environment, serve
 from crm_assets.sandbox.people import person
 from crm_assets_tests.faults import FaultySandbox

@@ -14,10 +14,11 @@ from typing import Any, TypeAlias
 import dagster as dg
 import duckdb
 
-from crm_assets.declarations.connections import Connection, load_connections
+from crm_assets.declarations.connections import load_connections
 from crm_assets.declarations.models.columns import ColumnType
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.paginator import SinglePage
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.orchestration.assets import connection_assets
 from crm_assets.orchestration.dlt_integration import StagedDltResource
 from crm_assets.orchestration.resources import CrmSecrets

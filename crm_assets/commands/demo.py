@@ -19,7 +19,7 @@ from crm_assets.commands.dagster_home import dagster_home
 from crm_assets.commands.init import CONNECTIONS
 from crm_assets.commands.sync.workers import signals_as_interrupt
 from crm_assets.commands.workspace import Workspace
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.errors import CommandError
 from crm_assets.sandbox import sandbox_environment
 from crm_assets.settings import Settings

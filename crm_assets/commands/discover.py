@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 from crm_assets.commands.discover_text import completed, text_of
 from crm_assets.commands.doctor import examine
-from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.errors import unknown
 from crm_assets.declarations.loader import load_system, parse_system, validated
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.errors import CommandError
 from crm_assets.extract import progress
 from crm_assets.extract.discovery.asker import Asker

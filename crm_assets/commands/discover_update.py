@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from crm_assets.commands.yaml_edit import with_members
-from crm_assets.declarations.connections import Connection, load_connections
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.connections import load_connections
+from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.errors import CommandError
 from crm_assets.extract.discovery.columns import columns_of
 from crm_assets.settings import Settings

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Literal
 
 from crm_assets.date_range import DateRange
-from crm_assets.declarations.connections import Connection
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.first_page import PATIENCE, FirstPage, last_days, parents_of
 from crm_assets.extract.list_probe import ListProber, probing_lists

@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
-from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.columns import Column, ColumnType
-from crm_assets.declarations.models.system import Reference, Resource
+from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Reference, Resource
 from crm_assets.orchestration.freshness import tolerance_of
 from crm_assets.orchestration.keys import asset_key
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import assert_never
 
-from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.json_path import WILDCARD, path_text
 from crm_assets.declarations.models.auth import Auth, CombinedAuth
 from crm_assets.declarations.models.base import PLACEHOLDER, deep_merge, fill
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.endpoint import ResponseAction
 from crm_assets.declarations.models.paginator import (
     Auto,
@@ -27,8 +27,8 @@ from crm_assets.declarations.models.paginator import (
     Paginator,
     SinglePage,
 )
+from crm_assets.declarations.models.resource import Parent, Resource
 from crm_assets.declarations.models.simple_auth import ApiKeyAuth, BasicAuth, BearerAuth, NoAuth
-from crm_assets.declarations.models.system import Parent, Resource
 from crm_assets.declarations.models.token_auth import (
     ClientCredentialsAuth,
     PasswordAuth,

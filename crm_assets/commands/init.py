@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from crm_assets.declarations.connections import Connection, load_connections
+from crm_assets.declarations.connections import load_connections
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.errors import CommandError
 from crm_assets.extract.secrets import secret_variable
 

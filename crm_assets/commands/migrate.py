@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.errors import unknown
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.errors import CommandError
 from crm_assets.warehouse.migration import Migration, plan_migration
 from crm_assets.warehouse.warehouse import Warehouse

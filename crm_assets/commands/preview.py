@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from crm_assets.date_range import DateRange
-from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.errors import unknown
 from crm_assets.declarations.models.columns import Column
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.errors import CommandError
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.first_page import PATIENCE, FirstPage, FirstPageReader, Row, Values, last_days, probing

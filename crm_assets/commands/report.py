@@ -13,8 +13,8 @@ from typing import Any, Literal, TypeAlias
 import dagster as dg
 
 from crm_assets.commands.dagster_home import open_instance
-from crm_assets.declarations.connections import Connection
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.errors import CommandError
 from crm_assets.orchestration.checks import check_specs
 from crm_assets.orchestration.keys import asset_key

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from crm_assets.declarations.connections import Connection, load_connections
+from crm_assets.declarations.connections import load_connections
 from crm_assets.declarations.errors import unknown
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.errors import CommandError
 from crm_assets.settings import Settings
 

@@ -12,11 +12,12 @@ from crm_assets.declarations.models.base import fill, fill_url, placeholders
 from crm_assets.declarations.models.columns import Column, ColumnType
 from crm_assets.declarations.models.endpoint import Endpoint
 from crm_assets.declarations.models.incremental import Incremental, Window
-from crm_assets.declarations.models.system import Client, Param, Resource, System
+from crm_assets.declarations.models.resource import Resource
+from crm_assets.declarations.models.system import Client, Param, System
 from crm_assets.declarations.validate import check_system
 
 if TYPE_CHECKING:
-    from crm_assets.declarations.connections import Connection
+    from crm_assets.declarations.models.connection import Connection
 
 Values = Mapping[str, str | int]
 _Requests = TypeVar("_Requests", Endpoint, Window, Incremental)

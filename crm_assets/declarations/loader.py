@@ -14,6 +14,7 @@ from crm_assets.declarations.models.base import Spec
 from crm_assets.declarations.models.system import System
 from crm_assets.declarations.parents import bound, parents_first, singular
 from crm_assets.declarations.spellings import canonical_system, completed_system
+from crm_assets.declarations.validate import check_system
 from crm_assets.declarations.validation_messages import explain
 from crm_assets.declarations.yaml_lines import with_lines
 from crm_assets.declarations.yaml_reader import read_yaml
@@ -89,16 +90,22 @@ def _collected(document: dict[str, Any], problems: Problems) -> System | None:
     unknown keys and unsound resources are left out the second time, and what would then be said because of that.
     """
     with problems.noted():
-        return validated(System, document)
+        return _sound_system(document)
     places = [one.place for one in problems.errors if not isinstance(one, UnknownKeyError)]
     broken = {part.removeprefix("resource ") for place in places for part in place if part.startswith("resource ")}
     sound = [resource for resource in document["resources"] if resource["name"] not in broken]
     second = Problems()
     with second.noted():
-        validated(System, {**document, "resources": sound}, extra="ignore")
+        _sound_system({**document, "resources": sound}, extra="ignore")
     consequences = ("is missing", *(repr(name) for name in broken), *([] if sound else ["at least one resource"]))
     problems.errors += [one for one in second.errors if not any(text in one.problem for text in consequences)]
     return None
+
+
+def _sound_system(document: dict[str, Any], extra: Literal["forbid", "ignore"] = "forbid") -> System:
+    system = validated(System, document, extra)
+    check_system(system)
+    return system
 
 
 def validated(model: type[_Model], document: Any, extra: Literal["forbid", "ignore"] = "forbid") -> _Model:

@@ -1,97 +1,15 @@
-"""Rules between the parts of a declaration: every name leads somewhere, every placeholder is filled, no read loops."""
+"""Rules between the resources of a system: every name leads somewhere, every placeholder is filled, no read loops."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from crm_assets.declarations.errors import Problems, SpecError, listed, nearest, unknown
 from crm_assets.declarations.models.base import placeholders
+from crm_assets.declarations.models.resource import Resource
+from crm_assets.declarations.models.simple_auth import AuthSpec
+from crm_assets.declarations.models.system import System
 from crm_assets.declarations.names import check_table_names
-
-if TYPE_CHECKING:
-    from crm_assets.declarations.models.simple_auth import AuthSpec
-    from crm_assets.declarations.models.system import Resource, System
-
-_CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
-
-
-def check_base_url(url: str) -> str:
-    """Return the URL if it holds no credentials, which would show in every message and log.
-
-    Raises:
-        ValueError: It does.
-    """
-    if "@" in urlsplit(url).netloc:
-        raise ValueError("a base_url holds no user and password; secrets go under auth")
-    return url
-
-
-def check_headers(headers: dict[str, str]) -> dict[str, str]:
-    """Return the headers if none of them is one that carries a credential.
-
-    Raises:
-        ValueError: One does.
-    """
-    for name in headers:
-        if name.lower() in _CREDENTIAL_HEADERS:
-            raise ValueError(f"the header {name} carries a credential; declare it under auth")
-    return headers
-
-
-def check_resource(resource: Resource) -> None:
-    """Check that a resource's key and filters speak of its columns, and that a filter really filters.
-
-    Raises:
-        SpecError: They don't.
-    """
-    problems = Problems()
-    with problems.noted():
-        if resource.window and resource.incremental:
-            raise SpecError("give window or incremental, not both", "key window")
-    with problems.noted():
-        _check_column(resource, "primary_key", *resource.primary_key)
-    with problems.noted():
-        if resource.write_disposition == "merge" and not resource.primary_key:
-            raise SpecError("merge needs primary_key; write replace or append without one", "key write_disposition")
-    for name in resource.for_each:
-        with problems.noted():
-            if name not in resource.wire_placeholders:
-                raise SpecError(f"no request holds {{{name}}}, so every value would get the same list", "key for_each")
-    for key, part, start in (
-        ("window", resource.window, "window_start"),
-        ("incremental", resource.incremental, "incremental.start_value"),
-    ):
-        if part:
-            with problems.noted():
-                _check_column(resource, f"{key}.field", part.field)
-                _check_dated(resource, f"{key}.field", part.field)
-            with problems.noted():
-                _check_filter(resource, key, start)
-    problems.raise_all()
-
-
-def _check_filter(resource: Resource, key: str, placeholder: str) -> None:
-    if placeholder not in resource.wire_placeholders:
-        raise SpecError(f"no request holds {{{placeholder}}}, so every read would be the whole list", f"key {key}")
-
-
-def _check_column(resource: Resource, key: str, *names: str) -> None:
-    for name in names:
-        if name not in resource.columns:
-            raise SpecError(unknown("column", name, resource.columns), f"key {key}")
-
-
-def _check_dated(resource: Resource, key: str, name: str) -> None:
-    """Anything but a time would start the next read wherever the server's greatest value happens to be."""
-    kind = resource.columns[name].type.value
-    if kind not in ("timestamp", "date"):
-        raise SpecError(
-            f"{name} is a {kind} column, and only a timestamp or a date can be compared with the present; "
-            f"if it holds times, declare it as timestamp (format: iso, epoch_s or epoch_ms)",
-            f"key {key}",
-        )
 
 
 def check_system(system: System) -> None:

@@ -22,7 +22,7 @@ import pyarrow as pa
 from typing_extensions import assert_never
 
 from crm_assets.date_range import DateRange
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.paginator import (
     Auto,
     CursorPage,
@@ -34,7 +34,7 @@ from crm_assets.declarations.models.paginator import (
     Paginator,
     SinglePage,
 )
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract import progress
 from crm_assets.extract.decode.decoder import Decoder
 from crm_assets.extract.errors import ReadError, UnexpectedResponseError

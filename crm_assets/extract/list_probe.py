@@ -14,9 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from crm_assets.date_range import DateRange
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.paginator import Offset, PageNumber, SinglePage
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract import progress
 from crm_assets.extract.decode.decoder import Decoder
 from crm_assets.extract.decode.local_times import local_times

@@ -10,8 +10,8 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.json_path import path_text
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.endpoint import Endpoint, ErrorHandler
 from crm_assets.extract.decode.records import Records
 from crm_assets.extract.errors import ReadError

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from crm_assets.date_range import DateRange, merge_ranges
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.resource import Resource
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from crm_assets.date_range import DateRange, without
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.incremental import names_days
 from crm_assets.extract.decode.records import Records
 from crm_assets.extract.errors import IgnoredAnswerError, ReadError

@@ -6,8 +6,8 @@ from typing import Any
 
 import dagster as dg
 
-from crm_assets.declarations.connections import Connection
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.orchestration.checks import check_specs
 from crm_assets.orchestration.dlt_integration import CrmTranslator, StagedDltResource, asset_specs
 from crm_assets.orchestration.keys import api_key, asset_key, group_name, partitions_kind, qualified_name

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from crm_assets.declarations.connections import Connection, load_connections
+from crm_assets.declarations.connections import load_connections
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.orchestration.assets import api_spec, connection_assets
 from crm_assets.orchestration.automation.compose import automation as automation_of
 from crm_assets.orchestration.dlt_integration import StagedDltResource

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 import dagster as dg
 
 from crm_assets.date_range import DateRange
-from crm_assets.declarations.connections import Connection
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.orchestration.schedule_times import longest_gap
 from crm_assets.warehouse import read_log
 from crm_assets.warehouse.session import WarehouseSession

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dagster as dg
 
-from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.json_path import path_text
-from crm_assets.declarations.models.system import Reference, Resource
+from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Reference, Resource
 from crm_assets.orchestration.keys import api_key, asset_key
 
 

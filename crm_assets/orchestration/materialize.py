@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from crm_assets.date_range import DateRange
-from crm_assets.declarations.connections import Connection
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract import progress
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.rate_limiter import RateLimiter

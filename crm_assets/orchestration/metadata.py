@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.columns import Column, ColumnType
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.decode.duckdb_types import literal, quoted
 from crm_assets.orchestration.lineage import column_lineage, joins
 from crm_assets.warehouse.changes import Committed

@@ -8,7 +8,7 @@ from datetime import datetime
 import dagster as dg
 
 from crm_assets.date_range import DateRange, merge_ranges
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.incremental import Window
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.extract.secrets import optional_secret, secrets_of
 
 

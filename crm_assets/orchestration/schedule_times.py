@@ -8,9 +8,9 @@ from itertools import islice, pairwise
 
 from dagster._utils.schedules import cron_string_iterator, is_valid_cron_string
 
-from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.errors import SpecError
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Resource
 
 _FIRST_HOUR, _SPREAD, _STEP = 4, 180, 7
 """Default ticks lie between 4 and 7 o'clock: after the hours that clocks skip or repeat, before people work. A step

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from crm_assets.declarations import Column, ColumnType, Connection, Resource
-from crm_assets.declarations.models.system import Reference
+from crm_assets.declarations.models.resource import Reference
 from crm_assets.sandbox.people import ADA, CORA, Colleague, Person, speaks_of
 
 _FAMILY = 3

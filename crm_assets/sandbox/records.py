@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from crm_assets.declarations import Column, ColumnType, Resource
 from crm_assets.declarations.json_path import dig
-from crm_assets.declarations.models.system import Reference
+from crm_assets.declarations.models.resource import Reference
 from crm_assets.sandbox.people import colleague, person
 from crm_assets.sandbox.population import Population
 from crm_assets.sandbox.times import Calendar, Span, on_the_wire

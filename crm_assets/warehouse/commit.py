@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.warehouse import read_log
 from crm_assets.warehouse.changes import Changes, Committed
 from crm_assets.warehouse.deletes import delete_unseen

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.columns import ColumnType
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.extract.read_report import ReadTask
 from crm_assets.warehouse.session import WarehouseSession
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from crm_assets.declarations.models.columns import Column
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.resource import Resource
 
 _TIMES = ("_deleted_at", "_first_seen_at", "_changed_at")
 REJECTED_COLUMNS: dict[str, dict[str, Any]] = {

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import dlt
 from dlt.extract import DltResource, DltSource
 
-from crm_assets.declarations.connections import Connection
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.warehouse import read_log
 from crm_assets.warehouse.dlt_schema import REJECTED_COLUMNS, dlt_columns, optional, write_disposition
 from crm_assets.warehouse.errors import cause_of

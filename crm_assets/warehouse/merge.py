@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import uuid4
 
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.warehouse.changes import Changes
 from crm_assets.warehouse.dlt_schema import dlt_columns
 from crm_assets.warehouse.session import WarehouseSession

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.warehouse.schema_changes import (
     EXACT_IN_DOUBLE,
     SchemaChanges,

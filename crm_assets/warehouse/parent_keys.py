@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from crm_assets.declarations.models.system import Parent
+from crm_assets.declarations.models.resource import Parent
 from crm_assets.extract.decode.duckdb_types import quoted
 from crm_assets.extract.read_report import ReadTask
 from crm_assets.warehouse import read_log

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta, timezone
 
 from crm_assets.date_range import DateRange, merge_ranges
-from crm_assets.declarations.connections import Connection
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.read_report import ParentWindows, ReadReport, ReadTask
 from crm_assets.warehouse import read_log
 from crm_assets.warehouse.increments import starting_point

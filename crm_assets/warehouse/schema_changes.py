@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.warehouse.dlt_schema import dlt_columns
 from crm_assets.warehouse.session import WarehouseSession
 

@@ -16,7 +16,7 @@ import dlt
 from dlt.common.exceptions import DltException
 from dlt.extract import DltResource
 
-from crm_assets.declarations.connections import STAGING_PREFIX
+from crm_assets.declarations.models.connection import STAGING_PREFIX
 from crm_assets.extract.decode.duckdb_types import literal
 from crm_assets.warehouse.dlt_schema import REJECTED_COLUMNS, dlt_columns, optional
 from crm_assets.warehouse.session import Statement, WarehouseSession

@@ -11,10 +11,11 @@ import pytest
 from pydantic import BaseModel
 
 from crm_assets.commands.reference_docs import pages as docs
-from crm_assets.declarations.connections import Connection, Schedule, load_connections
+from crm_assets.declarations.connections import load_connections
 from crm_assets.declarations.loader import available_systems, load_system, parse_system
 from crm_assets.declarations.models.auth import CombinedAuth
 from crm_assets.declarations.models.columns import Column, ColumnType
+from crm_assets.declarations.models.connection import Connection, Schedule
 from crm_assets.declarations.models.endpoint import Endpoint, ErrorHandler, Include, ResponseAction, WaitFrom
 from crm_assets.declarations.models.incremental import Incremental, Window
 from crm_assets.declarations.models.paginator import (
@@ -26,8 +27,9 @@ from crm_assets.declarations.models.paginator import (
     PageNumber,
     SinglePage,
 )
+from crm_assets.declarations.models.resource import Parent, Resource
 from crm_assets.declarations.models.simple_auth import ApiKeyAuth, BasicAuth, BearerAuth
-from crm_assets.declarations.models.system import Client, Param, Parent, RateLimit, Resource, System
+from crm_assets.declarations.models.system import Client, Param, RateLimit, System
 from crm_assets.declarations.models.token_auth import (
     ClientCredentialsAuth,
     LoginRequest,

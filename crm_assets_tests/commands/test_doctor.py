@@ -13,7 +13,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from crm_assets.commands.doctor import Diagnosis, Finding, examine
 from crm_assets.commands.doctor_view import render
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.sandbox import sandbox_secrets
 from crm_assets_tests.faults import Fault, FaultySandbox
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from crm_assets.commands.export_dbt import dbt_sources
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets_tests.conftest import Build, only
 
 PROJECT = """

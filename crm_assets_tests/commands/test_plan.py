@@ -14,7 +14,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from crm_assets.commands.plan import Line, Plan, least_seconds, plan, render
 from crm_assets.date_range import DateRange
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.system import RateLimit
 from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.warehouse.warehouse import Warehouse

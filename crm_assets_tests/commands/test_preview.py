@@ -15,7 +15,7 @@ from crm_assets.cli import main
 from crm_assets.commands.preview import MASK, Preview, preview
 from crm_assets.commands.preview_view import render
 from crm_assets.date_range import DateRange
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.errors import CommandError
 from crm_assets.extract.errors import ReadError, SecretError
 from crm_assets_tests.faults import Fault, FaultySandbox

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.installation import Installation, Result
 

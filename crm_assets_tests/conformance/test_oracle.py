@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from crm_assets.commands.export_dlt import rest_api
-from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.json_path import dig
 from crm_assets.declarations.models.columns import ColumnType
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.fetch import fetch
 from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.read_report import ReadTask

@@ -7,7 +7,7 @@ from math import ceil
 import pytest
 
 from crm_assets.commands.export_dlt import rest_api
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.paginator import SinglePage
 from crm_assets.orchestration.checks import CHECKS
 from crm_assets.sandbox import sandbox_secrets

@@ -18,9 +18,10 @@ import duckdb
 import pytest
 import yaml
 
-from crm_assets.declarations.connections import Connection, load_connections
+from crm_assets.declarations.connections import load_connections
 from crm_assets.declarations.loader import available_systems
 from crm_assets.declarations.models.base import deep_merge
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.sandbox import sandbox_environment, serve
 from crm_assets.sandbox.tables import Table
 from crm_assets.sandbox.times import day_of

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 import time_machine
 
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.orchestration.freshness import tolerance_of
 from crm_assets.orchestration.schedule_times import longest_gap
 from crm_assets_tests.conftest import Build, only

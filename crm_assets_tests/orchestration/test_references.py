@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.orchestration.checks import check_specs
 from crm_assets_tests.conftest import Build, only
 

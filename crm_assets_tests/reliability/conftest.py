@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.orchestration.assets import connection_assets
 from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.installation import Installation

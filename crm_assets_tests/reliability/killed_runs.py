@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from crm_assets import cli
 from crm_assets.commands.startup import quiet_libraries
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.extract.staging.staged_rows import StagedRows
 from crm_assets.orchestration import materialize as reading
 from crm_assets_tests.faults import FaultySandbox

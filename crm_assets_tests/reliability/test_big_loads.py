@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.extract.fetch import ReadResult
 from crm_assets.extract.read_report import ReadReport, ReadTask
 from crm_assets.extract.staging.staged_rows import StagedRows

@@ -7,7 +7,7 @@ import time
 import duckdb
 import pytest
 
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets_tests.conftest import Build, only
 from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.reliability import times

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets_tests.conftest import Build, only
 from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.installation import Installation, failure

@@ -13,9 +13,9 @@ import aiohttp
 import pytest
 
 from crm_assets.date_range import DateRange
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.paginator import Offset, PageNumber
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.fetch import ReadResult, fetch
 from crm_assets.extract.http import transport
 from crm_assets.extract.http.rate_limiter import RateLimiter

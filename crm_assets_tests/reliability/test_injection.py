@@ -9,8 +9,9 @@ from urllib.parse import quote
 
 import pytest
 
-from crm_assets.declarations.connections import Connection, load_connections
+from crm_assets.declarations.connections import load_connections
 from crm_assets.declarations.errors import SpecError
+from crm_assets.declarations.models.connection import Connection
 from crm_assets_tests.conftest import Build, only
 from crm_assets_tests.installation import Installation
 from crm_assets_tests.reliability.conftest import own_house

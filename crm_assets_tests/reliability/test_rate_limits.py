@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.system import RateLimit
 from crm_assets.extract.fetch import fetch
 from crm_assets.extract.http.rate_limiter import RateLimiter

@@ -18,7 +18,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.warehouse.session import WarehouseSession
 from crm_assets_tests.conftest import only
 from crm_assets_tests.faults import Fault, FaultySandbox

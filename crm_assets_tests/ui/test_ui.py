@@ -18,7 +18,8 @@ import duckdb
 import pytest
 import yaml
 
-from crm_assets.declarations.connections import Connection, load_connections
+from crm_assets.declarations.connections import load_connections
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.sandbox import sandbox_environment, serve
 from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.ui.browser import Page, look_at, program

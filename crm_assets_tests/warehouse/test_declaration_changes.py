@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from crm_assets.commands.migrate import migrate, render
-from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.columns import Column, ColumnType
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.errors import CommandError
 from crm_assets_tests.conftest import Build, only
 from crm_assets_tests.faults import FaultySandbox

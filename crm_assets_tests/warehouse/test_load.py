@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.sandbox import serve
 from crm_assets_tests.conftest import Build, only
 from crm_assets_tests.faults import Fault, FaultySandbox

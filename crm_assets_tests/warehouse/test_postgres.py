@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.installation import dates, failure
 from crm_assets_tests.postgres import PostgresHouse, server

@@ -23,8 +23,8 @@ from crm_assets.declarations.models.paginator import (
     Paginator,
     SinglePage,
 )
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.declarations.models.simple_auth import ApiKeyAuth, BasicAuth, BearerAuth, NoAuth
-from crm_assets.declarations.models.system import Resource
 from crm_assets.declarations.models.token_auth import (
     ClientCredentialsAuth,
     PasswordAuth,

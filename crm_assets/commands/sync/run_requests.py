@@ -12,7 +12,7 @@ import dagster as dg
 
 from crm_assets.commands.workspace import Workspace
 from crm_assets.date_range import DateRange
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.errors import CommandError
 from crm_assets.orchestration.keys import FULL_TAG
 from crm_assets.warehouse.planning import due_range

@@ -11,7 +11,7 @@ from crm_assets.declarations.models.auth import Auth
 from crm_assets.declarations.models.base import Spec
 from crm_assets.declarations.models.paginator import Auto, PaginatorField, counter
 from crm_assets.declarations.models.records import RecordFilter, ResponseDecoder
-from crm_assets.declarations.validate import check_headers
+from crm_assets.declarations.models.request_rules import check_headers
 
 
 class WaitFrom(Spec):

@@ -1,34 +1,19 @@
-"""Systems and their resources: the whole declaration."""
+"""Systems: the whole declaration."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from crm_assets.declarations.json_path import parse_path
 from crm_assets.declarations.models.auth import Auth
-from crm_assets.declarations.models.base import Spec, placeholders
-from crm_assets.declarations.models.columns import Columns
-from crm_assets.declarations.models.endpoint import Endpoint
-from crm_assets.declarations.models.incremental import Incremental, Window
+from crm_assets.declarations.models.base import Spec
+from crm_assets.declarations.models.request_rules import check_base_url, check_headers
+from crm_assets.declarations.models.resource import NAME, Reference, Resource
 from crm_assets.declarations.models.simple_auth import NoAuth
-from crm_assets.declarations.validate import check_base_url, check_headers, check_resource, check_system
-
-NAME = r"^[a-z][a-z0-9_]*$"
-
-
-def _names(value: Any) -> Any:
-    return (value,) if isinstance(value, str) else value
-
-
-def _several(value: Any) -> Any:
-    return (value,) if isinstance(value, (str, int)) else value
-
-
-FixedValues = Annotated[tuple[str | int, ...], BeforeValidator(_several), Field(min_length=1)]
 
 
 class RateLimit(Spec):
@@ -61,93 +46,6 @@ class Client(Spec):
     headers: Annotated[dict[str, str], AfterValidator(check_headers)] = Field(default_factory=dict)
     params: dict[str, Any] = Field(default_factory=dict)
     """Query parameters of every request."""
-
-
-class Reference(NamedTuple):
-    """A value in the rows of one resource that is a key of another's."""
-
-    column: str
-    path: tuple[str, ...]
-    """Where the value is inside a ``json`` column; empty for the column itself."""
-    resource: str
-    key: str
-    """The column of ``resource`` it is a value of."""
-
-
-class Parent(Spec):
-    """The resource whose rows a child list is read for, one list per row."""
-
-    resource: str
-    field: str = "id"
-    """The parent's column whose value fills the placeholder."""
-    placeholder: str
-    """Name of the placeholder."""
-    only_changed: bool = False
-    """Ask only the parents that changed since the last read; all of them when the parent is read in full."""
-    further_fields: dict[str, str] = Field(default_factory=dict)
-    """Further columns of the parent, by the placeholders they fill, in requests or in columns."""
-
-    @property
-    def values(self) -> dict[str, str]:
-        """All columns of the parent that a list is read with, by placeholder."""
-        return {self.placeholder: self.field, **self.further_fields}
-
-
-class Resource(Spec):
-    """One REST list, one table, one asset."""
-
-    resolved_keys: ClassVar[frozenset[str]] = frozenset({"remove"})
-
-    name: str = Field(pattern=NAME)
-    description: str = ""
-    endpoint: Endpoint
-    primary_key: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
-    """Columns that tell rows apart; a list without them is written as a whole."""
-    write_disposition: Literal["merge", "replace", "append"]
-    """``merge``: by ``primary_key``. ``replace``: each read takes the place of the one before. ``append``: rows of all
-    reads, told apart by ``_read_id``. Left out it is ``merge`` with a key and ``replace`` without one."""
-    selected: bool = True
-    """Whether it has a table; otherwise it is read for its children alone."""
-    for_each: dict[str, FixedValues] = Field(default_factory=dict)
-    """Values that fill placeholders, one list each; ``{param}`` stands for those a connection gives, by commas."""
-    parent: Parent | None = None
-    incremental: Incremental | None = None
-    window: Window | None = None
-    columns: Columns = Field(default_factory=dict)
-    """A field that is not among them is kept in ``_extra``."""
-    verified: Literal["contract", "connector", "inferred", "observed"] = "contract"
-    """What the declaration rests on: the vendor's documentation, a working connector, a reading of either, or answers
-    of the API that were looked at."""
-    evidence: str = ""
-    """Where that was found, and what was in doubt."""
-    max_delete_fraction: float = Field(default=0.3, ge=0, le=1)
-    """Greatest share of the live rows that one full refresh may mark as deleted."""
-
-    @property
-    def mode(self) -> Literal["window", "incremental", "full_refresh"]:
-        """How the resource is read day after day."""
-        return "window" if self.window else "incremental" if self.incremental else "full_refresh"
-
-    @property
-    def wire_placeholders(self) -> frozenset[str]:
-        """Names of all placeholders its requests contain."""
-        filters = [part for part in (self.window, self.incremental) if part]
-        endpoint = self.endpoint
-        templates: list[object] = [endpoint.path, endpoint.headers, endpoint.params, endpoint.json_body]
-        templates += [template for part in filters for template in (part.params, part.json_body)]
-        return frozenset(placeholders(templates))
-
-    @model_validator(mode="before")
-    @classmethod
-    def _written_as_its_key_allows(cls, value: Any) -> Any:
-        if not isinstance(value, dict) or "write_disposition" in value:
-            return value
-        return {**value, "write_disposition": "merge" if value.get("primary_key") else "replace"}
-
-    @model_validator(mode="after")
-    def _is_sound(self) -> Resource:
-        check_resource(self)
-        return self
 
 
 class System(Spec):
@@ -222,8 +120,3 @@ class System(Spec):
             for name, path, target, _, key in declared
             if target in keys
         )
-
-    @model_validator(mode="after")
-    def _is_sound(self) -> System:
-        check_system(self)
-        return self

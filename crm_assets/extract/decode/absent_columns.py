@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import pyarrow as pa
 
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.decode.duckdb_paths import json_paths
 from crm_assets.extract.decode.duckdb_types import literal
 from crm_assets.extract.decode.records import Records

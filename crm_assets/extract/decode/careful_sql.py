@@ -7,7 +7,7 @@ from string import Template
 
 from crm_assets.declarations.json_path import path_text
 from crm_assets.declarations.models.columns import Column, ColumnType
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.decode.column_values import value_of_text
 from crm_assets.extract.decode.destination_limits import DestinationLimits
 from crm_assets.extract.decode.digits import NUL

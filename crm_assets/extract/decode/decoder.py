@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from crm_assets.declarations.models.columns import ColumnType
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.decode.absent_columns import AbsentColumns
 from crm_assets.extract.decode.careful_sql import careful_query
 from crm_assets.extract.decode.destination_limits import UNLIMITED, DestinationLimits

@@ -7,7 +7,7 @@ from string import Template
 from typing import Any
 
 from crm_assets.declarations.models.columns import MICROSECONDS, Column, ColumnType
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.decode.column_values import value_of_field
 from crm_assets.extract.decode.duckdb_types import DUCKDB, literal, quoted
 from crm_assets.extract.decode.request_values import request_value

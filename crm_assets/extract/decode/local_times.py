@@ -9,7 +9,7 @@ import msgspec
 
 from crm_assets.declarations.json_path import dig
 from crm_assets.declarations.models.columns import ColumnType
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.decode.records import Records
 
 _LOCAL = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d+)?)?")

@@ -9,7 +9,7 @@ import msgspec
 
 from crm_assets.declarations.json_path import dig
 from crm_assets.declarations.models.records import RecordFilter
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.resource import Resource
 
 VALUE = "value"
 """Name of the field that holds a record which is a plain value, as dlt calls it."""

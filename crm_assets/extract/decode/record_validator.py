@@ -16,7 +16,7 @@ import msgspec
 
 from crm_assets.declarations.json_path import is_position
 from crm_assets.declarations.models.columns import MICROSECONDS, Column, ColumnType
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.decode.destination_limits import UNLIMITED, DestinationLimits
 from crm_assets.extract.decode.digits import has_changing_numbers
 from crm_assets.extract.decode.duckdb_paths import Path

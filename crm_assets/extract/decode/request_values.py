@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crm_assets.declarations.models.columns import Column
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.decode.duckdb_types import DUCKDB
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from crm_assets.declarations.json_path import is_position
 from crm_assets.declarations.models.columns import Column
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.decode.duckdb_paths import Path
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 from pydantic import TypeAdapter
 
-from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.json_path import WILDCARD, path_text
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.paginator import Auto, Paginator, PaginatorField
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.decode.decoder import Decoder
 from crm_assets.extract.discovery.asker import Asker, Path, Seen
 from crm_assets.extract.discovery.columns import Seen as SeenColumn

@@ -9,12 +9,12 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from crm_assets.date_range import DateRange
-from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.auth import Auth
 from crm_assets.declarations.models.base import deep_merge, fill, fill_url
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.endpoint import ResponseAction
 from crm_assets.declarations.models.incremental import Incremental, TimeFormat, Window, names_days
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.errors import ReadError
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 
 import dagster as dg
 
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.orchestration.automation.problems import Problem, overdue, problems_of_run
 from crm_assets.orchestration.automation.webhook import SECRET, WebhookError, message_of, post
 from crm_assets.orchestration.resources import CrmSecrets

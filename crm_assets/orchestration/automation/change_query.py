@@ -18,9 +18,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.incremental import names_days
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.decode.decoder import Decoder
 from crm_assets.extract.decode.records import Records
 from crm_assets.extract.errors import ReadError

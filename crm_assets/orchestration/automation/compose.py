@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.orchestration.automation.alerts import alert_sensor
 from crm_assets.orchestration.automation.change_sensor import change_sensor
 from crm_assets.orchestration.automation.jobs import jobs_of

@@ -8,8 +8,8 @@ from itertools import groupby
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from crm_assets.declarations.connections import Connection
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.orchestration.keys import CONNECTION_TAG, asset_key, partitions_kind, qualified_name
 from crm_assets.orchestration.partitions import partitions_of
 

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 
 import dagster as dg
 
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.orchestration.freshness import tolerance_of
 from crm_assets.orchestration.keys import CONNECTION_TAG, asset_key
 

@@ -13,8 +13,8 @@ from itertools import groupby
 
 import dagster as dg
 
-from crm_assets.declarations.connections import Connection
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.orchestration.automation.jobs import ConnectionJob
 from crm_assets.orchestration.keys import asset_key
 from crm_assets.orchestration.schedule_times import cron_of

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from crm_assets.declarations.connections import Connection
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.orchestration.checks.completeness import completeness
 from crm_assets.orchestration.checks.freshness import freshness
 from crm_assets.orchestration.checks.primary_key import primary_key

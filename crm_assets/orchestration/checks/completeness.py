@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dagster as dg
 
-from crm_assets.declarations.connections import Connection
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.orchestration.checks.report import CheckReport, counted
 from crm_assets.warehouse import read_log
 from crm_assets.warehouse.session import WarehouseSession

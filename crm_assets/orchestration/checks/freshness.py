@@ -6,8 +6,8 @@ from datetime import datetime, timezone
 
 import dagster as dg
 
-from crm_assets.declarations.connections import Connection
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.orchestration.checks.report import CheckReport
 from crm_assets.orchestration.freshness import current_reads_sql, last_current_read, tolerance_of
 from crm_assets.warehouse.session import WarehouseSession

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from crm_assets.declarations.connections import Connection
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.decode.duckdb_types import quoted
 from crm_assets.orchestration.checks.report import OFFENDERS, CheckReport, counted
 from crm_assets.warehouse import read_log

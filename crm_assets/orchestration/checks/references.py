@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.models.columns import ColumnType
-from crm_assets.declarations.models.system import Reference, Resource
+from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Reference, Resource
 from crm_assets.extract.decode.duckdb_types import quoted
 from crm_assets.orchestration.checks.report import OFFENDERS, CheckReport
 from crm_assets.warehouse.session import WarehouseSession

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from crm_assets.declarations.connections import Connection
-from crm_assets.declarations.models.system import Resource
+from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.decode.duckdb_types import quoted
 from crm_assets.orchestration.checks.report import CheckReport, counted
 from crm_assets.warehouse import read_log

@@ -11,7 +11,7 @@ import dagster as dg
 from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 
-from crm_assets.declarations.connections import Connection, Schedule
+from crm_assets.declarations.models.connection import Connection, Schedule
 from crm_assets.declarations.models.incremental import Window
 from crm_assets.orchestration.assets import connection_assets
 from crm_assets.orchestration.automation.compose import automation

@@ -14,7 +14,7 @@ import pytest
 import time_machine
 from dagster._time import get_current_datetime
 
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.orchestration.automation.problems import Problem
 from crm_assets.orchestration.automation.webhook import WebhookError, message_of, post
 from crm_assets_tests.conftest import Build, only

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 from filelock import FileLock
 
-from crm_assets.declarations.connections import Connection
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.sandbox import serve
 from crm_assets_tests.conftest import Build, only
 from crm_assets_tests.faults import Fault, FaultySandbox

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
-from crm_assets.declarations.connections import Connection
 from crm_assets.declarations.errors import SpecError
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.orchestration.automation.schedules import RANGE_END, RANGE_START
 from crm_assets.orchestration.keys import CONNECTION_TAG
 from crm_assets.orchestration.schedule_times import cron_of
