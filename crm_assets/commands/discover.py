@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 from crm_assets.commands.discover_text import completed, text_of
 from crm_assets.commands.doctor import examine
 from crm_assets.declarations.errors import unknown
-from crm_assets.declarations.loader import load_system, parse_system, validated
+from crm_assets.declarations.loader import SYSTEMS, load_system, parse_system, validated
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.errors import CommandError
@@ -155,8 +156,12 @@ async def _look(looker: Looker, resource: Resource) -> Look | ReadError:
 
 def _tried(connection: Connection, found: Discovery, text: str, folder: Path) -> list[str]:
     """Load the declaration as a sync would, ask its lists for their first pages, and return what is in doubt."""
+    own = Path(connection.system.path) if connection.system.path else None
+    packaged = own is not None and SYSTEMS in own.parents
     with tempfile.TemporaryDirectory() as systems:
-        written = Path(systems) / f"{found.name}_observed.yaml"
+        for other in own.parent.glob("*.yaml") if own and not packaged else ():  # it may extend one of them
+            shutil.copy(other, systems)
+        written = Path(systems) / f"{connection.system.name}{'_observed' if packaged else ''}.yaml"
         written.write_text(text, encoding="utf-8")
         system = load_system(written.stem, Path(systems))
     chosen = tuple(one for one in system.resources if one.name in {look.resource for look in found.looks})

@@ -116,6 +116,26 @@ def test_custom_fields_of_loaded_tables_become_columns(person: Person) -> None:
     assert "No undeclared field has a value" in person.types("discover", "mycrm", "--update").stdout
 
 
+def test_one_resource_of_an_own_file_is_completed_and_the_rest_stays(person: Person) -> None:
+    systems = person.folder / "systems"
+    (systems / "base.yaml").write_text(
+        f"client: {{base_url: '{person.url}', auth: {{type: api_key, name: X-Auth}}}}\n"
+        "resources:\n  - {name: stages, endpoint: /stages, columns: {label: {type: text, source: title}}}\n"
+    )
+    (systems / "mine.yaml").write_text(
+        "name: mine\nextends: base\nresources:\n  - {name: account, endpoint: {path: /account}}\n"
+    )
+    (person.folder / "connections.yaml").write_text("systems: systems\nconnections:\n  - {name: mycrm, system: mine}\n")
+    found = person.types("discover", "mycrm.stages")
+    assert found.returncode == 0, found.stderr
+    document = yaml.safe_load(found.stdout)
+    assert document["extends"] == "base"
+    account, stages = document["resources"]
+    assert account == {"name": "account", "endpoint": {"path": "/account"}}
+    assert stages["columns"] == {"code": {"type": "text", "nullable": False}}
+    assert "path" not in stages["endpoint"]
+
+
 def test_a_wrong_key_is_one_sentence_without_the_key(person: Person) -> None:
     refused = person.types("discover", person.url, "--auth", "query:key", "--path", "/people", "--name", "mycrm")
     assert refused.returncode == 1
