@@ -23,7 +23,7 @@ from crm_assets.extract.discovery.places import selector_of
 from crm_assets.extract.discovery.rates import rate_of
 from crm_assets.extract.discovery.since import since_filter
 from crm_assets.extract.errors import ReadError
-from crm_assets.extract.first_page import FirstPageReader, Values, last_days
+from crm_assets.extract.first_page import FirstPageReader, Values, first_page, last_days
 from crm_assets.extract.http.request import Request, list_request
 from crm_assets.extract.page_reader import OpenConnection, PageReader
 from crm_assets.extract.paging.page import Page, PagingState
@@ -83,13 +83,14 @@ class Looker:
         span = last_days(self.connection, _WINDOW_DAYS) if resource.window else None
         values = {**self.connection.params, **lists[0]}
         request, look = list_request(self.connection, resource, values, span), Look(resource.name)
-        first = await self.asker.ask(request)
+        opening = first_page(resource.endpoint.paginator, request, RECORDS)
+        first = await self.asker.ask(opening)
         look.rate_limit, remark = rate_of(first.headers)
         look.remarks += [remark] if remark else []
         paged = await self._paged(resource, request, first, look)
         records = await self._sample(paged, request, values, look)
         look.records = len(records)
-        await self._columns(paged, request, first, records, look)
+        await self._columns(paged, opening, first, records, look)
         return look
 
     async def _paged(self, resource: Resource, request: Request, first: Seen, look: Look) -> Resource:
