@@ -45,12 +45,17 @@ def import_source(source: str, name: str | None = None) -> Imported:
     path = Path(source)
     if not path.is_file() and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", source):
         raise SpecError("there is no such file, and it is not module:object", source)
-    name = snake_case(name or (path.stem if path.is_file() else source.rpartition(":")[2])).strip("_") or "imported"
+    name = _system_name(name or (path.stem if path.is_file() else source.rpartition(":")[2]))
     notes = Notes()
     if path.is_file() and _is_seed(path):
         return _from_seed(path, name, notes)
     document = accepted({"name": name, **_document(source, path, notes)}, notes)
     return Imported(as_yaml(document, notes), notes.all(), notes.complete)
+
+
+def _system_name(text: str) -> str:
+    name = snake_case(text).strip("_")
+    return name if re.fullmatch(r"[a-z][a-z0-9_]*", name) else f"crm_{name}".rstrip("_")
 
 
 def _document(source: str, path: Path, notes: Notes) -> dict[str, Any]:
