@@ -10,11 +10,11 @@ from typing import Any
 
 import dagster as dg
 import yaml
-from dagster._core.instance.ref import InstanceRef
 from filelock import FileLock
 
 from crm_assets.commands.fast_exit import imports_done
 from crm_assets.errors import CommandError
+from crm_assets.orchestration.dagster_compat import sqlite_config
 
 TEMPLATE = files("crm_assets.commands") / "templates" / "dagster.yaml"
 """The settings of an instance in a new folder."""
@@ -62,13 +62,13 @@ def open_instance(data_folder: Path) -> dg.DagsterInstance:
 
 def _batching(home: Path) -> dict[str, Any]:
     """Return the settings that let SQLite take the events of many partitions together; none for other storages."""
-    storage = InstanceRef.from_dir(str(home)).storage_data
-    if storage is None or storage.class_name != "DagsterSqliteStorage":
+    config = sqlite_config(home)
+    if config is None:
         return {}
     batching = {
         "module": "crm_assets.orchestration.sqlite_storage",
         "class": "BatchingSqliteStorage",
-        "config": yaml.safe_load(storage.config_yaml),
+        "config": config,
     }
     return {"storage": {"custom": batching}}
 

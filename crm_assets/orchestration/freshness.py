@@ -36,7 +36,7 @@ def tolerance_of(connection: Connection, resource: Resource) -> Tolerance:
     """Return how old a resource's table may be: the longest time between two ticks, and a quarter of it for the run.
 
     Raises:
-        SpecError: The connection's cron is none.
+        SpecError: The connection's cron expression is invalid.
     """
     gap = longest_gap(connection, resource)
     late = gap + max(gap / 4, _LEAST_GRACE)

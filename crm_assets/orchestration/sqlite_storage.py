@@ -17,11 +17,11 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from dagster._core.events import ASSET_CHECK_EVENTS
-from dagster._core.events.log import EventLogEntry
+from dagster import EventLogEntry
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
-from dagster._serdes import ConfigurableClassData
+
+from crm_assets.orchestration.dagster_compat import ASSET_CHECK_EVENTS, ConfigurableClassData
 
 _BATCH_SIZE = "1000"
 """Events that wait for being written, more than which are written in between."""

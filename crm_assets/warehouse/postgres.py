@@ -1,4 +1,4 @@
-"""PostgreSQL as dlt's destination, mended where it loses a difference: an empty text is no NULL.
+"""dlt's PostgreSQL destination, with a COPY that keeps an empty text apart from NULL.
 
 In dlt's CSV files texts are quoted and NULLs are not, but its COPY reads both as NULL (``FORCE_NULL``).
 """
@@ -9,13 +9,14 @@ from typing import Any
 
 from dlt.common.storages import FileStorage
 from dlt.destinations import postgres
-from dlt.destinations.impl.postgres.postgres import PostgresClient, PostgresCsvCopyJob
+
+from crm_assets.warehouse.dlt_compat import CsvCopyJob, PostgresClient, PostgresCsvCopyJob
 
 
-class _CopyJob(PostgresCsvCopyJob):
+class _CopyJob(CsvCopyJob):
     def run(self) -> None:
-        client = self._job_client.sql_client
-        with FileStorage.open_zipsafe_ro(self._file_path, "rb") as file:
+        client = self.sql_client
+        with FileStorage.open_zipsafe_ro(self.path, "rb") as file:
             names = [name.strip('"') for name in file.readline().decode().strip().split(",")]
             columns = ", ".join(client.escape_column_name(name, quote=True) for name in names)
             table = client.make_qualified_table_name(self.load_table_name)
@@ -24,9 +25,9 @@ class _CopyJob(PostgresCsvCopyJob):
 
 
 class _Client(PostgresClient):
-    def create_load_job(self, *given: Any, **named: Any) -> Any:
-        job = super().create_load_job(*given, **named)
-        return _CopyJob(job._file_path) if isinstance(job, PostgresCsvCopyJob) else job
+    def create_load_job(self, table: Any, file_path: str, load_id: str, restore: bool = False) -> Any:
+        job = super().create_load_job(table, file_path, load_id, restore)
+        return _CopyJob(file_path) if isinstance(job, PostgresCsvCopyJob) else job
 
 
 class Postgres(postgres):
@@ -39,5 +40,5 @@ class Postgres(postgres):
 
     @property
     def client_class(self) -> type[PostgresClient]:
-        """The client whose load jobs are mended."""
+        """The client with our COPY."""
         return _Client

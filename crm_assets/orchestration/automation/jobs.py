@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
+from crm_assets.orchestration.dagster_compat import UnresolvedAssetJobDefinition
 from crm_assets.orchestration.keys import CONNECTION_TAG, asset_key, partitions_kind, qualified_name
 from crm_assets.orchestration.partitions import partitions_of
 

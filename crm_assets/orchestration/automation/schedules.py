@@ -30,7 +30,7 @@ def schedule_of(job: ConnectionJob, position: int) -> dg.ScheduleDefinition:
         position: Place of the job among all jobs, from 0; it decides the default minute.
 
     Raises:
-        SpecError: The connection's cron is none.
+        SpecError: The connection's cron expression is invalid.
     """
     schedule = job.connection.schedule
     evaluate = _windows_evaluation(job) if job.partitions else None

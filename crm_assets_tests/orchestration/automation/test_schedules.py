@@ -130,12 +130,12 @@ def test_own_crons_are_kept(connections: Connections) -> None:
     assert cron_of(one, 3, windows=True) == "15 4 * * *"
 
 
-def test_what_is_no_cron_is_refused_with_its_place(connections: Connections) -> None:
+def test_invalid_cron_expressions_are_refused_with_their_place(connections: Connections) -> None:
     with pytest.raises(SpecError) as caught:
         definitions_of([scheduled(connections["service_crm"], windows="4 o'clock")])
     assert "connection service_crm" in str(caught.value)
     assert "schedule.windows" in str(caught.value)
-    assert '"4 o\'clock" is no cron' in str(caught.value)
+    assert 'invalid cron expression "4 o\'clock"' in str(caught.value)
 
 
 def test_only_what_is_enabled_runs_by_itself(connections: Connections) -> None:

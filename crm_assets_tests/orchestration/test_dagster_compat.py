@@ -1,0 +1,53 @@
+"""Dagster's private names: gathered in two modules, and each does what we use it for."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+from itertools import islice
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+import crm_assets
+from crm_assets.orchestration import dagster_compat
+from crm_assets.orchestration.sqlite_storage import BatchingEventLogStorage, BatchingSqliteStorage
+
+PRIVATE = re.compile(r"^\s*(?:from|import) dagster\._", re.MULTILINE)
+
+
+def test_private_names_are_imported_in_two_modules_alone() -> None:
+    folder = Path(crm_assets.__file__).parent
+    importing = {path.name for path in folder.rglob("*.py") if PRIVATE.search(path.read_text(encoding="utf-8"))}
+    assert importing == {"dagster_compat.py", "sqlite_storage.py"}
+
+
+def test_asset_jobs_are_of_the_type_we_name() -> None:
+    assert isinstance(dg.define_asset_job("job"), dagster_compat.UnresolvedAssetJobDefinition)
+
+
+def test_ticks_follow_the_clock_of_the_zone() -> None:
+    start = datetime(2024, 3, 30, tzinfo=timezone.utc)
+    ticks = [tick.isoformat() for tick in islice(dagster_compat.ticks("15 4 * * *", "Europe/Berlin", start), 2)]
+    assert ticks == ["2024-03-30T04:15:00+01:00", "2024-03-31T04:15:00+02:00"]
+
+
+def test_checks_are_told_apart_from_other_events() -> None:
+    assert dg.DagsterEventType.ASSET_CHECK_EVALUATION in dagster_compat.ASSET_CHECK_EVENTS
+    assert dg.DagsterEventType.ASSET_MATERIALIZATION not in dagster_compat.ASSET_CHECK_EVENTS
+
+
+@pytest.mark.parametrize("storage", ["sqlite", "custom"])
+def test_only_sqlite_has_settings_of_sqlite(tmp_path: Path, storage: str) -> None:
+    custom = "{module: crm_assets.orchestration.sqlite_storage, class: BatchingSqliteStorage, config: {base_dir: x}}"
+    part = f"{{base_dir: {tmp_path}}}" if storage == "sqlite" else custom
+    (tmp_path / "dagster.yaml").write_text(f"storage: {{{storage}: {part}}}\n", encoding="utf-8")
+    expected = {"base_dir": str(tmp_path)} if storage == "sqlite" else None
+    assert dagster_compat.sqlite_config(tmp_path) == expected
+
+
+def test_the_storage_overrides_what_dagster_calls(tmp_path: Path) -> None:
+    base = BatchingEventLogStorage.__base__
+    assert all(hasattr(base, name) for name in ("store_event_batch", "prepare_insert_event", "store_asset_event_tags"))
+    assert isinstance(BatchingSqliteStorage(str(tmp_path)).event_log_storage, BatchingEventLogStorage)

@@ -1,0 +1,31 @@
+"""dlt's private names: gathered in one module, and shaped as we use them."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import crm_assets
+from crm_assets.warehouse.dlt_compat import CsvCopyJob, PostgresClient
+
+PRIVATE = re.compile(r"^\s*(?:from|import) dlt\.(?:\S+\.)?(?:impl|_)", re.MULTILINE)
+
+
+def test_private_names_are_imported_in_one_module_alone() -> None:
+    folder = Path(crm_assets.__file__).parent
+    importing = {path.name for path in folder.rglob("*.py") if PRIVATE.search(path.read_text(encoding="utf-8"))}
+    assert importing == {"dlt_compat.py"}
+
+
+def test_the_client_makes_jobs_from_a_path() -> None:
+    parameters = inspect.signature(PostgresClient.create_load_job).parameters
+    assert [*parameters] == ["self", "table", "file_path", "load_id", "restore"]
+
+
+def test_a_job_knows_its_file_and_gets_its_client_from_dlt(tmp_path: Path) -> None:
+    path = tmp_path / "customers.1234567890.0.csv"
+    job = CsvCopyJob(str(path))
+    assert job.path == str(path)
+    assert job.job_file_info().table_name == "customers"
+    assert "_job_client" in vars(job), "dlt's loader sets it before it calls run()"
