@@ -17,7 +17,8 @@ from crm_assets import cli
 from crm_assets.commands.startup import quiet_libraries
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.extract.staging.staged_rows import StagedRows
-from crm_assets.orchestration import materialize as reading
+from crm_assets.orchestration import loading
+from crm_assets.orchestration.fetching import Fetcher
 from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.installation import START, TODAY, Installation
 
@@ -202,8 +203,8 @@ def _announce(pipe: Pipe) -> None:
 
         return told
 
-    reading.ConnectionRun._fetch = telling("fetch", reading.ConnectionRun._fetch)  # type: ignore[method-assign]
+    Fetcher.fetch = telling("fetch", Fetcher.fetch)  # type: ignore[method-assign]
     StagedRows.seal = telling("verify", StagedRows.seal)  # type: ignore[method-assign]
-    reading.ConnectionRun._load = telling("load", reading.ConnectionRun._load)  # type: ignore[method-assign]
-    reading.commit_read = telling("commit", reading.commit_read)
-    reading.evaluate = telling("check", reading.evaluate)
+    loading.Loader.load = telling("load", loading.Loader.load)  # type: ignore[method-assign]
+    loading.commit_read = telling("commit", loading.commit_read)
+    loading.evaluate = telling("check", loading.evaluate)

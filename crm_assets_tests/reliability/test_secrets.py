@@ -19,7 +19,7 @@ from dagster._core.debug import DebugRunPayload
 
 from crm_assets.commands import report
 from crm_assets.declarations.connections import load_connections
-from crm_assets.orchestration import materialize as reading
+from crm_assets.orchestration import loading
 from crm_assets_tests.conftest import Build, only
 from crm_assets_tests.installation import Installation
 from crm_assets_tests.reliability.conftest import own_house
@@ -115,13 +115,13 @@ def test_secrets_stand_nowhere(
         server.elsewhere = stranger.url
         house = installation(auth, server, tmp_path, monkeypatch)
         spools = tmp_path / "while it ran"
-        commit_read = reading.commit_read
+        commit_read = loading.commit_read
 
         def keep_files(*args, **kwargs):  # type: ignore[no-untyped-def]
             shutil.copytree(house.folder / "runs", spools)
             return commit_read(*args, **kwargs)
 
-        monkeypatch.setattr(reading, "commit_read", keep_files)
+        monkeypatch.setattr(loading, "commit_read", keep_files)
         (result,) = house.load("nosy")
         green = {event.asset_key.path[-1] for event in result.get_asset_materialization_events() if event.asset_key}
         assert green == {"fine"}
@@ -166,14 +166,14 @@ def test_personal_data_does_not_reach_dagster(connection: str, house: Build, tmp
 def test_nothing_stays_and_nobody_else_may_look(house: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = house("sales_engagement")
     seen: dict[str, int] = {}
-    commit_read = reading.commit_read
+    commit_read = loading.commit_read
 
     def look(*args, **kwargs):  # type: ignore[no-untyped-def]
         for path in [mine.folder, *mine.folder.rglob("*")]:
             seen[str(path.relative_to(mine.folder))] = stat.S_IMODE(path.stat().st_mode)
         return commit_read(*args, **kwargs)
 
-    monkeypatch.setattr(reading, "commit_read", look)
+    monkeypatch.setattr(loading, "commit_read", look)
     assert all(result.success for result in mine.load("sales_engagement"))
     (run,) = (name for name in seen if name.startswith("runs/") and name.count("/") == 1 and not name.endswith(".lock"))
     assert seen["."] == seen["runs"] == seen[run] == 0o700

@@ -1,0 +1,107 @@
+"""The first half of a step: plan what is read of each resource, and fetch it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from crm_assets.date_range import DateRange
+from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Resource
+from crm_assets.extract import progress
+from crm_assets.extract.errors import ReadError
+from crm_assets.extract.http.rate_limiter import RateLimiter
+from crm_assets.extract.http.tokens import token_stores
+from crm_assets.extract.read_report import ReadTask
+from crm_assets.orchestration.keys import FULL_TAG
+from crm_assets.orchestration.partitions import ranges_of
+from crm_assets.orchestration.resources import CrmSecrets
+from crm_assets.warehouse.known_keys import known_keys
+from crm_assets.warehouse.planning import plan_reads, unread
+from crm_assets.warehouse.schema_changes import refusal
+from crm_assets.warehouse.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from crm_assets.extract.fetch import ReadResult
+
+
+@dataclass(frozen=True)
+class Fetcher:
+    """Fetches resources of one connection into verified files."""
+
+    context: dg.AssetExecutionContext
+    connection: Connection
+    partitions: dg.TimeWindowPartitionsDefinition | None
+    warehouse: Warehouse
+    secrets: CrmSecrets
+    say: progress.SayFn
+
+    def fetch(self, resources: list[Resource], folder: Path) -> list[ReadResult]:
+        """Fetch resources at the same time and log each result.
+
+        Args:
+            resources: The selected ones.
+            folder: Working folder of the run, for the files.
+
+        Raises:
+            ReadError: The connection cannot be used.
+        """
+        from crm_assets.extract.decode.destination_limits import limits_of
+        from crm_assets.extract.fetch import fetch
+
+        problem = self.connection.unusable()
+        if problem:
+            raise ReadError(problem)
+        secrets = self.secrets.of(self.connection)
+        tasks, refused = self._tasks(resources, folder)
+        path = self.warehouse.folder / "budgets" / self.connection.name
+        budget = RateLimiter(path, self.connection.budget, say=self.say)
+        watch, limits = progress.watch_of(self.connection.name), limits_of(self.warehouse.destination)
+        memory = self.warehouse.folder / "paging" / f"{self.connection.name}.json"
+        stores = token_stores(self.connection.name, self.warehouse.folder)
+        fetched = tasks and fetch(self.connection, tasks, secrets, folder, budget, watch, limits, memory, stores)
+        readings = [*(fetched or []), *refused]
+        for reading in readings:
+            self._log(reading)
+        return readings
+
+    def _tasks(self, resources: list[Resource], folder: Path) -> tuple[list[ReadTask], list[ReadResult]]:
+        """Return the planned reads, and the results of those refused because their table cannot take the rows."""
+        from crm_assets.extract.fetch import ReadResult
+
+        full = self.context.run.tags.get(FULL_TAG) == "true"
+        ranges = {resource.name: self._ranges(resource) for resource in resources}
+        if not self.warehouse.exists:
+            return plan_reads(None, self.connection, resources, ranges, full=full), []
+        with self.warehouse.session(self.connection.name, folder, lambda text: self.say("lock", text)) as session:
+            tasks = plan_reads(session, self.connection, resources, ranges, full=full)
+            tasks = [replace(task, known=known_keys(session, task, folder)) for task in tasks]
+            reasons = {resource.name: reason for resource in resources if (reason := refusal(session, resource))}
+        refused = [
+            ReadResult(task, unread(task, reasons[task.resource.name]), None)
+            for task in tasks
+            if task.resource.name in reasons
+        ]
+        accepted = [task.resource for task in tasks if task.resource.name not in reasons]
+        parents = {resource.parent.resource for resource in accepted if resource.parent}
+        # a refused parent is still read for the keys of its lists
+        tasks = [replace(task, load=task.load and task.resource.name not in reasons) for task in tasks]
+        return [task for task in tasks if task.load or task.resource.name in parents], refused
+
+    def _ranges(self, resource: Resource) -> tuple[DateRange, ...]:
+        if resource.window is None or self.partitions is None:
+            return ()
+        return ranges_of(self.partitions, list(self.context.partition_keys), resource.window, self.connection)
+
+    def _log(self, reading: ReadResult) -> None:
+        name, proof = reading.task.resource.name, reading.proof
+        if proof.complete:
+            self.context.log.info(
+                f"{name}: {proof.rows} rows from {proof.pages} pages in {proof.seconds_fetch:.1f} s "
+                f"({proof.mode}, {proof.requests} requests, {proof.retries} retries); {proof.reason}"
+            )
+        else:
+            self.context.log.error("\n".join(filter(None, (proof.reason, reading.bug))))

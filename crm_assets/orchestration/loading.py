@@ -1,0 +1,127 @@
+"""The second half of a step: load what was read, evaluate checks, and report to Dagster."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Resource
+from crm_assets.orchestration.checks import evaluate
+from crm_assets.orchestration.dlt_integration import CrmTranslator, StagedDltResource
+from crm_assets.orchestration.keys import asset_key
+from crm_assets.orchestration.metadata import read_metadata, rows_by_day
+from crm_assets.orchestration.partitions import ranges_of
+from crm_assets.warehouse.commit import commit_read, failed_load, log_failed_reads, not_written
+from crm_assets.warehouse.errors import WarehouseError, cause_of
+from crm_assets.warehouse.load import Failures, each_alone, prepare, staged_rows, table_source
+from crm_assets.warehouse.session import WarehouseSession
+from crm_assets.warehouse.staging import Relations
+
+if TYPE_CHECKING:
+    from crm_assets.extract.fetch import ReadResult
+
+
+@dataclass
+class Loader:
+    """Loads the reads of one step, each table by itself."""
+
+    context: dg.AssetExecutionContext
+    connection: Connection
+    resources: list[Resource]
+    partitions: dg.TimeWindowPartitionsDefinition | None
+    dlt: StagedDltResource
+    translator: CrmTranslator
+    failed: list[ReadResult] = field(default_factory=list)
+    """Reads that are short or could not be loaded."""
+
+    def load(self, session: WarehouseSession, readings: list[ReadResult], results: list[Any]) -> None:
+        """Load each complete read into its table.
+
+        Args:
+            session: The open warehouse.
+            readings: What was fetched.
+            results: Materializations and check results are appended, so that they survive a failure further on.
+        """
+        complete = {reading.task.resource.name: reading for reading in readings if reading.proof.complete}
+        self.failed = [reading for reading in readings if not reading.proof.complete]
+        if readings:
+            prepare(session)
+        loaded, unmade = self._make_tables(session, [*complete.values()])
+        with staged_rows(session, [complete[name] for name in loaded]) as (staged, unstaged):
+            for name, reading in complete.items():
+                problem = unmade.get(name) or unstaged.get(name)
+                try:
+                    if problem:
+                        raise not_written(session, reading, problem)
+                    results.append(self._committed(session, reading, staged, loaded[name]))
+                except WarehouseError as error:
+                    self.context.log.error(str(error))
+                    self.failed.append(failed_load(reading, str(error)))
+        done = complete.keys() - {reading.task.resource.name for reading in self.failed}
+        self._log_failed_reads(session)
+        for resource in self.resources:
+            if resource.name not in done:
+                results += self._checks(session, resource)
+
+    def _make_tables(
+        self, session: WarehouseSession, complete: list[ReadResult]
+    ) -> tuple[dict[str, dict[str, Any]], Failures]:
+        """Let dlt make missing tables and columns; return its metadata of each resource, and the failures."""
+        readings, loaded = {reading.task.resource.name: reading for reading in complete}, {}
+
+        def make(names: list[str]) -> None:
+            source = table_source(self.connection, [readings[name] for name in names], session)
+            pipeline = session.open_pipeline(session.dataset)
+            for result in self.dlt.run(self.context, source, pipeline, self.translator):
+                if result.asset_key:
+                    loaded[result.asset_key.path[-1]] = dict(result.metadata or {})
+
+        failures = each_alone([*readings], make) if readings else {}
+        session.forget_catalog()
+        return loaded, failures
+
+    def _committed(
+        self, session: WarehouseSession, reading: ReadResult, staged: Relations, loaded: dict[str, Any]
+    ) -> dg.MaterializeResult[Any]:
+        resource, started = reading.task.resource, time.perf_counter()
+        done = commit_read(session, self.connection, reading, self.context.run.run_id, staged)
+        seconds_load, started = round(time.perf_counter() - started, 3), time.perf_counter()
+        checks = self._checks(session, resource)
+        seconds_checks = round(time.perf_counter() - started, 3)
+        metadata = {**loaded, **read_metadata(session, reading, done)}
+        metadata |= {"seconds_load": seconds_load, "seconds_checks": seconds_checks}
+        self._describe_partitions(session, reading)
+        return dg.MaterializeResult(
+            asset_key=asset_key(self.connection, resource.name), metadata=metadata, check_results=checks
+        )
+
+    def _log_failed_reads(self, session: WarehouseSession) -> None:
+        try:
+            log_failed_reads(session, self.failed, self.context.run.run_id)
+        except Exception as error:
+            self.context.log.error(f"The read log could not be written: {cause_of(error)}.")
+
+    def _describe_partitions(self, session: WarehouseSession, reading: ReadResult) -> None:
+        if self.partitions is None:
+            return
+        resource = reading.task.resource
+        days = rows_by_day(session, self.connection, resource)
+        for key in self.context.partition_keys:
+            (span,) = ranges_of(self.partitions, [key], resource.window, self.connection) if resource.window else ()
+            rows = sum(count for day, count in days.items() if span.start <= day < span.end)
+            self.context.add_asset_metadata(
+                {"dagster/partition_row_count": rows},
+                asset_key=asset_key(self.connection, resource.name),
+                partition_key=key,
+            )
+
+    def _checks(self, session: WarehouseSession, resource: Resource) -> list[dg.AssetCheckResult]:
+        return [
+            evaluate(session, self.connection, resource, check.name)
+            for check in sorted(self.context.selected_asset_check_keys)
+            if check.asset_key == asset_key(self.connection, resource.name)
+        ]
