@@ -125,7 +125,7 @@ def test_what_is_wrong_with_records_is_kept_and_shown(kind: Any, paging: Install
     assert materialized(result) == {*EVERY, "sibling"}
     for resource in sick:
         shown = evaluation(result, resource, check)
-        assert (shown.passed, shown.severity.value) == (False, severity)
+        assert (shown.passed, shown.severity.value) == (False, severity), resource
         assert said in str(shown.description)
         rows = paging.query(f"SELECT count(*) AS rows FROM paging.{resource} WHERE _deleted_at IS NULL")
         if whole:

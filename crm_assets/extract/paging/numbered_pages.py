@@ -214,8 +214,10 @@ class Numbered:
                 # A page that is longer than asked for may have a record twice; what is read twice is not lost.
                 read = min(count, self._paginator.limit or count)
                 self._at += read or self._to_next_multiple
-                # Where records are left out of a page, the next one begins before what was left out ends.
-                self._state.repeats += max(min(self._fullest, self._paginator.limit or 0) - count, 0) if count else 0
+                # Where records are left out of a page, the next one begins before what was left out ends; the last page
+                # is merely short.
+                if count and self._before:
+                    self._state.repeats += max(min(self._fullest, self._paginator.limit or 0) - self._before, 0)
         self._before = count
         self._index += 1
 

@@ -266,8 +266,16 @@ def _listed(raw: msgspec.Raw, whole: tuple[str, ...]) -> bytes | None:
     if _is(raw, b"["):
         return bytes(raw)
     _SYNTAX.decode(raw)
-    if _is(raw, b"{") and _OBJECT.decode(raw):
+    members = _OBJECT.decode(raw) if _is(raw, b"{") else {}
+    if members and not all(_is(member, b"{") for member in members.values()):
         return b"[" + bytes(raw) + b"]"
+    if members:  # one record has values of its own; read as one, a list keyed by id would be a list without rows
+        place = path_text((*whole, WILDCARD))
+        raise UnexpectedResponseError(
+            f"expected a list at {path_text(whole)!r} of the answer, found an object of objects; "
+            f"if these are the records, declare data_selector {place!r}",
+            status=200,
+        )
     if _is(raw, b"{") and whole:
         return None
     raise UnexpectedResponseError(

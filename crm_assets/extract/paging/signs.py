@@ -24,6 +24,9 @@ _RECORDS = frozenset(
 _PAGES = frozenset({"totalpages", "pagecount", "pagestotal", "lastpage", "numpages"})
 _COUNTS = _RECORDS | {"count", "size", "recordcount", "numresults", "resultcount"}
 _ERRORS = frozenset({"error", "errors", "errorcode", "errormessage", "exception", "fault"})
+_STATES = frozenset({"status", "result", "state"})
+_FAILED = frozenset({"error", "errors", "fail", "failed", "failure"})
+_SUCCEEDED = frozenset({"success", "ok", "succeeded"})
 _FALSE = frozenset({"", "0", "false", "no", "n", "none", "null", "off"})
 _NOWHERE = frozenset({"", "0", "false", "null", "none"})
 _GROUPED = re.compile(r"\d{1,3}(?:[,.' _\u00a0\u202f]\d{3})+")
@@ -68,6 +71,10 @@ def reports_some(beside: Mapping[str, Any]) -> str:
     for name, value in _members(beside):
         if name in _ERRORS and is_true(value):
             return f"reports an error: {str(value)[:200]}"
+        if name in _STATES and str(value).strip().lower() in _FAILED:
+            return f"reports the {name} {str(value)[:200]!r}"
+        if name in _SUCCEEDED and value is not None and not is_true(value):
+            return "says that it did not succeed"
         if name in _RECORDS and (as_int(value) or 0) > 0:
             return f"reports {as_int(value)} records"
         if name in _MORE and is_true(value):
