@@ -1,4 +1,4 @@
-"""The one place where dagster-embedded-elt is imported, and where what its resource gets wrong is mended.
+"""The only import of dagster-embedded-elt, and fixes for what its resource gets wrong.
 
 ``dagster_embedded_elt.dlt`` re-exports ``dagster_dlt`` and pins Dagster; where it is not installed, ``dagster_dlt``
 itself serves, so that the same code runs on the newest Dagster.
@@ -82,7 +82,7 @@ class StagedDltResource(DagsterDltResource):
         load_info: Any,
         dlt_pipeline: Pipeline,
     ) -> Mapping[str, Any]:
-        """Return what dlt knows of a load, without touching the pipeline's schema."""
+        """Return dlt's metadata of a load, without touching the pipeline's schema."""
         return {
             "destination": dlt_pipeline.destination.destination_type.rsplit(".", 1)[-1],
             "dataset": dlt_pipeline.dataset_name,

@@ -24,7 +24,7 @@ _LEAST_GRACE = timedelta(minutes=30)
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How old a table may be."""
+    """The age limit of a table."""
 
     late: timedelta
     """From here on a scheduled read is overdue."""
@@ -33,7 +33,7 @@ class Tolerance:
 
 
 def tolerance_of(connection: Connection, resource: Resource) -> Tolerance:
-    """Return how old a resource's table may be: the longest time between two ticks, and a quarter of it for the run.
+    """Return the age limit of a resource's table: the longest time between two ticks, and a quarter of it for the run.
 
     Raises:
         SpecError: The connection's cron expression is invalid.
@@ -56,7 +56,7 @@ def with_freshness(connection: Connection, assets: Iterable[dg.AssetsDefinition]
 
 
 def last_current_read(session: WarehouseSession, connection: Connection, resource: Resource) -> datetime | None:
-    """Return when the last complete read of a resource ended that brought current data, as the read log tells."""
+    """Return the end of the last complete read of a resource that brought current data, from the read log."""
     if not session.columns(read_log.TABLE):
         return None
     rows = session.query(current_reads_sql(session, resource.name))

@@ -33,5 +33,5 @@ def qualified_name(connection: Connection) -> str:
 
 
 def partitions_kind(resource: Resource) -> str:
-    """Return what resources of one step and one job share: grain and days ahead; empty without a window."""
+    """Return the kind of partitions, shared by the resources of a step: grain and days ahead; empty without one."""
     return f"{resource.window.grain}{resource.window.days_ahead or ''}" if resource.window else ""

@@ -1,4 +1,4 @@
-"""How tables hang together: where a column comes from on the wire, and which table its values name rows of."""
+"""Lineage: the response field behind each column, and the table that a column refers to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a materialization tells: numbers that plot, the table's name and columns, a masked preview."""
+"""Metadata of a materialization: numbers that plot, the table's name and columns, a masked preview."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _declared(name: str, column: Column, resource: Resource) -> dg.TableColumn:
 
 
 def definition_metadata(session_catalog: str, connection: Connection, resource: Resource) -> dict[str, Any]:
-    """Return what is known of an asset before any run."""
+    """Return the metadata of an asset before any run."""
     return {
         "dagster/table_name": f"{session_catalog}.{connection.name}.{resource.name}",
         "dagster/column_schema": declared_columns(resource),
@@ -83,7 +83,7 @@ def _declared_in(path: str) -> dg.CodeReferencesMetadataValue:
 
 
 def read_metadata(session: WarehouseSession, reading: ReadResult, done: Committed) -> dict[str, Any]:
-    """Return what one read did, as numbers, and what the table now looks like."""
+    """Return the numbers of one read, and a description of the table after it."""
     resource, proof = reading.task.resource, reading.proof
     return {
         "dagster/row_count": done.table_rows,
@@ -153,7 +153,7 @@ def masked(column: Column, value: Any) -> str:
 
 
 def rows_by_day(session: WarehouseSession, connection: Connection, resource: Resource) -> dict[date, int]:
-    """Return how many rows of a windowed resource's table lie on each day of the connection's zone."""
+    """Return the number of rows of a windowed resource's table for each day, in the connection's time zone."""
     if resource.window is None:
         return {}
     column, zone = quoted(resource.window.field), literal(connection.timezone)

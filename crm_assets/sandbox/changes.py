@@ -25,7 +25,7 @@ _LIKED = (ColumnType.TEXT, ColumnType.BOOL, ColumnType.DECIMAL, ColumnType.DOUBL
 
 
 class Changes:
-    """What happens to the rows of one resource from day to day.
+    """The daily changes of the rows of one resource.
 
     Args:
         population: The people of its connection.
@@ -39,7 +39,7 @@ class Changes:
         self._draws: dict[date, random.Random] = {}
 
     def choose(self, serials: Sequence[int], day: date) -> tuple[list[int], list[int]]:
-        """Return which of the rows are gone after a day, and which have changed."""
+        """Return the rows deleted and the rows changed on a day."""
         name, count = self._resource.name, len(serials)
         losses = count // _GONE + 1 if count >= _ENOUGH_TO_LOSE and name not in self._population.families else 0
         draws = self._population.draws(name, day, "changes")
@@ -47,7 +47,7 @@ class Changes:
         return touched[:losses], touched[losses:]
 
     def changed(self, record: Record, span: Span, day: date) -> Record:
-        """Return a record with another value, and changed at some moment of the day if it tells when."""
+        """Return a record with another value, and changed at some moment of the day if it has a change time."""
         draws = self._draws.setdefault(day, self._population.draws(self._resource.name, day, "updates"))
         if name := self._column:
             column = self._resource.columns[name]

@@ -1,4 +1,4 @@
-"""What to set so that the configured connections talk to the sandbox."""
+"""Environment variables that point the configured connections at the sandbox."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class MismatchError(Exception):
 
 
 def unfill(template: Any, value: Any, partial: bool = False) -> dict[str, Any]:
-    """Return what the placeholders of a template stood for when it produced ``value``.
+    """Return the values of a template's placeholders that produced ``value``.
 
     Args:
         template: Text, number or nested lists and mappings of them; the inverse of ``declarations.models.base.fill``.
@@ -93,7 +93,7 @@ def requested_bounds(resource: Resource, zone: ZoneInfo, query: Mapping[str, Any
         return UNBOUNDED
     try:
         found = _filled(part, query, body)
-        # Bounds an API demands of every request stand in the endpoint itself: sent unchanged, they ask for everything.
+        # Bounds an API demands of every request are part of the endpoint: sent unchanged, they ask for everything.
         demanded = _filled(part, resource.endpoint.params, resource.endpoint.json_body)
         found = {name: value for name, value in found.items() if str(demanded.get(name)) != str(value)}
         inclusive = resource.window is None or resource.window.end == "inclusive"

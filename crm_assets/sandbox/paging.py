@@ -46,7 +46,7 @@ class Records(Protocol):
 
 @dataclass(frozen=True)
 class ListRequest:
-    """What a request says about the page it wants."""
+    """The page that a request asks for."""
 
     query: Mapping[str, Any]
     body: Any
@@ -77,7 +77,7 @@ class ListRequest:
 
 @dataclass(frozen=True)
 class Envelope:
-    """What an answer says beside the list."""
+    """The parts of an answer beside its list."""
 
     values: dict[Path, Any] = field(default_factory=dict)
     """Values in the body, by path."""
@@ -118,7 +118,7 @@ def requested_page(endpoint: Endpoint, asked: ListRequest, records: Records, key
 def envelope(
     endpoint: Endpoint, asked: ListRequest, records: Records, key: Path | None, start: int, size: int
 ) -> Envelope:
-    """Return what an answer says beside the page that begins at record ``start``; see :func:`requested_page`."""
+    """Return the parts of an answer beside the page that begins at record ``start``; see :func:`requested_page`."""
     total, following = len(records), start + size
     match endpoint.paginator:
         case Auto():
@@ -141,7 +141,7 @@ def envelope(
 
 
 def _named(endpoint: Endpoint, asked: ListRequest, after: int | None, last: Any, key: Path | None) -> Envelope:
-    """Return how an answer names the next page, which begins at record ``after``, if there is one.
+    """Return the reference to the next page, which begins at record ``after``, if one follows.
 
     Args:
         endpoint: Whose list it is.

@@ -62,7 +62,7 @@ _WORD = re.compile(
 class _Home(NamedTuple):
     locale: str
     region: str
-    """What Faker calls the region of an address in that country."""
+    """Faker's name for the region of an address in that country."""
     timezone: str
     phone: str
     """Pattern of telephone numbers that the country's regulator reserves for fiction."""
@@ -139,8 +139,8 @@ def retold(example: Any, who: Person, helper: Colleague) -> Any:
         return [retold(value, who, helper) for value in example]
     if not isinstance(example, str):
         return example
-    told = (*who, *helper)
-    return _WORD.sub(lambda found: told[_WORDS.index(found[0])], example)
+    names = (*who, *helper)
+    return _WORD.sub(lambda word: names[_WORDS.index(word[0])], example)
 
 
 def _slug(text: str) -> str:

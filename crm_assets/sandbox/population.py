@@ -1,4 +1,4 @@
-"""Who the rows of each resource are about, and whose children they are: known before a single row is made."""
+"""The people and parents behind the rows of each resource, decided before the first row is made."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _IDENTITY = frozenset({"name", "email", "phone"})
 
 
 class Plan(NamedTuple):
-    """What is settled about rows before they are made."""
+    """Facts about rows, decided before they are made."""
 
     subjects: list[int]
     """Number of the person each row is about."""
@@ -52,7 +52,7 @@ class Population:
         return random.Random("/".join(map(str, (*self._origin, *parts))))  # noqa: S311 - test data, not cryptography
 
     def size(self, name: str) -> int:
-        """Return how many rows (of an aggregate: how many subjects) a resource begins with."""
+        """Return the initial number of rows of a resource (of an aggregate: of its subjects)."""
         return self._sizes[name]
 
     def _size(self, resource: Resource) -> int:

@@ -74,12 +74,12 @@ class RecordMaker:
         return record
 
     def key(self, column: str, serial: int) -> Any:
-        """Return what a counted column holds in the row of that number."""
+        """Return the value of a counted column in the row of that number."""
         return counted(self._resource.columns[column], serial)
 
     def _maker(self, name: str, column: Column) -> Make:
         make = self._counting(name) if name in self._counted else self._value_maker(name, column)
-        # Examples say themselves how often there is no value.
+        # The examples contain their own share of missing values.
         if not column.nullable or column.examples or name in self._kept or name in self._referring():
             return make
         return lambda row: None if row.draws.random() < _NULLS else make(row)

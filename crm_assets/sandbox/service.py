@@ -140,7 +140,7 @@ class Sandbox:
     async def _page_request(self, request: Request) -> PageRequest:
         name, *segments = path_segments(request)
         if name not in self.connections:
-            raise RefusedError(404, f"There is no connection {name}; there are: {', '.join(self.connections)}.")
+            raise RefusedError(404, f"Unknown connection {name}; expected one of: {', '.join(self.connections)}.")
         connection, tables = self.connections[name], self._tables[name]
         asked = ListRequest(query_of(request), await json_body(request), str(request.url.replace(query="")))
         resource, bound = find_resource(connection, Call(request.method, segments, asked.query, asked.body))
@@ -157,11 +157,11 @@ class Sandbox:
         """Return the parent's value the request asks for, in the parent's own type, and which of its rows that is."""
         if resource.parent is None:
             return None, None
-        given = str(bound.get(resource.parent.placeholder))
+        key = str(bound.get(resource.parent.placeholder))
         for index, value in enumerate(self._parents(connection.name, resource)):
-            if str(value) == given:
+            if str(value) == key:
                 return value, index
-        raise RefusedError(404, f"There is no row {given} in {resource.parent.resource}.")
+        raise RefusedError(404, f"No row {key} in {resource.parent.resource}.")
 
     def _parents(self, connection: str, resource: Resource) -> list[Any]:
         """Return the values that bind lists of a resource to the rows of its parent, row by row."""

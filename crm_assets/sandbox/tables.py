@@ -253,7 +253,7 @@ class Tables:
             return self._tables[resource, max(state, 0)]
 
     def maker(self, resource: str) -> RecordMaker:
-        """Return what makes the records of a resource."""
+        """Return the maker of a resource's records."""
         if resource not in self._makers:
             declared = self.connection.system.resource(resource)
             self._makers[resource] = RecordMaker(self.population, declared, self.connection.zone)

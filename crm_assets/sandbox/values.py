@@ -26,7 +26,7 @@ _SENTENCES = (
 
 @dataclass(frozen=True)
 class RowSeed:
-    """What is settled about a row before its values are made."""
+    """Facts about a row, decided before its values are made."""
 
     serial: int
     """Its number among all rows that ever were, from 0."""
@@ -45,7 +45,7 @@ Make = Callable[[RowSeed], Any]
 
 
 def value_maker(column: Column) -> Make:
-    """Return what makes a column's value on the wire for a row; dates, keys and references are not made here."""
+    """Return the generator of a column's values on the wire; dates, keys and references are made elsewhere."""
     if column.examples:
         return _typed(column.type, _example_maker(column))
     make = _CLASSES.get(column.pii)
@@ -70,13 +70,13 @@ def counted(column: Column, serial: int) -> Any:
 
 
 def _example_maker(column: Column) -> Make:
-    """Return what draws from the examples; if some speak of Ada or Cora, from those alone."""
-    told = [one for one in column.examples if speaks_of(ADA, one) or speaks_of(CORA, one)]
-    examples = [*told, *(one for one in column.examples if one is None)] if told else list(column.examples)
-    numbers = [int(one) if str(one).isdigit() else 0 for one in examples]
+    """Return a generator that draws from the examples; if some name Ada or Cora, from those alone."""
+    personal = [text for text in column.examples if speaks_of(ADA, text) or speaks_of(CORA, text)]
+    examples = [*personal, *(text for text in column.examples if text is None)] if personal else list(column.examples)
+    numbers = [int(text) if str(text).isdigit() else 0 for text in examples]
     if len(numbers) > 1 and numbers[0] >= _COUNTER and numbers == list(range(numbers[0], numbers[0] + len(numbers))):
         return lambda row: counted(column, row.serial)
-    if not told and column.type is not ColumnType.JSON:
+    if not personal and column.type is not ColumnType.JSON:
         return lambda row: row.draws.choice(examples)
     return lambda row: retold(row.draws.choice(examples), row.who, row.helper)
 

@@ -62,7 +62,7 @@ _DECODERS: dict[ColumnType, Callable[[Column, Any], Any]] = {
 
 
 def selector_of(endpoint: Endpoint) -> tuple[str, ...]:
-    """Return where an endpoint's list is; one that leaves it to be looked for has it under ``data``."""
+    """Return the path of an endpoint's list; ``data`` if none is declared."""
     return ("data",) if endpoint.data_selector is None else endpoint.data_selector
 
 

@@ -1,4 +1,4 @@
-"""What a read changed in its table, in numbers."""
+"""The number of rows that a read changed in its table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Changes:
-    """What the rows of a read were to their table."""
+    """The rows of a read, compared with their table."""
 
     new: int = 0
     changed: int = 0
@@ -17,7 +17,7 @@ class Changes:
 
 @dataclass(frozen=True)
 class Committed:
-    """What a committed read changed."""
+    """The changes made by a committed read."""
 
     changes: Changes
     deleted: int

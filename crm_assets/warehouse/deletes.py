@@ -1,4 +1,4 @@
-"""What only a complete read allows: rows it did not see are deleted, or marked as deleted."""
+"""Deletes, which only a complete read allows: rows it did not see are deleted, or marked as deleted."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ REJECTED_COLUMNS: dict[str, dict[str, Any]] = {
 
 
 def write_disposition(resource: Resource) -> Any:
-    """Return what a load does, in dlt's words; verified files hold every key once."""
+    """Return dlt's write disposition of a load; verified files contain every key once."""
     if resource.write_disposition == "merge":
         return {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
     return resource.write_disposition

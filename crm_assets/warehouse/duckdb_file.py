@@ -1,4 +1,4 @@
-"""The DuckDB file: opened by one process at a time, on this machine by whoever waits for it."""
+"""The DuckDB file: opened by one process at a time, others on this machine wait."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class DuckDbFile:
             say: Told, once, which program that is.
 
         Raises:
-            WarehouseError: It was open elsewhere for longer than ``patience``, or is no database.
+            WarehouseError: It was open elsewhere for longer than ``patience``, or is not a database.
         """
         import duckdb
 
-        deadline, told = time.monotonic() + self.patience, False
+        deadline, announced = time.monotonic() + self.patience, False
         while True:
             opened = self._try()
             if not isinstance(opened, duckdb.IOException):
@@ -50,9 +50,9 @@ class DuckDbFile:
             holder = _holder(str(opened))
             if holder is None or time.monotonic() > deadline:
                 raise WarehouseError(self._unopened(opened, holder)) from opened
-            if not told:
+            if not announced:
                 say(f"{self.path} is open in another program ({holder}); waiting until it is closed.")
-            told = True
+            announced = True
             time.sleep(0.2)
 
     def _try(self) -> Any:
@@ -66,7 +66,7 @@ class DuckDbFile:
             return error
 
     def _remove_torn(self) -> None:
-        """Remove a file whose making broke off: it is no database yet, and never becomes one."""
+        """Remove a file whose creation broke off: it is not a database and never becomes one."""
         if self.path.exists() and self.path.stat().st_size < _SMALLEST:
             begun = self.path.read_bytes()
             if not begun.strip(b"\0") or begun[8:12] == b"DUCK":
@@ -84,5 +84,5 @@ class DuckDbFile:
 def _holder(message: str) -> str | None:
     if "lock" not in message.lower():
         return None
-    found = re.search(r"Conflicting lock is held in (.+?) \(PID (\d+)\)", message)
-    return f"{Path(found[1]).name}, process {found[2]}" if found else "another process"
+    match = re.search(r"Conflicting lock is held in (.+?) \(PID (\d+)\)", message)
+    return f"{Path(match[1]).name}, process {match[2]}" if match else "another process"

@@ -1,4 +1,4 @@
-"""What breaks in the warehouse, said in one sentence."""
+"""Failures of the warehouse, each as one sentence."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def translate_errors() -> Iterator[None]:
 
 
 def cause_of(error: BaseException) -> str:
-    """Return what began it, in the words of whoever noticed, on one line, without what may show a record."""
+    """Return the root cause as one line, in the words of the library that raised it, without values of records."""
     root = _root(error)
     strerror = root.strerror if isinstance(root, OSError) else None
     said = strerror or (str(root).strip().splitlines() or [type(root).__name__])[0]
@@ -61,7 +61,7 @@ def first_null(reading: ReadResult) -> str | None:
 
 
 def _root(error: BaseException) -> BaseException:
-    """Return what began it; where the disk is full, that."""
+    """Return the root cause; a full disk comes before all others."""
     chain = [error]
     while following := chain[-1].__cause__ or chain[-1].__context__:
         chain.append(following)

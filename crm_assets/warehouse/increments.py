@@ -25,7 +25,7 @@ from crm_assets.warehouse.session import WarehouseSession
 
 @dataclass(frozen=True)
 class Start:
-    """Where an incremental read starts."""
+    """The start of an incremental read."""
 
     since: datetime | None = None
     """The starting point, the earliest where parents have their own; ``None`` for a full refresh."""
@@ -36,7 +36,7 @@ class Start:
 
 
 def starting_point(session: WarehouseSession | None, connection: Connection, resource: Resource) -> Start:
-    """Return where the next incremental read of a resource starts.
+    """Return the start of the next incremental read of a resource.
 
     Raises:
         ValueError: The resource is not read by increments.
@@ -59,7 +59,7 @@ def starting_point(session: WarehouseSession | None, connection: Connection, res
 
 
 def greatest_loaded(session: WarehouseSession, connection: Connection, resource: Resource) -> datetime | None:
-    """Return the greatest loaded change time that is not in the future, or ``None`` where there is none."""
+    """Return the greatest loaded change time that is not in the future, or ``None``."""
     if resource.incremental is None or not session.columns(resource.name):
         return None
     zone, now = zone_of(connection, resource, resource.incremental.field), datetime.now(timezone.utc)
@@ -118,7 +118,7 @@ def _parent_column(resource: Resource) -> str | None:
 def _by_parent(
     session: WarehouseSession, connection: Connection, resource: Resource, incremental: Incremental, parent: str
 ) -> dict[str, datetime]:
-    """Return where each parent's list starts; a parent without trusted rows is not in it."""
+    """Return the start of each parent's list; parents without trusted rows are left out."""
     zone, now, column = zone_of(connection, resource, incremental.field), datetime.now(timezone.utc), incremental.field
     untrusted = _passed_over(session, resource)
     trusted = f" AND NOT (_read_id = %s AND CAST({quoted(parent)} AS VARCHAR) = %s)" * len(untrusted)
@@ -143,7 +143,7 @@ def _start(newest: date | datetime, incremental: Incremental, zone: ZoneInfo) ->
 
 
 def _passed_over(session: WarehouseSession, resource: Resource) -> list[tuple[str, str]]:
-    """Return which reads passed over which parents: rows of them may be the first pages of a list that broke off."""
+    """Return the reads that skipped each parent: its rows may be the first pages of a list that broke off."""
     reads = session.query(
         f"SELECT read_id, details FROM {session.table(read_log.TABLE)} WHERE resource = %s AND complete "
         f"AND details LIKE %s",

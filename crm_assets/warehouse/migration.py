@@ -35,18 +35,18 @@ _FITS = {
 
 @dataclass(frozen=True)
 class Migration:
-    """What would be done to one table."""
+    """The changes planned for one table."""
 
     resource: str
     statements: tuple[str, ...]
     effects: tuple[str, ...]
-    """What becomes of the values, a sentence per column."""
+    """The effect on the values, a sentence per column."""
     obstacle: str | None = None
     """Why it cannot be done."""
 
 
 def plan_migration(session: WarehouseSession, resource: Resource) -> Migration | None:
-    """Return what has to be done to a table, or ``None`` where it is as declared, or a load makes it so by adding."""
+    """Return the changes a table needs, or ``None`` if it is as declared or a load only has to add columns."""
     changes = schema_changes(session, resource)
     if not changes.types and not changes.optional:
         return None

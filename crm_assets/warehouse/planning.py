@@ -1,4 +1,4 @@
-"""What a run reads: a window's days, what changed, or the whole list."""
+"""The plan of a run: for each resource a window's days, its changes, or the whole list."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def plan_reads(
     *,
     full: bool = False,
 ) -> list[ReadTask]:
-    """Return what is read of the wanted resources, and of the parents whose keys their lists need.
+    """Return the planned reads of the wanted resources, and of the parents whose keys their lists need.
 
     Args:
-        session: The open warehouse, or ``None`` where there is none yet.
+        session: The open warehouse, or ``None`` if it does not exist yet.
         connection: The account.
         wanted: Resources to load.
         spans: The windows asked for, by resource.
@@ -96,7 +96,7 @@ def due_range(session: WarehouseSession | None, connection: Connection, resource
     """Return the days a windowed resource should be read for: from the first never loaded up to ``days_ahead``.
 
     Args:
-        session: The open warehouse, or ``None`` where there is none yet.
+        session: The open warehouse, or ``None`` if it does not exist yet.
         connection: Gives the first day.
         resource: Has a window.
         today: The current day in the connection's zone.
@@ -113,7 +113,7 @@ def due_range(session: WarehouseSession | None, connection: Connection, resource
 
 
 def parent_windows(session: WarehouseSession, resource: Resource) -> ParentWindows:
-    """Return what was read of the lists of parents, from what the reads in the log say of them, one after the other."""
+    """Return the parents whose lists were read, from the entries of the read log in order."""
     loaded = loaded_ranges(session, resource)
     if not loaded:
         return ParentWindows()

@@ -27,7 +27,7 @@ class History:
 
 
 def history_of(session: WarehouseSession, resource: str, mode: str) -> History:
-    """Return what the last complete reads of a resource took.
+    """Return the cost of the last complete reads of a resource.
 
     Args:
         session: The open warehouse.

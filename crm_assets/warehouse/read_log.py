@@ -145,7 +145,7 @@ def last_read(session: WarehouseSession, resource: str) -> LastRead | None:
 
 
 def last_complete(session: WarehouseSession, resource: str) -> LastRead | None:
-    """Return the latest entry of a complete read of a resource, or ``None`` where there is none."""
+    """Return the latest entry of a complete read of a resource, or ``None``."""
     return _latest(session, resource, "complete") if session.columns(TABLE) else None
 
 

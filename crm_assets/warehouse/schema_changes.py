@@ -34,7 +34,7 @@ class TypeChange:
 
 @dataclass
 class SchemaChanges:
-    """What has to be done to a table for it to be as declared; nothing where it does not exist yet."""
+    """The changes that make a table as declared; none if it does not exist yet."""
 
     types: list[TypeChange] = field(default_factory=list)
     optional: list[str] = field(default_factory=list)
@@ -71,7 +71,7 @@ def refusal(session: WarehouseSession, resource: Resource) -> str | None:
     if not unsafe:
         return None
     name = f"{session.dataset}.{resource.name}"
-    differences = ", ".join(f"{one.column} is {one.kind} and is declared {one.after}" for one in unsafe)
+    differences = ", ".join(f"{change.column} is {change.kind} and is declared {change.after}" for change in unsafe)
     return (
         f"{name}: the type of a column has changed ({differences} now) and not every stored value may fit it, so "
         f"the table was left as it is. See what would happen with `crm-assets migrate {name}`, or declare the old type "

@@ -21,7 +21,7 @@ Statement = tuple[str, tuple[Any, ...]]
 
 @dataclass
 class WarehouseSession:
-    """An open warehouse, one schema of it, with nobody else writing."""
+    """An open warehouse, one schema of it, locked against other writers."""
 
     catalog: str
     """Database part of a fully qualified table name."""
@@ -32,10 +32,10 @@ class WarehouseSession:
     client: SqlClientBase[Any]
     dataset: str
     _catalog: dict[str, dict[str, tuple[str, bool]]] | None = None
-    """What ``columns`` found, until something is written."""
+    """Cached result of ``columns``, until something is written."""
 
     def query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Return all rows of a query; ``%s`` stands for a parameter."""
+        """Return all rows of a query; ``%s`` marks a parameter."""
         with self.client.execute_query(sql, *parameters) as cursor:
             return [tuple(row) for row in cursor.fetchall()]
 
@@ -99,7 +99,7 @@ class WarehouseSession:
         self._catalog = None
 
     def type_of(self, kind: str) -> str | None:
-        """Return the dlt type that a type of the warehouse's catalogue stands for."""
+        """Return the dlt type of a type in the warehouse's catalogue."""
         return self._type_mapper.from_destination_type(kind, None, None).get("data_type")
 
     def sql_type(self, data_type: str) -> str:

@@ -1,7 +1,7 @@
-"""Where staged rows can be selected from: the verified files themselves, or a schema that a load makes for itself.
+"""Sources of staged rows for SQL: the verified files themselves, or a schema that a load makes for itself.
 
 The schema's name is written down before it is made, and making it fails where it exists. So what a killed run left can
-be told from anybody else's, and only tables of such a schema are ever dropped.
+be distinguished from all others, and only tables of such a schema are ever dropped.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from crm_assets.extract.staging.staged_rows import StagedRows
 
 Relations = Mapping[str, str]
-"""Table to what stands behind FROM for the rows that go into it."""
+"""Table to the FROM clause that selects its new rows."""
 _RECORD = "_staging_schemas"
 _ABANDONED = timedelta(days=1)
 """Age at which another machine's staging schema is taken for a killed run's, where no lock shows that it runs."""

@@ -27,7 +27,7 @@ DATABASE = "warehouse.duckdb"
 
 @dataclass(frozen=True)
 class Warehouse:
-    """Where the tables are.
+    """The database with the tables.
 
     Args:
         folder: The data folder: the DuckDB file, locks, budgets and the runs' working folders.
@@ -46,7 +46,7 @@ class Warehouse:
 
     @property
     def runs(self) -> Path:
-        """Where runs have their working folders and locks."""
+        """Folder of the runs' working folders and locks."""
         return self.folder / "runs"
 
     @property
@@ -144,13 +144,13 @@ class Warehouse:
         Raises:
             WarehouseError: They held it for too long.
         """
-        deadline, told = time.monotonic() + self.patience * 5, False
+        deadline, announced = time.monotonic() + self.patience * 5, False
         while not take():
             if time.monotonic() > deadline:
                 raise WarehouseError(f"Another run has been writing to the {what} for too long; nothing was changed.")
-            if not told:
+            if not announced:
                 say(f"Another run is writing to the {what}; waiting for it.")
-            told = True
+            announced = True
             time.sleep(0.1)
 
     @contextmanager

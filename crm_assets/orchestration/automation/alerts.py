@@ -1,4 +1,4 @@
-"""The alert sensor: failed runs, failed checks and overdue tables, grouped and told once."""
+"""The alert sensor: failed runs, failed checks and overdue tables, grouped and posted once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 
 @dataclass(frozen=True)
 class _State:
-    """What the sensor remembers: runs seen so far, and which problems were told and still are."""
+    """The sensor's memory: runs seen so far, and posted problems that are still open."""
 
     since: datetime
     seen: frozenset[str] = frozenset()
@@ -58,7 +58,7 @@ def alert_sensor(connections: Sequence[Connection]) -> dg.SensorDefinition:
         url = crm_secrets.optional(SECRET)
         if not url:
             variable = SECRET.upper().replace(".", "__")
-            return dg.SkipReason(f"Nobody is told: set {variable}, or webhook_url under [alerts] in .dlt/secrets.toml.")
+            return dg.SkipReason(f"Alerts are off: set {variable}, or webhook_url under [alerts] in .dlt/secrets.toml.")
         return _evaluate(context, connections, url)
 
     return alerts
@@ -72,16 +72,18 @@ def _evaluate(
     records = _finished_runs(context, state)
     since = max([state.since, *(_utc(record.update_timestamp) for record in records)])
     unseen = [record.dagster_run for record in records if record.dagster_run.run_id not in state.seen]
-    found = [problem for run in unseen if _is_ours(run, context) for problem in problems_of_run(context.instance, run)]
-    still, new = _settled(state.open, [*found, *overdue(context.instance, connections, now)])
+    problems = [
+        problem for run in unseen if _is_ours(run, context) for problem in problems_of_run(context.instance, run)
+    ]
+    still, new = _settled(state.open, [*problems, *overdue(context.instance, connections, now)])
     if new:
         try:
             post(url, message_of(new))
         except WebhookError as error:
-            return dg.SkipReason(f"New problems could not be told, and will be: {error}.")
-    seen = frozenset(one.dagster_run.run_id for one in records if _utc(one.update_timestamp) > since - _OVERLAP)
-    told = "New problems were posted." if new else "Nothing new went wrong."
-    return dg.SensorResult(skip_reason=told, cursor=_State(since, seen, still).text())
+            return dg.SkipReason(f"New problems were not posted, the next tick retries: {error}.")
+    seen = frozenset(each.dagster_run.run_id for each in records if _utc(each.update_timestamp) > since - _OVERLAP)
+    reason = "New problems were posted." if new else "Nothing new went wrong."
+    return dg.SensorResult(skip_reason=reason, cursor=_State(since, seen, still).text())
 
 
 def _finished_runs(context: dg.SensorEvaluationContext, state: _State) -> Sequence[dg.RunRecord]:
@@ -93,9 +95,9 @@ def _finished_runs(context: dg.SensorEvaluationContext, state: _State) -> Sequen
     )
 
 
-def _settled(opened: frozenset[str], found: Iterable[Problem]) -> tuple[frozenset[str], list[Problem]]:
-    """Return the keys of what is wrong now, and the problems nobody was told of; the last word on a key counts."""
-    latest = {problem.key: problem for problem in found}
+def _settled(opened: frozenset[str], problems: Iterable[Problem]) -> tuple[frozenset[str], list[Problem]]:
+    """Return the keys of open problems, and the problems not posted yet; the latest state of a key counts."""
+    latest = {problem.key: problem for problem in problems}
     wrong = {key for key, problem in latest.items() if problem.clause}
     return frozenset(opened - latest.keys() | wrong), list(_fresh(latest.values(), opened))
 
@@ -110,6 +112,6 @@ def _utc(moment: datetime) -> datetime:
 
 
 def _is_ours(run: dg.DagsterRun, context: dg.SensorEvaluationContext) -> bool:
-    """Whether a run belongs to this code location, as far as both tell theirs."""
+    """Return whether a run belongs to this code location; yes if either is unknown."""
     origin, here = run.remote_job_origin, context.code_location_origin
     return origin is None or here is None or origin.location_name == here.location_name

@@ -39,7 +39,7 @@ _PAGES = 5
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found out about one resource."""
+    """The newest change of one resource, or the problem with asking for it."""
 
     newest: datetime | None = None
     """A value newer than the cursor, if there is one."""

@@ -88,17 +88,17 @@ def _loaded(job: ConnectionJob, warehouse: Warehouse, context: dg.SensorEvaluati
         warehouse.working_folder() as folder,
         warehouse.session(job.connection.name, folder, context.log.info) as session,
     ):
-        found = {one.name: greatest_loaded(session, job.connection, one) for one in job.incrementals}
-    return {name: value for name, value in found.items() if value}
+        newest = {each.name: greatest_loaded(session, job.connection, each) for each in job.incrementals}
+    return {name: value for name, value in newest.items() if value}
 
 
 def _answer(
     context: dg.SensorEvaluationContext, job: ConnectionJob, findings: Mapping[str, Finding]
 ) -> dg.SensorResult | dg.SkipReason:
-    told: dict[str, str] = json.loads(context.cursor or "{}")
-    newest = {name: found.newest for name, found in findings.items() if found.newest}
-    changed = {name: value.isoformat() for name, value in newest.items() if _is_news(value, told.get(name))}
-    problems = [found.problem for found in findings.values() if found.problem]
+    reported: dict[str, str] = json.loads(context.cursor or "{}")
+    newest = {name: finding.newest for name, finding in findings.items() if finding.newest}
+    changed = {name: value.isoformat() for name, value in newest.items() if _is_news(value, reported.get(name))}
+    problems = [finding.problem for finding in findings.values() if finding.problem]
     if not changed:
         return dg.SkipReason("; ".join(problems) or f"Nothing new in {', '.join(findings)}.")
     for problem in problems:
@@ -108,9 +108,9 @@ def _answer(
         tags={CHANGE_TAG: ", ".join(sorted(changed))},
         asset_selection=[asset_key(job.connection, name) for name in sorted(changed)],
     )
-    return dg.SensorResult(run_requests=[request], cursor=json.dumps(told | changed))
+    return dg.SensorResult(run_requests=[request], cursor=json.dumps(reported | changed))
 
 
-def _is_news(newest: datetime, told: str | None) -> bool:
-    """Whether a change was not fired for before."""
-    return told is None or newest > datetime.fromisoformat(told)
+def _is_news(newest: datetime, reported: str | None) -> bool:
+    """Return whether no run was requested for a change yet."""
+    return reported is None or newest > datetime.fromisoformat(reported)

@@ -29,23 +29,23 @@ class Problem:
 
     key: str
     group: str
-    """The connection, or the step or job where there is none."""
+    """The connection; without one, the step or job."""
     subject: str = ""
-    """What it is about: a run or a table."""
+    """The run or table concerned."""
     clause: str = ""
 
 
 def problems_of_run(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Iterator[Problem]:
     """Yield what a finished run shows: steps that failed or succeeded, checks that failed or passed."""
-    group, subject, told = run.tags.get(CONNECTION_TAG, ""), f"run {run.run_id[:8]}", False
+    group, subject, step_failed = run.tags.get(CONNECTION_TAG, ""), f"run {run.run_id[:8]}", False
     for entry in instance.all_logs(run.run_id, of_type=_EVENTS):
         event = entry.get_dagster_event()
         if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             yield from _of_check(event.asset_check_evaluation_data)
         elif event.step_key:
-            told = told or event.is_step_failure
+            step_failed = step_failed or event.is_step_failure
             yield Problem(f"step {event.step_key}", group or event.step_key, subject, _step_clause(event))
-    failed = run.status is dg.DagsterRunStatus.FAILURE and not told
+    failed = run.status is dg.DagsterRunStatus.FAILURE and not step_failed
     clause = f"{run.job_name} failed before or between its steps" if failed else ""
     yield Problem(f"run {run.job_name}", group or run.job_name, subject, clause)
 
@@ -61,7 +61,7 @@ def _of_check(check: dg.AssetCheckEvaluation) -> Iterator[Problem]:
 
 
 def _step_clause(event: dg.DagsterEvent) -> str:
-    """Return what a failed step says of itself; of other exceptions only the class, for they may quote anything."""
+    """Return the message of a failed step; of unexpected exceptions only the class, because they may quote anything."""
     if not event.is_step_failure:
         return ""
     data = event.step_failure_data
@@ -74,7 +74,7 @@ def _step_clause(event: dg.DagsterEvent) -> str:
 def overdue(instance: dg.DagsterInstance, connections: Iterable[Connection], now: datetime) -> Iterator[Problem]:
     """Yield which tables are older than their schedule allows, and which are not.
 
-    A table that was never loaded is not overdue. What counts is the latest materialization, whoever made it.
+    A table that was never loaded is not overdue. The latest materialization counts, whichever run made it.
     """
     for connection in connections:
         for resource in connection.system.tables:

@@ -49,7 +49,7 @@ def post(url: str, message: dict[str, str]) -> None:
         parts = urlsplit(url)
         local = (parts.hostname or "") in _LOOPBACK
     except ValueError:
-        raise WebhookError(f"{SECRET} is no address") from None
+        raise WebhookError(f"{SECRET} is not a valid URL") from None
     if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and local)):
         raise WebhookError(f"{SECRET} has to begin with https:// and name a host")
     import aiohttp

@@ -1,4 +1,4 @@
-"""How old is the current data?"""
+"""The check of the age of current data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a check reports: one sentence, the numbers, and a bounded table of offending rows."""
+"""The report of a check: one sentence, the numbers, and a bounded table of offending rows."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def test_problems_of_one_look_come_together_and_once(watched: Watched, hook: Hoo
     assert headline == ":warning: crm_assets: 4 new problems"
     assert [line for line in rest if line.startswith("*")] == ["*nutshell*", "*sales_crm*"]
     run, table = (line for line in rest[rest.index("*sales_crm*") :] if line.startswith("•"))
-    assert "1 of 1 resources of sales_crm could not be read: accounts." in run
+    assert "1 of 1 resources of sales_crm could not be read or loaded: accounts." in run
     assert "403" in run
     assert table.startswith("• sales_crm/accounts: check completeness failed: ")
     assert "check schema failed: The table does not exist yet" in table
@@ -145,7 +145,7 @@ def test_what_the_webhook_refused_is_told_later(watched: Watched, hook: Hook) ->
     hook.status = 503
     watched.look()
     assert watched.said == (
-        "New problems could not be told, and will be: the webhook answered 503; check alerts.webhook_url."
+        "New problems were not posted, the next tick retries: the webhook answered 503; check alerts.webhook_url."
     )
     hook.status = 200
     watched.look()
@@ -203,7 +203,7 @@ def test_what_an_exception_quotes_is_not_told(watched: Watched, hook: Hook) -> N
 def test_without_a_webhook_the_sensor_says_what_to_set(watched: Watched) -> None:
     watched.look()
     assert watched.said == (
-        "Nobody is told: set ALERTS__WEBHOOK_URL, or webhook_url under [alerts] in .dlt/secrets.toml."
+        "Alerts are off: set ALERTS__WEBHOOK_URL, or webhook_url under [alerts] in .dlt/secrets.toml."
     )
 
 
@@ -212,7 +212,7 @@ def test_without_a_webhook_the_sensor_says_what_to_set(watched: Watched) -> None
     [
         ("http://hooks.example.com/s3cr3t", "has to begin with https://"),
         ("hooks.example.com/s3cr3t", "has to begin with https://"),
-        ("https://[s3cr3t", "is no address"),
+        ("https://[s3cr3t", "is not a valid URL"),
         ("http://127.0.0.1:9/s3cr3t", "did not answer"),
     ],
 )
