@@ -95,7 +95,9 @@ def test_a_schedule_and_a_change_sensor_launch_runs(tmp_path: Path, monkeypatch:
     assert newest[0] == newest[1]
     assert windows.tags[CONNECTION_TAG] == "service_crm"
     first, last = (datetime.fromisoformat(windows.tags[tag]).date() for tag in (RANGE_START, RANGE_END))
-    assert last - first == timedelta(days=3)
+    window = connections[0].system.resource("appointments").window
+    assert window
+    assert last - first == timedelta(days=window.lookback_days + window.days_ahead)
     assert house.query("SELECT span FROM service_crm._reads WHERE resource = 'appointments'")[0]["span"] == (
         f"{first} to {last}"
     )

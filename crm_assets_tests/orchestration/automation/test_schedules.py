@@ -23,7 +23,7 @@ def ranges(definitions: dg.Definitions, name: str, moment: str) -> list[tuple[st
 
 @pytest.fixture(scope="module")
 def berlin(connections: Connections) -> dg.Definitions:
-    return definitions_of([connections["service_crm"]])
+    return definitions_of([windowed(connections["service_crm"], days_ahead=0)])
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_tick_reads_its_day_and_the_trailing_ones(berlin: dg.Definitions, mome
 
 def test_the_day_is_the_connections_own(connections: Connections) -> None:
     chicago = only(connections["service_crm"], "appointments").model_copy(update={"timezone": "America/Chicago"})
-    definitions = definitions_of([chicago])
+    definitions = definitions_of([windowed(chicago, days_ahead=0)])
     assert ranges(definitions, "service_crm_windows_schedule", "2024-06-30T04:59") == [("2024-06-26", "2024-06-29")]
     assert ranges(definitions, "service_crm_windows_schedule", "2024-06-30T05:00") == [("2024-06-27", "2024-06-30")]
 
@@ -67,12 +67,13 @@ def test_the_day_is_the_connections_own(connections: Connections) -> None:
 def test_grain_trailing_days_and_horizon(
     connections: Connections, window: dict[str, object], days: tuple[str, str]
 ) -> None:
-    definitions = definitions_of([windowed(only(connections["service_crm"], "appointments"), **window)])
+    appointments = only(connections["service_crm"], "appointments")
+    definitions = definitions_of([windowed(appointments, **{"days_ahead": 0, **window})])
     assert ranges(definitions, "service_crm_windows_schedule", "2024-05-15T03:30") == [days]
 
 
 def test_trailing_days_of_one_resource_are_no_siblings_business(connections: Connections) -> None:
-    connection = connections["contact_crm"]
+    connection = windowed(connections["contact_crm"], days_ahead=0)
     longer = windowed(only(connection, "notes"), lookback_days=30).system.resources
     others = tuple(one for one in connection.system.resources if one.name != "notes")
     changed = connection.system.model_copy(update={"resources": (*others, *longer)})
