@@ -15,13 +15,19 @@ from crm_assets.declarations.json_path import WILDCARD, dig, path_text
 from crm_assets.declarations.models.endpoint import Endpoint
 from crm_assets.extract.errors import UnexpectedResponseError
 from crm_assets.extract.http.client import Answer
+from crm_assets.extract.paging.json_members import (
+    ANY,
+    OBJECT,
+    SMALL,
+    member_at,
+    opens_with,
+    small_value,
+)
 from crm_assets.extract.paging.nested_lists import with_outer_fields
 from crm_assets.extract.paging.paging_facts import records_path
-from crm_assets.extract.paging.signs import reports_none, reports_some
+from crm_assets.extract.paging.record_list import AbsentListError, select_list, unwrapped
+from crm_assets.extract.paging.signs import reports_some
 
-_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
-_ANY = msgspec.json.Decoder()
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
@@ -48,7 +54,7 @@ class ResponseBody:
         """
         raw = None if path is None else self.top.at(path)
         try:
-            return None if raw is None else _ANY.decode(raw)
+            return None if raw is None else ANY.decode(raw)
         except (msgspec.DecodeError, RecursionError) as error:
             raise UnexpectedResponseError(f"{path_text(path or ())!r} cannot be read ({error})", status=200) from error
 
@@ -63,25 +69,25 @@ class _Top:
 
     def __init__(self, body: bytes) -> None:
         self.raw = msgspec.Raw(body)
-        self._members = _OBJECT.decode(self.raw) if _is(self.raw, b"{") else None
+        self._members = OBJECT.decode(self.raw) if opens_with(self.raw, b"{") else None
 
     def child(self, segment: str) -> msgspec.Raw | None:
         """Return a member of the body, or ``None``."""
-        return _child(self.raw, segment) if self._members is None else self._members.get(segment)
+        return member_at(self.raw, segment) if self._members is None else self._members.get(segment)
 
     def at(self, path: tuple[str, ...]) -> msgspec.Raw | None:
         """Return what stands at a path of the body, or ``None``."""
         raw = self.child(path[0]) if path else self.raw
         for segment in path[1:]:
-            raw = None if raw is None else _child(raw, segment)
+            raw = None if raw is None else member_at(raw, segment)
         return raw
 
     def select(self, path: tuple[str, ...]) -> bytes | None:
         """Return the record list at a path as a JSON array, or ``None`` where the body says that there is none."""
         if not path or path[0] == WILDCARD:
-            return _select(self.raw, path, path)
+            return select_list(self.raw, path, path)
         child = self.child(path[0])
-        return _select(self.raw, path, path) if child is None else _select(child, path[1:], path)
+        return select_list(self.raw, path, path) if child is None else select_list(child, path[1:], path)
 
     def beside(self, path: tuple[str, ...]) -> dict[str, Any]:
         """Return the small members of the body, and of the objects on a path in it, decoded."""
@@ -91,15 +97,11 @@ class _Top:
             if members is None:
                 break
             for name, raw in members.items():
-                if name != segment and len(memoryview(raw)) <= _SMALL and not _is(raw, b"["):
-                    facts.setdefault(name, _fact(raw))
+                if name != segment and len(memoryview(raw)) <= SMALL and not opens_with(raw, b"["):
+                    facts.setdefault(name, small_value(raw))
             inner = members.get(segment)
-            members = _OBJECT.decode(inner) if inner is not None and _is(inner, b"{") else None
+            members = OBJECT.decode(inner) if inner is not None and opens_with(inner, b"{") else None
         return facts
-
-
-_SMALL = 4_096
-"""Bytes of a member of the body that is looked at for signs of paging; record lists are mostly longer."""
 
 
 def open_body(answer: Answer, endpoint: Endpoint) -> ResponseBody:
@@ -126,7 +128,7 @@ def _opened(answer: Answer, endpoint: Endpoint) -> ResponseBody:
         records = _selected(top, endpoint)
         if records is None:
             records = _no_records(opened, endpoint)
-        return replace(opened, records=_unwrapped(records, endpoint.unwrap), companions=_companions(top, endpoint))
+        return replace(opened, records=unwrapped(records, endpoint.unwrap), companions=_companions(top, endpoint))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error) from error
 
@@ -138,14 +140,10 @@ def _selected(top: _Top, endpoint: Endpoint) -> bytes | None:
         return with_outer_fields(top.raw, selector, endpoint.outer_fields, absent_is_empty=absent_is_empty)
     try:
         return top.select(selector)
-    except _AbsentListError:
+    except AbsentListError:
         if endpoint.absent_list == "empty":
             return None
         raise
-
-
-class _AbsentListError(UnexpectedResponseError):
-    """The body has nothing at all where the list should be."""
 
 
 def with_selector(endpoint: Endpoint, body: bytes) -> tuple[Endpoint, bool]:
@@ -157,7 +155,7 @@ def with_selector(endpoint: Endpoint, body: bytes) -> tuple[Endpoint, bool]:
     if endpoint.data_selector is not None:
         return endpoint, True
     try:
-        found = _ANY.decode(_mended(body))
+        found = ANY.decode(_mended(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error) from error
     path = records_path(found)
@@ -213,7 +211,7 @@ _ALL_IS_WELL: tuple[object, ...] = (None, False, 0, "", "0", "false", [], {})
 
 
 def _refuse_reported_error(body: ResponseBody, endpoint: Endpoint) -> None:
-    if endpoint.error_path and _is(body.top.raw, b"{"):
+    if endpoint.error_path and opens_with(body.top.raw, b"{"):
         code = body.fact(endpoint.error_path)
         if code not in _ALL_IS_WELL:
             raise UnexpectedResponseError(
@@ -221,112 +219,8 @@ def _refuse_reported_error(body: ResponseBody, endpoint: Endpoint) -> None:
             )
 
 
-def _is(raw: msgspec.Raw | bytes, opening: bytes) -> bool:
-    return bytes(raw[:64] if isinstance(raw, bytes) else memoryview(raw)[:64]).lstrip()[:1] == opening
-
-
-def _child(raw: msgspec.Raw, segment: str) -> msgspec.Raw | None:
-    if _is(raw, b"{"):
-        return _OBJECT.decode(raw).get(segment)
-    if _is(raw, b"[") and segment.lstrip("-").isdigit():
-        items = _ARRAY.decode(raw)
-        index = int(segment)
-        return items[index] if -len(items) <= index < len(items) else None
-    return None
-
-
-def _select(raw: msgspec.Raw, segments: tuple[str, ...], whole: tuple[str, ...]) -> bytes | None:
-    """Return the list at the end of a path, or ``None`` where there is none because it is empty.
-
-    ``null`` is how Go writes an empty list, and ``[]`` how PHP writes an empty object.
-    """
-    if _is(raw, b"n") and (not whole or len(segments) < len(whole)):
-        _SYNTAX.decode(raw)
-        return None
-    if not segments:
-        return _listed(raw, whole)
-    if segments[0] == WILDCARD:
-        return _spread(raw, segments[1:], whole)
-    child = _child(raw, segments[0])
-    if child is not None:
-        return _select(child, segments[1:], whole)
-    below_top = len(segments) < len(whole)
-    if (_is(raw, b"[") and not _ARRAY.decode(raw)) or (below_top and _is(raw, b"{") and not _OBJECT.decode(raw)):
-        return None
-    members = _OBJECT.decode(raw) if _is(raw, b"{") else {}
-    if not below_top and reports_none({name: _fact(member) for name, member in members.items()}):
-        return None
-    contained = ", ".join(sorted(members)[:8]) if members or _is(raw, b"{") else _kind(raw)
-    raise _AbsentListError(
-        f"the answer has no {path_text(whole)!r} (data_selector); it contains: {contained or 'nothing'}", status=200
-    )
-
-
-def _listed(raw: msgspec.Raw, whole: tuple[str, ...]) -> bytes | None:
-    if _is(raw, b"["):
-        return bytes(raw)
-    _SYNTAX.decode(raw)
-    members = _OBJECT.decode(raw) if _is(raw, b"{") else {}
-    if members and not all(_is(member, b"{") for member in members.values()):
-        return b"[" + bytes(raw) + b"]"
-    if members:  # one record has values of its own; read as one, a list keyed by id would be a list without rows
-        place = path_text((*whole, WILDCARD))
-        raise UnexpectedResponseError(
-            f"expected a list at {path_text(whole)!r} of the answer, found an object of objects; "
-            f"if these are the records, declare data_selector {place!r}",
-            status=200,
-        )
-    if _is(raw, b"{") and whole:
-        return None
-    raise UnexpectedResponseError(
-        f"expected a list at {path_text(whole)!r} of the answer, found {_kind(raw)}", status=200
-    )
-
-
-def _fact(raw: msgspec.Raw) -> Any:
-    """Return a small value decoded, or ``None`` where it is large or beyond Python's numbers."""
-    try:
-        return _ANY.decode(raw) if len(memoryview(raw)) <= _SMALL else None
-    except (msgspec.DecodeError, RecursionError):
-        return None
-
-
-_SYNTAX = msgspec.json.Decoder(msgspec.Raw)
-
-
-def _spread(raw: msgspec.Raw, rest: tuple[str, ...], whole: tuple[str, ...]) -> bytes | None:
-    if _is(raw, b"["):
-        if not rest:
-            return _select(raw, (), whole)
-        members = _ARRAY.decode(raw)
-    elif _is(raw, b"{"):
-        members = list(_OBJECT.decode(raw).values())
-    else:
-        raise UnexpectedResponseError(
-            f"expected a list or an object at {path_text(whole)!r} of the answer, found {_kind(raw)}", status=200
-        )
-    if rest:
-        parts = [(_select(member, rest, whole) or b"[]").strip()[1:-1] for member in members]
-    else:
-        parts = [bytes(member) for member in members]
-    return b"[" + b",".join(part for part in parts if part.strip()) + b"]"
-
-
-def _unwrapped(records: bytes, wrapper: str | None) -> bytes:
-    if wrapper is None:
-        return records
-    members = [_child(member, wrapper) or member for member in _ARRAY.decode(records)]
-    return b"[" + b",".join(bytes(member) for member in members) + b"]"
-
-
 def _companions(top: _Top, endpoint: Endpoint) -> bytes | None:
     if endpoint.include is None:
         return None
     raw = top.at(endpoint.include.path)
     return bytes(raw) if raw is not None else b"[]"
-
-
-def _kind(raw: msgspec.Raw) -> str:
-    return {b"{": "an object", b"[": "a list", b'"': "a text", b"n": "null"}.get(
-        bytes(memoryview(raw)[:64]).lstrip()[:1], "a single value"
-    )
