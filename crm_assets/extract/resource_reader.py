@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections import deque
-from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from crm_assets.date_range import DateRange, without
 from crm_assets.declarations.models.connection import Connection
-from crm_assets.declarations.models.incremental import names_days
 from crm_assets.extract.decode.records import Records
 from crm_assets.extract.errors import IgnoredAnswerError, ReadError
 from crm_assets.extract.http.client import ApiClient, Traffic
 from crm_assets.extract.http.request import Request, list_request
+from crm_assets.extract.listings import Listing, Listings
 from crm_assets.extract.page_reader import PageReader
 from crm_assets.extract.paging.list_memory import ListMemory
 from crm_assets.extract.paging.movement import Fingerprint, Settled, Sighting, settle
@@ -26,30 +24,12 @@ from crm_assets.extract.paging.paginate import walk
 from crm_assets.extract.progress import ProgressCallback
 from crm_assets.extract.read_report import ReadReport, ReadTask
 from crm_assets.extract.staging.decode_queue import Batches, DecodingThread, UndecodableError
-from crm_assets.extract.staging.staged_rows import ALL_ROWS, RowFilter, StagedRows
+from crm_assets.extract.staging.staged_rows import RowFilter, StagedRows
 
 _DOUBTS = 20
 """Doubts of a resource that are kept; it may have thousands of lists, which are all alike."""
 _GONE = (404, 410)
 """Statuses that say of a parent known from earlier reads alone that the source has deleted it."""
-
-
-@dataclass(frozen=True)
-class _Listing:
-    """One list: of one parent and one window."""
-
-    values: dict[str, object]
-    span: DateRange | None = None
-    keep: RowFilter = ALL_ROWS
-    parent: Any = None
-    """The parent's key."""
-    late: bool = False
-    """Whether it belongs to earlier runs, which did not have this parent or passed the list over."""
-
-    def __str__(self) -> str:
-        parts = [f"{name} {value}" for name, value in self.values.items()]
-        parts += [f"window {self.span}"] if self.span else ["rows without a date"] if self.keep.include_undated else []
-        return ", ".join(parts)
 
 
 class Reader:
@@ -93,7 +73,7 @@ class Reader:
         self._rows = 0
         self._ended_by = ""
         self._unseen: frozenset[Any] = frozenset()
-        self._late: dict[Any, list[_Listing]] = {}
+        self._listings = Listings(connection, task)
 
     async def read(
         self,
@@ -113,7 +93,7 @@ class Reader:
         """
         self.proof.parents = None if parents is None else len(parents)
         self._unseen = unseen
-        listings = deque(self._listings(parents, further))
+        listings = deque(self._listings.of(parents, further))
         if self._task.spans:
             self.proof.unsettled = sorted(self._task.parent_windows.settled - {str(key) for key in parents or ()})
         workers = min(len(listings), self._connection.concurrency)
@@ -129,53 +109,13 @@ class Reader:
             self._ended_by if self.proof.lists == 1 else f"all {self.proof.lists} lists read to their end"
         )
 
-    def _listings(self, parents: list[Any] | None, further: Mapping[Any, list[tuple[Any, ...]]]) -> Iterator[_Listing]:
-        parent, window = self._task.resource.parent, self._task.resource.window
-        for key, values in self._combinations(parents, further):
-            if window is None or not self._task.spans:
-                yield _Listing(values, parent=key)
-                continue
-            for span in self._task.spans:
-                yield self._windowed(values, span, key)
-            if parent:
-                for late, listings in self._late_listings(values, key).items():
-                    self._late.setdefault(late, []).extend(listings)
-            if window.include_undated:
-                yield _Listing(values, keep=RowFilter(include_undated=True), parent=key)
-
-    def _combinations(
-        self, parents: list[Any] | None, further: Mapping[Any, list[tuple[Any, ...]]]
-    ) -> Iterator[tuple[Any, dict[str, object]]]:
-        """Yield each parent's key and what fills the placeholders, for each combination of the fixed values."""
-        parent, fixed = self._task.resource.parent, self._task.resource.for_each
-        names = (parent.placeholder, *parent.further_fields) if parent else ()
-        for key in [None] if parents is None else parents:
-            for row in itertools.product(further.get(key, [()]), *fixed.values()):
-                yield key, dict(zip((*names, *fixed), (*((key, *row[0]) if parent else ()), *row[1:]), strict=True))
-
-    def _late_listings(self, values: dict[str, object], key: Any) -> dict[Any, list[_Listing]]:
-        """Return what earlier runs left out of a parent's lists; nothing is asked of it before one of them is read."""
-        window, known = self._task.resource.window, self._task.parent_windows
-        spans = without(known.missing(key), self._task.spans)
-        if window and window.per_partition:
-            spans = tuple(part for span in spans for part in span.split(window.grain))
-        if spans or str(key) not in known.settled:
-            return {key: [replace(self._windowed(values, span, key), late=True) for span in spans]}
-        return {}
-
-    def _windowed(self, values: dict[str, object], span: DateRange, parent: Any) -> _Listing:
-        window = self._task.resource.window
-        exact = window is None or names_days(window.format)
-        keep = ALL_ROWS if exact else RowFilter(before=span.instants(self._connection.zone)[1])
-        return _Listing(values, span, keep, parent)
-
-    async def _work(self, listings: deque[_Listing]) -> None:
+    async def _work(self, listings: deque[Listing]) -> None:
         while listings:
             listing = listings.popleft()
             try:
                 await self._list(listing, listings)
-                if listing.parent in self._late:
-                    listings.extend(self._late.pop(listing.parent))
+                if listing.parent in self._listings.late:
+                    listings.extend(self._listings.late.pop(listing.parent))
                     self.proof.settled.append(str(listing.parent))
             except UndecodableError:
                 raise
@@ -187,7 +127,7 @@ class Reader:
                     raise (error.at(str(listing)) if str(listing) else error) from error.__cause__
                 self._pass_over(listing, error.problem, gone)
 
-    def _pass_over(self, listing: _Listing, problem: str, gone: bool) -> None:
+    def _pass_over(self, listing: Listing, problem: str, gone: bool) -> None:
         self.proof.skipped.append(f"{str(listing) or 'the list'}: {problem}")
         self.proof.gone_parents += gone
         if self._task.resource.parent:
@@ -195,7 +135,7 @@ class Reader:
             if listing.span:
                 self.proof.missed.setdefault(str(listing.parent), []).append(listing.span)
 
-    async def _list(self, listing: _Listing, listings: deque[_Listing]) -> None:
+    async def _list(self, listing: Listing, listings: deque[Listing]) -> None:
         source = _MovingList(self, listing, listings)
         first = await source.read_through()
         if source.split:
@@ -213,7 +153,7 @@ class Reader:
         await self._batches.finish()
         return await self._decoding.run(self._spool.missing, self._task.known)
 
-    async def read_pass(self, listing: _Listing, listings: deque[_Listing], *, again: bool) -> PagingState | None:
+    async def read_pass(self, listing: Listing, listings: deque[Listing], *, again: bool) -> PagingState | None:
         """Read a list from its first page to its end, or return ``None`` where it had to be split.
 
         Args:
@@ -224,7 +164,7 @@ class Reader:
         Raises:
             ReadError: It could not be read to its end.
         """
-        walked, held, depth = PagingState(self.memory), [], self._depth(listing)
+        walked, held, depth = PagingState(self.memory), [], self._listings.depth(listing)
         keep = replace(listing.keep, again=again)
         fetch, request = self.fetcher(listing), self._request(listing)
         async with aclosing(
@@ -233,7 +173,7 @@ class Reader:
             async for page in pages:
                 held.append(page.records)
                 if depth and sum(records.count for records in held) >= depth:
-                    listings.extend(self._split(listing, depth))
+                    listings.extend(self._listings.split(listing, depth))
                     self.proof.pages += walked.pages
                     return None
                 if not depth:
@@ -244,24 +184,15 @@ class Reader:
         self.proof.repeats += walked.records if again else walked.repeats
         return walked
 
-    def _request(self, listing: _Listing) -> Request:
+    def _request(self, listing: Listing) -> Request:
         since = self._task.start_of(listing.parent)
         return list_request(self._connection, self._task.resource, listing.values, listing.span, since)
 
-    def fetcher(self, listing: _Listing) -> FetchPage:
+    def fetcher(self, listing: Listing) -> FetchPage:
         """Return the function that reads a page of a list."""
-        spans = _span_values(listing.span) if listing.span else {}
+        span = listing.span
+        spans = {"window_start": span.start.isoformat(), "window_end": span.end.isoformat()} if span else {}
         return self._pages.fetcher({**self._connection.params, **listing.values, **spans})
-
-    def _depth(self, listing: _Listing) -> int | None:
-        window = self._task.resource.window
-        return window.max_rows if window and listing.span else None
-
-    def _split(self, listing: _Listing, depth: int) -> Iterable[_Listing]:
-        window = self._task.resource.window
-        if listing.span is None or listing.span.days < 2 or (window and window.per_partition):
-            raise ReadError(f"the API serves no more than {depth} rows of one query, and this window has as many")
-        return [self._windowed(listing.values, half, listing.parent) for half in listing.span.halves()]
 
     async def take(self, records: Records, keep: RowFilter, pages: int) -> None:
         """Hand the records of a page on to be decoded.
@@ -295,7 +226,7 @@ class _MovingList:
         listings: Takes the parts of a window that has to be split.
     """
 
-    def __init__(self, reader: Reader, listing: _Listing, listings: deque[_Listing]) -> None:
+    def __init__(self, reader: Reader, listing: Listing, listings: deque[Listing]) -> None:
         self.state = PagingState()
         self.split = False
         self._reader = reader
@@ -323,16 +254,12 @@ class _MovingList:
         return found.records.fingerprint
 
 
-def _unproven(listing: _Listing, settled: Settled, pages: int) -> str:
+def _unproven(listing: Listing, settled: Settled, pages: int) -> str:
     place = f"{listing}: " if str(listing) else ""
     return (
         f"{place}rows moved while its {pages} pages were read ({settled.moved}), so a record may be missing; "
         f"nothing was marked as deleted, and the next run settles it"
     )
-
-
-def _span_values(span: DateRange) -> dict[str, object]:
-    return {"window_start": span.start.isoformat(), "window_end": span.end.isoformat()}
 
 
 async def gather_or_cancel(work: Iterable[Awaitable[None]]) -> None:
