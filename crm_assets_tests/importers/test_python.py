@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from crm_assets.declarations import SpecError
-from crm_assets.declarations.importers.source import import_source
+from crm_assets.declarations.importers.source import Imported, import_source
 from crm_assets.declarations.loader import parse_system
 
 HEAD = """
@@ -58,6 +58,14 @@ CASES = {
         f"def load():\n    dlt.pipeline('desk').run(rest_api_source({{{CLIENT}}}, {POSTS}}}))\n"
         "if __name__ == '__main__':\n    load()"
     ),
+    "a copy of dlt's source beside it": (
+        f"from rest_api import rest_api_source\nfrom rest_api.auth import BearerTokenAuth\n"
+        f"rest_api_source({{{CLIENT}, 'auth': BearerTokenAuth(dlt.secrets['token'])}}, {POSTS}}})"
+    ),
+    "a function that another one calls with more than names": (
+        "@dlt.source\ndef desk(host: str = 'desk'):\n    yield from built({'base': f'https://api.{host}.test'})\n"
+        f"def built(settings):\n    return rest_api_resources({{'client': {{'base_url': settings['base']}}, {POSTS}}})"
+    ),
     "a loop": f"rest_api_source({{{CLIENT}}}, 'resources': [name for name in ('posts',)]}})",
 }
 
@@ -66,12 +74,12 @@ CASES = {
 def test_configurations_are_found_however_they_are_made(code: str, tmp_path: Path) -> None:
     path = tmp_path / "desk.py"
     path.write_text(HEAD + code, encoding="utf-8")
-    imported = import_source(str(path))
-    system = parse_system({"name": "desk", **document(imported.text)})
+    found = import_source(str(path))
+    system = parse_system({"name": "desk", **document(found.text)})
     assert [resource.name for resource in system.resources] == ["posts"]
     assert system.client.base_url == "https://api.desk.test"
     assert set(system.client.auth.secrets) <= {"token", "desk_token"}
-    assert imported.complete
+    assert found.complete
 
 
 def test_objects_of_dlt_are_what_they_say(tmp_path: Path) -> None:
@@ -99,14 +107,78 @@ def test_objects_of_dlt_are_what_they_say(tmp_path: Path) -> None:
     assert system.client.auth.secrets == ("key",)
 
 
+def imported(code: str, folder: Path) -> Imported:
+    path = folder / "desk.py"
+    path.write_text(HEAD + dedent(code), encoding="utf-8")
+    return import_source(str(path))
+
+
+def test_defaults_are_part_of_each_list(tmp_path: Path) -> None:
+    defaults = {
+        "primary_key": "id",
+        "write_disposition": "merge",
+        "endpoint": {
+            "params": {"limit": 50},
+            "data_selector": "data",
+            "paginator": {"type": "cursor", "cursor_path": "next", "cursor_param": "after"},
+        },
+    }
+    found = imported(f"rest_api_source({{{CLIENT}}}, 'resource_defaults': {defaults!r}, {POSTS}}})", tmp_path)
+    (posts,) = parse_system({"name": "desk", **document(found.text)}).resources
+    assert posts.primary_key == ("id",)
+    assert (posts.endpoint.params, posts.endpoint.data_selector) == ({"limit": 50}, ("data",))
+    assert posts.endpoint.paginator.type == "cursor"
+
+
+def test_lists_that_share_a_table_have_their_own(tmp_path: Path) -> None:
+    lists = [{"name": name, "table_name": "post", "endpoint": {"path": name}} for name in ("posts", "drafts")]
+    found = imported(f"rest_api_source({{{CLIENT}}}, 'resources': {lists!r}}})", tmp_path)
+    system = parse_system({"name": "desk", **document(found.text)})
+    assert [resource.name for resource in system.resources] == ["posts", "drafts"]
+    assert not found.complete
+    assert any(note.resources == ("posts", "drafts") for note in found.notes)
+
+
+def test_a_second_source_is_named_and_one_made_twice_is_one(tmp_path: Path) -> None:
+    code = f"""
+    @dlt.source
+    def desk(token: str = dlt.secrets.value):
+        yield from rest_api_resources({{{CLIENT}}}, {POSTS}}})
+    def load():
+        dlt.pipeline("desk").run(desk())
+    def load_further():
+        dlt.pipeline("shop").run(rest_api_source({{"client": {{"base_url": "https://api.shop.test"}}, {POSTS}}}))
+    """
+    found = imported(code, tmp_path)
+    assert document(found.text)["client"]["base_url"] == "https://api.desk.test"
+    assert [str(note) for note in found.notes] == [
+        "lost: a further source, at https://api.shop.test; import it by module:object"
+    ]
+
+
+def test_a_neighbour_of_its_package_is_read(tmp_path: Path) -> None:
+    (tmp_path / "settings.py").write_text("LISTS = ['posts', 'drafts']", encoding="utf-8")
+    folder = tmp_path / "rest"
+    folder.mkdir()
+    code = f"from ..settings import LISTS\nrest_api_source({{{CLIENT}}}, 'resources': LISTS}})"
+    assert [one["name"] for one in document(imported(code, folder).text)["resources"]] == ["posts", "drafts"]
+
+
+def test_an_empty_path_of_the_total_is_none(tmp_path: Path) -> None:
+    pages = {"type": "page_number", "page_param": "page", "total_path": "", "maximum_page": 20}
+    found = imported(f"rest_api_source({{{CLIENT}, 'paginator': {pages!r}}}, {POSTS}}})", tmp_path)
+    paginator = document(found.text)["resources"][0]["endpoint"]["paginator"]
+    assert (paginator["end"], paginator["max_pages"]) == ("empty_page", 20)
+
+
 def test_code_is_lost_and_named(tmp_path: Path) -> None:
     resource = "{'name': 'posts', 'processing_steps': [{'filter': print}]}"
     code = f"rest_api_source({{{CLIENT}}}, 'resources': [{resource}]}})"
     path = tmp_path / "desk.py"
     path.write_text(HEAD + code, encoding="utf-8")
-    imported = import_source(str(path))
-    assert not imported.complete
-    assert any("processing_steps" in str(note) for note in imported.notes)
+    found = import_source(str(path))
+    assert not found.complete
+    assert any("processing_steps" in str(note) for note in found.notes)
 
 
 def test_a_literal_secret_is_not_taken_over(tmp_path: Path) -> None:
@@ -114,9 +186,9 @@ def test_a_literal_secret_is_not_taken_over(tmp_path: Path) -> None:
     path.write_text(
         HEAD + f"rest_api_source({{{CLIENT}, 'auth': {{'token': 'aBc-123-xyz'}}}}, {POSTS}}})", encoding="utf-8"
     )
-    imported = import_source(str(path))
-    assert "aBc-123-xyz" not in imported.text + "".join(map(str, imported.notes))
-    assert parse_system({"name": "desk", **document(imported.text)}).client.auth.secrets == ("token",)
+    found = import_source(str(path))
+    assert "aBc-123-xyz" not in found.text + "".join(map(str, found.notes))
+    assert parse_system({"name": "desk", **document(found.text)}).client.auth.secrets == ("token",)
 
 
 def test_nothing_is_requested(tmp_path: Path) -> None:

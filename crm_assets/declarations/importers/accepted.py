@@ -8,6 +8,7 @@ import yaml
 
 from crm_assets.declarations.errors import SpecError, problems_of
 from crm_assets.declarations.importers.losses import Notes
+from crm_assets.declarations.inheritance import merge_documents
 from crm_assets.declarations.loader import parse_system
 from crm_assets.declarations.spellings import canonical_system, completed_system
 
@@ -67,6 +68,6 @@ def _without(document: Document, refused: dict[str, str], notes: Notes) -> Docum
 
 
 def _canonical(document: Document) -> Document:
-    """Return a declaration in the canonical form, without what it says by saying nothing."""
-    whole = completed_system(canonical_system(document))
-    return {key: value for key, value in whole.items() if key != "resource_defaults"}
+    """Return a declaration in the canonical form, its defaults laid under each resource."""
+    whole = completed_system(merge_documents([canonical_system(document)]))
+    return {**whole, "resources": [{"name": one["name"], **one} for one in whole["resources"]]}

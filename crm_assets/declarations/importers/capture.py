@@ -25,10 +25,21 @@ from types import ModuleType
 from typing import Any
 from unittest.mock import MagicMock
 
+from crm_assets.declarations.importers.plain_data import plain
+
+_FORMER = {
+    "rest_api": "dlt.sources.rest_api",
+    "rest_api.typing": "dlt.sources.rest_api.typing",
+    "rest_api.auth": "dlt.sources.helpers.rest_client.auth",
+    "rest_api.paginators": "dlt.sources.helpers.rest_client.paginators",
+}
+"""Where dlt has what ``dlt init rest_api`` copied beside a pipeline until version 1.0."""
 CALLS = ("rest_api_source", "rest_api_resources", "rest_api")
 _ENVIRONMENT = re.compile(r"""(?:environ\[|environ\.get\(|getenv\()\s*["'](\w+)["']""")
 found: list[Any] = []
 missing: list[str] = []
+failed: list[str] = []
+"""What went wrong in functions that were called with stand-ins."""
 
 
 class _Secrets(dict[str, Any]):
@@ -75,6 +86,14 @@ def _capture(config: Any = None, *_: Any, **keys: Any) -> MagicMock:
     return result
 
 
+def _run(*sources: Any, **_: Any) -> MagicMock:
+    """Stand in for a pipeline's ``run``: what is a generator makes its configuration only when it is read."""
+    for source in sources:
+        if inspect.isgenerator(source):
+            list(source)
+    return MagicMock(name="load_info")
+
+
 def _decorator(function: Any = None, **_: Any) -> Any:
     return function if callable(function) else lambda inner: inner
 
@@ -93,9 +112,12 @@ def prepare() -> None:
     for name in CALLS:
         setattr(rest_api, name, _capture)
     secrets = _Secrets()
-    stand_ins = {"pipeline": MagicMock(name="pipeline"), "secrets": secrets, "config": secrets}
+    pipeline = MagicMock(name="pipeline")
+    pipeline.return_value.run = _run
+    stand_ins = {"pipeline": pipeline, "secrets": secrets, "config": secrets}
     for name, stand_in in {**stand_ins, **dict.fromkeys(("source", "resource", "transformer"), _decorator)}.items():
         setattr(dlt, name, stand_in)
+    sys.modules |= {former: importlib.import_module(name) for former, name in _FORMER.items()}
     sys.meta_path.append(_StandIns())
 
 
@@ -115,7 +137,7 @@ def run(target: str) -> None:
         makers = _makers(text)
     else:
         sys.path.insert(0, str(Path.cwd()))
-        names, makers = vars(importlib.import_module(module)), [name]
+        names, makers = vars(importlib.import_module(module)), []
     if name:
         _take(names[name])
         return
@@ -129,7 +151,7 @@ def run(target: str) -> None:
 
 def _module(path: Path) -> ModuleType:
     """Execute a file as a module two packages deep, so that its relative imports lead to its siblings or stand-ins."""
-    for name, folders in (("outer", []), ("outer.inner", [str(path.parent)])):
+    for name, folders in (("outer", [str(path.parent.parent)]), ("outer.inner", [str(path.parent)])):
         package = _StandIn(name)
         package.__path__ = folders
         sys.modules[name] = package
@@ -143,15 +165,18 @@ def _module(path: Path) -> ModuleType:
 
 
 def _makers(text: str) -> list[str]:
-    """Return the functions of a module that speak of REST API configurations, in their order."""
-    words = (*CALLS, "RESTAPIConfig")
-    tree = ast.parse(text)
-    return [
-        node.name
-        for node in tree.body
-        if isinstance(node, ast.FunctionDef)
-        and any(isinstance(inner, ast.Name) and inner.id in words for inner in ast.walk(node))
-    ]
+    """Return the functions of a module that lead to REST API configurations: first those that no other one calls."""
+    functions = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
+    speaks = {
+        function.name: {inner.id for inner in ast.walk(function) if isinstance(inner, ast.Name)} - {function.name}
+        for function in functions
+    }
+    leading: set[str] = set()
+    words = {*CALLS, "RESTAPIConfig"}
+    while further := {name for name, used in speaks.items() if used & (words | leading)} - leading:
+        leading |= further
+    called = {name for one in leading for name in speaks[one] & leading}
+    return sorted((name for name in speaks if name in leading), key=called.__contains__)
 
 
 def _take(value: Any) -> None:
@@ -161,12 +186,15 @@ def _take(value: Any) -> None:
         return
     if not callable(value):
         return
-    with contextlib.suppress(Exception):
+    try:
         made = value(**_arguments(value))
         if inspect.isgenerator(made):
             made = list(made)
-        if isinstance(made, Mapping):
-            _take(made)
+    except Exception as error:
+        failed.append(f"{getattr(value, '__name__', value)}: {type(error).__name__}: {error}")
+        return
+    if isinstance(made, Mapping):
+        _take(made)
 
 
 def _arguments(function: Callable[..., Any]) -> dict[str, Any]:
@@ -180,100 +208,6 @@ def _arguments(function: Callable[..., Any]) -> dict[str, Any]:
     }
 
 
-def plain(value: Any) -> Any:
-    """Return a configuration as plain data; what is none is told by its name."""
-    if value is None or isinstance(value, (str, int, float, bool)):
-        return value
-    if isinstance(value, MagicMock):
-        return {"__stand_in__": str(value)[:80]}
-    kind = type(value).__name__
-    if _is_of_dlt(value) and kind in _OBJECTS:
-        return _OBJECTS[kind](value)
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set)):
-        return [plain(item) for item in value]
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    return {"__code__": getattr(value, "__name__", kind)}
-
-
-def _is_of_dlt(value: Any) -> bool:
-    return type(value).__module__.startswith("dlt.")
-
-
-def _path(value: Any) -> str | None:
-    return None if value is None else str(value)
-
-
-def _ranged(value: Any, kind: str, keys: dict[str, str]) -> dict[str, Any]:
-    common = {
-        "type": kind,
-        "total_path": _path(value.total_path),
-        "has_more_path": _path(value.has_more_path),
-        "stop_after_empty_page": value.stop_after_empty_page,
-    }
-    found = {key: getattr(value, attribute, None) for key, attribute in keys.items()}
-    return {**common, **{key: item for key, item in found.items() if item is not None}}
-
-
-_PAGES = {
-    "base_page": "base_index",
-    "page": "initial_value",
-    "page_param": "param_name",
-    "page_body_path": "param_body_path",
-    "maximum_page": "maximum_value",
-}
-_OFFSETS = {
-    "limit": "limit",
-    "offset": "initial_value",
-    "offset_param": "param_name",
-    "offset_body_path": "param_body_path",
-    "limit_param": "limit_param",
-    "limit_body_path": "limit_body_path",
-    "maximum_offset": "maximum_value",
-}
-_OBJECTS: dict[str, Callable[[Any], dict[str, Any]]] = {
-    "SinglePagePaginator": lambda _: {"type": "single_page"},
-    "HeaderLinkPaginator": lambda one: {"type": "header_link", "links_next_key": one.links_next_key},
-    "JSONLinkPaginator": lambda one: {"type": "json_link", "next_url_path": _path(one.next_url_path)},
-    "JSONResponsePaginator": lambda one: {"type": "json_link", "next_url_path": _path(one.next_url_path)},
-    "HeaderCursorPaginator": lambda one: {
-        "type": "header_cursor",
-        "cursor_key": one.cursor_key,
-        "cursor_param": one.cursor_param,
-    },
-    "JSONResponseCursorPaginator": lambda one: {
-        "type": "cursor",
-        "cursor_path": _path(one.cursor_path),
-        "cursor_param": one.cursor_param,
-        "cursor_body_path": _path(one.cursor_body_path),
-        "has_more_path": _path(one.has_more_path),
-        "stop_after_empty_page": one.stop_after_empty_page,
-    },
-    "PageNumberPaginator": lambda one: _ranged(one, "page_number", _PAGES),
-    "OffsetPaginator": lambda one: _ranged(one, "offset", _OFFSETS),
-    "BearerTokenAuth": lambda one: {"type": "bearer", "token": plain(one.token)},
-    "APIKeyAuth": lambda one: {
-        "type": "api_key", "name": one.name, "api_key": plain(one.api_key), "location": one.location,
-    },
-    "HttpBasicAuth": lambda one: {
-        "type": "http_basic", "username": plain(one.username), "password": plain(one.password),
-    },
-    "OAuth2ClientCredentials": lambda one: {
-        "type": "oauth2_client_credentials",
-        "access_token_url": plain(one.access_token_url),
-        "client_id": plain(one.client_id),
-        "client_secret": plain(one.client_secret),
-        "access_token_request_data": plain(one.access_token_request_data or {}),
-    },
-    "Incremental": lambda one: {
-        "type": "incremental", "cursor_path": one.cursor_path, "initial_value": plain(one.initial_value),
-        "end_value": plain(one.end_value),
-    },
-}  # fmt: skip
-
-
 def main() -> None:
     """Print what the target makes as JSON."""
     with contextlib.redirect_stdout(io.StringIO()):
@@ -283,6 +217,7 @@ def main() -> None:
             run(sys.argv[1])
         except (Exception, SystemExit) as error:
             problem = f"{type(error).__name__}: {error}"
+    problem = problem or "; ".join(failed)
     sys.stdout.write(json.dumps({"configs": plain(found), "missing": missing, "problem": problem}))
 
 

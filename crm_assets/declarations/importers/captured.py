@@ -52,8 +52,17 @@ def _one(answer: dict[str, Any], target: str, notes: Notes) -> dict[str, Any]:
     if answer["missing"]:
         names = ", ".join(sorted({name.partition(".")[0] for name in answer["missing"]}))
         notes.add("assumed", f"modules that are not installed were stand-ins: {names}")
+    known = [_identity(configs[0])]
     for config in configs[1:]:
-        base = (config.get("client") or {}).get("base_url")
-        notes.add("lost", f"a further source, at {base}; import it by module:object")
+        if (identity := _identity(config)) not in known:
+            known.append(identity)
+            notes.add("lost", f"a further source, at {identity[0]}; import it by module:object")
     first: dict[str, Any] = configs[0]
     return first
+
+
+def _identity(config: dict[str, Any]) -> tuple[str, list[str]]:
+    """Return the address and the lists of a configuration: a function called twice makes the same source twice."""
+    resources = config.get("resources") or []
+    names = [str(one.get("name") if isinstance(one, dict) else one) for one in resources]
+    return str((config.get("client") or {}).get("base_url")), names

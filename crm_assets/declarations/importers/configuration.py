@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Any
 
 from crm_assets.declarations.importers.losses import Notes
@@ -33,14 +34,29 @@ def declarable(config: Document, notes: Notes) -> Document:
     resources = [_resource(resource, notes) for resource in config.get("resources") or [] if not _is_code(resource)]
     defaults = _resource(config.get("resource_defaults") or {}, notes)
     known = {key: value for key, value in config.items() if key in ("params", "notes", "title", "rate_limit")}
-    params, client = _with_params(client)
+    params, client = _with_params(client, notes)
     return {
         **known,
         "client": client,
         **({"params": {**params, **known.get("params", {})}} if params else {}),
         **({"resource_defaults": defaults} if defaults else {}),
-        "resources": resources,
+        "resources": _in_own_tables(resources, notes),
     }
+
+
+def _in_own_tables(resources: list[Any], notes: Notes) -> list[Any]:
+    """Give each list a table of its own where several are loaded into one."""
+    tables = [
+        snake_case(str(one.get("table_name") or one.get("name"))) if isinstance(one, dict) else one for one in resources
+    ]
+    shared = {table for table, times in Counter(tables).items() if times > 1}
+    found = []
+    for table, resource in zip(tables, resources, strict=True):
+        if table in shared and isinstance(resource, dict) and resource.get("table_name"):
+            notes.add("lost", "is loaded into a table with other lists; it has one of its own", str(resource["name"]))
+            resource = {key: value for key, value in resource.items() if key != "table_name"}
+        found.append(resource)
+    return found
 
 
 def _is_code(value: Any) -> bool:
@@ -136,7 +152,7 @@ def secret_name(text: str) -> str:
     return name if re.fullmatch(r"[a-z]+\d?(_[a-z]+\d?)*", name) and len(name) <= 40 else "api_key"
 
 
-def _with_params(client: Document) -> tuple[Document, Document]:
+def _with_params(client: Document, notes: Notes) -> tuple[Document, Document]:
     """Make parameters of the connection of the names that stand in the base address."""
     params: Document = {}
 
@@ -147,6 +163,7 @@ def _with_params(client: Document) -> tuple[Document, Document]:
 
     base = str(client.get("base_url", ""))
     if _REFERENCE.fullmatch(base):
+        notes.add("assumed", "the source does not say the address; give base_url to each connection")
         return {}, {**client, "base_url": "https://api.example.com"}
     return params, {**client, "base_url": _REFERENCE.sub(named, base)}
 

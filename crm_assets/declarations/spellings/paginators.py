@@ -84,7 +84,7 @@ def _offset(paginator: Document, endpoint: Document) -> Document:
 
 def _ended(paginator: Document, told: str, *, bounded: bool) -> Document:
     """Say how a counted list ends: by the flag, by the total that is named, else by the first empty page."""
-    total = paginator.pop("total_path", None)
+    total = paginator.pop("total_path", None) or None
     stops_when_empty = paginator.pop("stop_after_empty_page", True)
     if paginator.get("has_more_path"):
         end = "has_more"
