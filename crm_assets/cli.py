@@ -5,38 +5,20 @@ from __future__ import annotations
 import json
 import sys
 import time
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from crm_assets.errors import CrmAssetsError
+from crm_assets.commands.terminal import DATE, ErrorsAsLines, console, days_between, show
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-
     from crm_assets.commands.report_view import Format
     from crm_assets.commands.workspace import Workspace
-    from crm_assets.date_range import DateRange
-
-_DATE = click.DateTime(["%Y-%m-%d"])
 
 
-class _ErrorsAsLines(click.Group):
-    """Shows what a person can act on as one line; everything else is a bug and keeps its traceback."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except CrmAssetsError as error:
-            raise click.ClickException(str(error)) from error
-        except KeyboardInterrupt:
-            click.echo("\nStopped. What was loaded stays; run again for the rest.", err=True)
-            sys.exit(130)
-
-
-@click.group(cls=_ErrorsAsLines, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=ErrorsAsLines, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="crm_assets")
 @click.pass_context
 def main(context: click.Context) -> None:
@@ -63,8 +45,8 @@ def init_command(folder: Path) -> None:
 
 @main.command("sync")
 @click.argument("selection", required=False)
-@click.option("--from", "first", type=_DATE, help="First day of the windows to read.")
-@click.option("--to", "last", type=_DATE, help="Last day of the windows to read (default: today).")
+@click.option("--from", "first", type=DATE, help="First day of the windows to read.")
+@click.option("--to", "last", type=DATE, help="Last day of the windows to read (default: today).")
 @click.option("--full", is_flag=True, help="Read whole lists where only changes would be read.")
 @click.option("--json", "summary", type=click.File("w", encoding="utf-8"), help="Also write the summary to this file.")
 @click.pass_obj
@@ -85,12 +67,12 @@ def sync_command(
     from crm_assets.commands.sync.run_requests import SyncRequest
     from crm_assets.commands.sync.sync import run
 
-    console, started = _console(), time.monotonic()
-    request = SyncRequest(selection, _days(first, last), full)
-    with Bars(console) as bars:
+    terminal, started = console(), time.monotonic()
+    request = SyncRequest(selection, days_between(first, last), full)
+    with Bars(terminal) as bars:
         results = run(workspace, request, bars)
     seconds = time.monotonic() - started
-    render(results, seconds, console)
+    render(results, seconds, terminal)
     if summary:
         summary.write(json.dumps(as_json(results, seconds), indent=2))
     sys.exit(0 if all(result.succeeded for result in results) else 1)
@@ -112,12 +94,7 @@ def demo_command(workspace: Workspace, ui: bool, port: int, rows: int) -> None:
 @click.option("--port", default=8765, show_default=True, help="Port on 127.0.0.1.")
 @click.option("--rows", default=120, show_default=True, help="Typical number of rows of a list.")
 @click.option("--seed", default=7, show_default=True, help="Seed of the generated data.")
-@click.option(
-    "--days-later",
-    default=0,
-    show_default=True,
-    help="Data as of so many days later.",
-)
+@click.option("--days-later", default=0, show_default=True, help="Data as of so many days later.")
 @click.option("--print-env", is_flag=True, help="Print the variables that point the connections at it, and exit.")
 @click.pass_obj
 def sandbox_command(workspace: Workspace, port: int, rows: int, seed: int, days_later: int, print_env: bool) -> None:
@@ -181,29 +158,12 @@ def discover_command(
     yes: bool,
 ) -> None:
     """Look at lists with a few polite requests, and declare what was found; values are never printed."""
-    from crm_assets.commands.discover import chosen, discover
-    from crm_assets.commands.discover_view import remarks
+    from crm_assets.commands.discover_run import declare, show_update
 
-    folder = workspace.settings.data_folder
     if update:
-        from crm_assets.commands.discover_update import update_columns
-
-        changed = update_columns(workspace.connection(target), workspace.warehouse, workspace.settings, write=yes)
-        click.echo(changed.diff or "No undeclared field has a value in the loaded tables.")
-        click.echo(changed.next_step, err=True)
+        show_update(workspace, target, write=yes)
         return
-    if "://" in target:
-        connection, only = chosen(target, auth, paths, name, folder), None
-    else:
-        named, _, only = target.partition(".")
-        connection = workspace.connection(named)
-    found = discover(connection, only or None, folder)
-    click.echo("\n".join(remarks(found)), err=True)
-    if output:
-        output.write_text(found.text, encoding="utf-8")
-        click.echo(f"Wrote {output}.", err=True)
-    else:
-        click.echo(found.text, nl=False)
+    found = declare(workspace, target, auth, paths, name, output)
     sys.exit(3 if found.refused or found.doubts else 0)
 
 
@@ -242,15 +202,15 @@ def doctor_command(workspace: Workspace, connections: tuple[str, ...]) -> None:
 
     chosen = [workspace.connection(name) for name in connections] or workspace.connections
     diagnoses = examine(chosen, workspace.settings.data_folder)
-    _print(render(diagnoses))
+    show(render(diagnoses))
     sys.exit(0 if all(diagnosis.healthy for diagnosis in diagnoses) else 1)
 
 
 @main.command("preview")
 @click.argument("resource", metavar="CONNECTION.RESOURCE")
 @click.option("--rows", default=5, show_default=True, help="Maximum number of rows.")
-@click.option("--from", "first", type=_DATE, help="First day, for a list that is read by date.")
-@click.option("--to", "last", type=_DATE, help="Last day (default: today).")
+@click.option("--from", "first", type=DATE, help="First day, for a list that is read by date.")
+@click.option("--to", "last", type=DATE, help="Last day (default: today).")
 @click.option("--show-pii", is_flag=True, help="Show personal data.")
 @click.pass_obj
 def preview_command(
@@ -266,16 +226,16 @@ def preview_command(
         name,
         workspace.settings.data_folder,
         rows=rows,
-        span=_days(first, last),
+        span=days_between(first, last),
         show_pii=show_pii,
     )
-    _print(render(shown, _console().width))
+    show(render(shown, console().width))
 
 
 @main.command("plan")
 @click.argument("selection", required=False)
-@click.option("--from", "first", type=_DATE, help="First day of the windows to read.")
-@click.option("--to", "last", type=_DATE, help="Last day of the windows to read (default: today).")
+@click.option("--from", "first", type=DATE, help="First day of the windows to read.")
+@click.option("--to", "last", type=DATE, help="Last day of the windows to read (default: today).")
 @click.option("--full", is_flag=True, help="As if whole lists were read.")
 @click.pass_obj
 def plan_command(
@@ -287,7 +247,7 @@ def plan_command(
 
     keys = select_assets(workspace.definitions, SyncRequest(selection))
     wanted = [(workspace.connection(name), {key.path[-1] for key in own}) for name, own in keys.items()]
-    _print(render(plan(wanted, workspace.warehouse, days=_days(first, last), full=full)))
+    show(render(plan(wanted, workspace.warehouse, days=days_between(first, last), full=full)))
 
 
 @main.command("migrate")
@@ -300,7 +260,7 @@ def migrate_command(workspace: Workspace, target: str | None, execute: bool) -> 
 
     name, _, only = (target or "").partition(".")
     chosen = [workspace.connection(name)] if name else workspace.connections
-    _print(render([migrate(one, workspace.warehouse, only or None, execute) for one in chosen]))
+    show(render([migrate(one, workspace.warehouse, only or None, execute) for one in chosen]))
 
 
 @main.command("report")
@@ -325,29 +285,6 @@ def docs_command() -> None:
 
     for path in write(Path.cwd()):
         click.echo(path)
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console()
-
-
-def _print(renderable: RenderableType) -> None:
-    _console().print(renderable)
-
-
-def _days(first: datetime | None, last: datetime | None) -> DateRange | None:
-    from crm_assets.date_range import DateRange
-
-    if first is None and last is None:
-        return None
-    if first is None:
-        raise click.UsageError("--to needs --from")
-    end = last.date() if last else datetime.now().astimezone().date()
-    if end < first.date():
-        raise click.UsageError("--to lies before --from")
-    return DateRange(first.date(), end + timedelta(days=1))
 
 
 def run() -> None:
