@@ -211,3 +211,14 @@ def test_the_command_ends_with_what_became_of_it(tmp_path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, env={**os.environ}, check=False)
         assert done.returncode == code, done.stderr
         assert (code == 1) == (not done.stdout.strip())
+
+
+def test_a_name_too_long_for_a_table_is_cut_and_its_children_follow(tmp_path: Path) -> None:
+    long = "posts_" * 9 + "all"
+    child = {"name": "replies", "endpoint": {"path": f"posts/{{resources.{long}.id}}/replies"}}
+    lists = [{"name": long, "endpoint": {"path": "posts"}}, child]
+    found = imported(f"rest_api_source({{{CLIENT}}}, 'resources': {lists!r}}})", tmp_path)
+    posts, replies = document(found.text)["resources"]
+    assert len(posts["name"]) <= 53
+    assert replies["parent"]["resource"] == posts["name"]
+    assert any(posts["name"] in str(note) for note in found.notes)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from hashlib import sha256
 from typing import Any
 
 from crm_assets.declarations.importers.losses import Notes
 from crm_assets.declarations.spellings.names import snake_case
 
 Document = dict[str, Any]
+_LONGEST_TABLE = 53
+"""Characters; PostgreSQL cuts names after 63, and tables at work take a suffix."""
 _REFERENCE = re.compile(r"""dlt\.secrets\[\s*["']([A-Za-z0-9_.]+)["']\s*\]""")
 _SECRETS = {
     "bearer": ("token",),
@@ -55,8 +58,20 @@ def _in_own_tables(resources: list[Any], notes: Notes) -> list[Any]:
         if table in shared and isinstance(resource, dict) and resource.get("table_name"):
             notes.add("lost", "is loaded into a table with other lists; it has one of its own", str(resource["name"]))
             resource = {key: value for key, value in resource.items() if key != "table_name"}
-        found.append(resource)
+        found.append(_with_short_table(resource, notes))
     return found
+
+
+def _with_short_table(resource: Any, notes: Notes) -> Any:
+    """Name the table of a list whose name is longer than a table's may be; the digest keeps two of them apart."""
+    if not isinstance(resource, dict):
+        return resource
+    table = snake_case(str(resource.get("table_name") or resource.get("name")))
+    if len(table) <= _LONGEST_TABLE:
+        return resource
+    short = f"{table[: _LONGEST_TABLE - 9].rstrip('_')}_{sha256(table.encode()).hexdigest()[:8]}"
+    notes.add("assumed", f"the table {short} has the name of its list, cut", str(resource.get("name")))
+    return {**resource, "table_name": short}
 
 
 def _is_code(value: Any) -> bool:
