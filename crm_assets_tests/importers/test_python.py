@@ -222,3 +222,10 @@ def test_a_name_too_long_for_a_table_is_cut_and_its_children_follow(tmp_path: Pa
     assert len(posts["name"]) <= 53
     assert replies["parent"]["resource"] == posts["name"]
     assert any(posts["name"] in str(note) for note in found.notes)
+
+
+def test_a_value_that_a_generated_source_leaves_open_is_named(tmp_path: Path) -> None:
+    lists = [{"name": "posts", "endpoint": {"path": "posts", "params": {"board": "FILL_ME_IN"}}}]
+    found = imported(f"rest_api_source({{{CLIENT}}}, 'resources': {lists!r}}})", tmp_path)
+    assert not found.complete
+    assert [note.resources for note in found.notes] == [("posts",)]

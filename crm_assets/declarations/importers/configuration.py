@@ -190,6 +190,9 @@ def _resource(resource: Any, notes: Notes) -> Any:
     endpoint = resource.get("endpoint")
     if isinstance(endpoint, dict) and endpoint.get("auth"):
         resource["endpoint"] = {**endpoint, "auth": _auth(endpoint["auth"], notes)}
+    if "FILL_ME_IN" in str(endpoint):
+        what = "FILL_ME_IN stands where the generated source leaves a value open; write it there"
+        notes.add("lost", what, str(resource.get("name", "")))
     for key in ("processing_steps", "schema_contract", "merge_key"):
         if resource.pop(key, None):
             notes.add("lost", f"{key} has no counterpart", str(resource.get("name", "")))
