@@ -179,7 +179,7 @@ class Installation:
         return tidy(declared, rows)
 
     def snapshot(self, connection: str) -> dict[str, list[str]]:
-        """Return all tables of a connection, row by row as text, without what names the read."""
+        """Return all tables of a connection, row by row as text, without what names or dates the read."""
         tables = self.query(
             f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{connection}' "
             f"AND table_type = 'BASE TABLE' AND NOT starts_with(table_name, '_')"
@@ -192,7 +192,8 @@ class Installation:
 
 def _comparable(row: Row) -> str:
     facts = {name: value for name, value in row.items() if name != "_read_id" and not name.startswith("_dlt")}
-    return json.dumps({**facts, "_deleted_at": row.get("_deleted_at") is not None}, default=str, sort_keys=True)
+    times = {name: row.get(name) is not None for name in ("_deleted_at", "_first_seen_at", "_changed_at")}
+    return json.dumps({**facts, **times}, default=str, sort_keys=True)
 
 
 def failure(result: Result) -> str:

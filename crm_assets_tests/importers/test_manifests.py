@@ -23,7 +23,7 @@ from crm_assets_tests.dialect.test_configurations import filled
 
 CASES = yaml.safe_load(Path(__file__).with_name("manifests.yaml").read_text(encoding="utf-8"))
 SECRET = "s3cret-value"
-KEPT = ("_extra", "_misfits", "_read_id", "_deleted_at")
+KEPT = ("_extra", "_misfits", "_read_id", "_deleted_at", "_first_seen_at", "_changed_at")
 
 
 def stream(name: str, path: str, keys: list[str], server: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from crm_assets_tests.transcripts.transcript import Since, Transcript, Window
 
 _QUICK = 0.05
 """Seconds before the first retry; their number stays as declared."""
-_BOOKKEEPING = frozenset({"_read_id", "_deleted_at"})
+_BOOKKEEPING = frozenset({"_read_id", "_deleted_at", "_first_seen_at", "_changed_at"})
 """Columns that tell of the read, not of the record."""
 
 
