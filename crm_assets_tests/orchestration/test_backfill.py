@@ -7,8 +7,7 @@ import random
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,13 @@ import pytest
 import yaml
 
 from crm_assets.declarations.connections import load_connections
+from crm_assets.declarations.json_path import dig
 from crm_assets.declarations.loader import available_systems
 from crm_assets.declarations.models.base import deep_merge
-from crm_assets.declarations.models.connection import Connection
 from crm_assets.sandbox import sandbox_environment, serve
 from crm_assets.sandbox.tables import Table
-from crm_assets.sandbox.times import day_of
+from crm_assets.sandbox.times import from_the_wire, on_the_wire, read_instant
+from crm_assets.sandbox.wire import place
 from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.installation import Installation, Row, dates
 from crm_assets_tests.reliability.killed_runs import Command, until
@@ -63,7 +63,12 @@ def declared(folder: Path) -> Path:
         client = client or document["client"]
         whole = [deep_merge(document["resource_defaults"], resource) for resource in document["resources"]]
         resources += [resource for resource in whole if resource["name"] in names]
+    known = {resource["name"] for resource in resources}
     for resource in resources:
+        resource.get("window", {}).pop("days_ahead", None)  # a single run takes assets of the same partitions only
+        for column in resource["columns"].values():
+            if isinstance(column, dict) and column.get("references") not in known:
+                column.pop("references", None)
         if resource["name"] == PAGED:
             resource["endpoint"]["paginator"]["limit"] = 4
     (folder / "systems").mkdir()
@@ -73,16 +78,28 @@ def declared(folder: Path) -> Path:
     return folder / "connections.yaml"
 
 
-def later(table: Table, connection: Connection, resource: str) -> Table:
-    """Return a table as it is after the change at the source."""
-    window = connection.system.resource(resource).window
-    assert window
-    column = [*table.columns[window.field]]
-    days = [day_of(value, connection.zone) if hasattr(value, "hour") else value for value in column]
-    for index in [index for index, day in enumerate(days) if day == MOVED][1:]:
-        column[index] += timedelta(days=30)
-    kept = [index for index, day in enumerate(days) if day != EMPTIED]
-    return replace(table, columns={**table.columns, window.field: column}).taken(kept)
+class Later(Table):
+    """A table as it is after the change at the source."""
+
+    def _pass_a_day(self, before: Table, day: date) -> None:
+        """Move all rows of one day but the first to a later one, and leave out those of another."""
+        window, zone = self.resource.window, self._tables.connection.zone
+        assert window
+        column = self.resource.columns[window.field]
+        path = column.wire_path(window.field)
+        kept, moved = [], 0
+        for serial, subject, parent, _, text in self.query(f"SELECT * FROM {before.name} ORDER BY ALL"):
+            record = self.record(text)
+            value = dig(record, path)
+            found = None if value is None else from_the_wire(column, value)
+            own = found.astimezone(zone).date() if isinstance(found, datetime) else found
+            if own == EMPTIED:
+                continue
+            moved += own == MOVED
+            if found and own == MOVED and moved > 1:
+                place(record, path, on_the_wire(column, read_instant(found + timedelta(days=30), zone), zone))
+            kept.append((serial, subject, parent, record))
+        self._create(self._arrow(kept), "")
 
 
 class Source:
@@ -97,11 +114,11 @@ class Source:
     def __init__(self, sandbox: FaultySandbox, url: str, file: Path) -> None:
         self.sandbox, self.url, self.file = sandbox, url, file
         (self.connection,) = sandbox.connections.values()
-        store = sandbox._store
-        for resource in ("accounts", *WINDOWED):
-            table = store.table(NAME, resource, 0)
-            changed = table if resource == "accounts" else later(table, self.connection, resource)
-            store._tables[NAME, resource, 1] = changed
+        tables = sandbox._tables[NAME]
+        tables._tables["accounts", 1] = tables.table("accounts", 0)
+        for resource in WINDOWED:
+            tables.table(resource, 0)
+            tables._tables[resource, 1] = Later(tables, resource, 1)
 
     def house(self, folder: Path) -> Installation:
         """Return an installation with its data in that folder."""
@@ -146,14 +163,14 @@ def source(served_account: Source) -> Iterator[Source]:
 
 
 def exported(house: Installation) -> dict[str, str]:
-    """Return a hash of every table: all but what names the read, sorted by key, as a Parquet file has it."""
+    """Return a hash of every table: all but what names the read or its time, sorted by key, as Parquet."""
     found = {}
     with duckdb.connect(str(house.warehouse.database), read_only=True, config={"threads": 1}) as warehouse:
         for name, resource in house.resources(NAME).items():
             if name in WINDOWED:
                 file = house.folder.parent / f"{name}.parquet"
                 key = ", ".join(resource.primary_key)
-                rows = f"SELECT * EXCLUDE (_read_id) FROM {NAME}.{name} ORDER BY {key}"
+                rows = f"SELECT * EXCLUDE (_read_id, _first_seen_at, _changed_at) FROM {NAME}.{name} ORDER BY {key}"
                 warehouse.execute(f"COPY ({rows}) TO '{file}' (FORMAT parquet)")
                 found[name] = sha256(file.read_bytes()).hexdigest()
     return found
