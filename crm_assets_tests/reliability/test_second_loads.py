@@ -36,7 +36,7 @@ SCENES: dict[str, tuple[str, tuple[str, ...], tuple[Fault, ...]]] = {
 }
 """A full refresh with rows that vanished, an incremental read, windows, and records without a key."""
 DESTINATIONS = ("duckdb", *(["postgres"] if programs() else []))
-EVERY = times(5, 1)
+EVERY = times(9, 1)
 """Of the statements of a load, kill at each of so many: the suite leaves some out."""
 Snapshot = dict[str, list[str]]
 URL = "DESTINATION__POSTGRES__CREDENTIALS"
@@ -109,7 +109,7 @@ def test_killed_between_two_statements(
         if victim.process.exitcode != -signal.SIGKILL:
             break
         kills += 1
-    assert kills >= 5 // EVERY, "the load has to die at several statements"
+    assert kills >= max(5 // EVERY, 1), "the load has to die at several statements"
     assert found == after
     schemas = stage.house.query("SELECT schema_name FROM information_schema.schemata")
     assert [row["schema_name"] for row in schemas if row["schema_name"].startswith("crm_assets_")] == []
