@@ -207,7 +207,6 @@ def test_records_come_out_as_they_went_in(members: list[Any], ascii_only: bool, 
         ("data", []),
         ("data.items", {"data": None}),
         ("data.items", {"data": []}),
-        ("data.items", {"data": {}}),
         ("Results.*", {"Results": None}),
         ("$", "null"),
     ],
@@ -237,6 +236,12 @@ def test_a_list_that_is_missing_for_another_reason(body: Any, problem: str) -> N
         return
     with pytest.raises(ReadError, match=problem):
         opened(body)
+
+
+def test_an_object_without_the_list_may_have_lost_it() -> None:
+    with pytest.raises(ReadError, match="has no 'data.items'"):
+        records({"data": {}}, "data.items")
+    assert records({"data": {}}, "data.items", absent_list="empty") == []
 
 
 def test_an_absent_list_is_empty_where_that_is_declared() -> None:

@@ -18,7 +18,7 @@ from crm_assets_tests.reliability.conftest import MakeJob
 from crm_assets_tests.reliability.killed_runs import STAGES, Victim
 
 KILLS_PER_RERUN = 3
-ROUNDS = times(4, 34)
+ROUNDS = times(2, 34)
 """Of each scene: 2 scenes, 4 rounds, 3 kills are 24 kills; the long variant kills 204 times."""
 SCENES = {
     "service_crm": ("customers", "tickets", "appointments"),

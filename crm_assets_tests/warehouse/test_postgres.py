@@ -11,6 +11,7 @@ from crm_assets.declarations.models.connection import Connection
 from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.installation import dates, failure
 from crm_assets_tests.postgres import PostgresHouse, server
+from crm_assets_tests.reliability import times
 from crm_assets_tests.writers import CONNECTION, crew
 
 TYPES = {
@@ -147,7 +148,7 @@ def test_checks_run_alone(loaded: PostgresHouse) -> None:
         loaded.change("ALTER TABLE paging.by_offset DROP COLUMN nickname")
 
 
-TRIALS = 20
+TRIALS = times(3, 20)
 """Four writers merge into one table at once, so often."""
 
 

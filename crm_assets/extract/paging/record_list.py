@@ -39,9 +39,7 @@ def select_list(raw: msgspec.Raw, segments: tuple[str, ...], whole: tuple[str, .
     if child is not None:
         return select_list(child, segments[1:], whole)
     below_top = len(segments) < len(whole)
-    if (opens_with(raw, b"[") and not ARRAY.decode(raw)) or (
-        below_top and opens_with(raw, b"{") and not OBJECT.decode(raw)
-    ):
+    if opens_with(raw, b"[") and not ARRAY.decode(raw):
         return None
     members = OBJECT.decode(raw) if opens_with(raw, b"{") else {}
     if not below_top and reports_none({name: small_value(member) for name, member in members.items()}):
