@@ -117,7 +117,7 @@ class _Fetch:
         proof, started = ReadReport(mode=task.mode, spans=task.spans, since=task.since), time.perf_counter()
         room = _ROOM // max(len(self._tasks), 1)
         spool = StagedRows(task.resource, proof.read_id, self._folder, opened.database, room, self._limits)
-        memory = self._memory.of(task.resource)
+        memory = self._memory.of(task.resource, in_full=task.mode == "full_refresh")
         reader = Reader(self._connection, task, proof, opened.client, spool, decoding, self._watch, memory)
         proof.started_at = datetime.now(timezone.utc)
         bug = ""

@@ -239,7 +239,7 @@ def test_a_list_that_is_missing_for_another_reason(body: Any, problem: str) -> N
 
 
 def test_an_object_without_the_list_may_have_lost_it() -> None:
-    with pytest.raises(ReadError, match="has no 'data.items'"):
+    with pytest.raises(ReadError, match=r"has no 'data\.items'"):
         records({"data": {}}, "data.items")
     assert records({"data": {}}, "data.items", absent_list="empty") == []
 

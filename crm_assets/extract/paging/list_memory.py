@@ -43,6 +43,7 @@ class ListMemory:
 
     Args:
         before: What earlier reads learned.
+        in_full: Whether this read asks for the whole list, so that it may expect as many pages as before.
     """
 
     before: ListFacts = field(default_factory=ListFacts)
@@ -50,6 +51,12 @@ class ListMemory:
     """What this read learned."""
     filled: int = 0
     """Pages with records of the list that was read last."""
+    in_full: bool = True
+
+    @property
+    def expected_pages(self) -> int:
+        """Pages that may be asked for ahead of the answers; 0 if nothing is known."""
+        return self.before.pages if self.in_full else 0
 
     def trusts_short(self, count: int) -> bool:
         """Whether a first page ends its list because it is short, without looking at the next.
@@ -91,7 +98,7 @@ class ListMemory:
         """
         before, now = self.before, self.now
         return ListFacts(
-            self.filled if only_list else 0,
+            self.filled if only_list else before.pages,
             max(before.fullest, now.fullest),
             before.short_ends or now.short_ends,
             before.uneven or now.uneven,
@@ -113,15 +120,15 @@ class PagingMemory:
         self._connection = connection
         self._entries = self._read()
 
-    def of(self, resource: Resource) -> ListMemory:
-        """Return the memory of a resource."""
+    def of(self, resource: Resource, *, in_full: bool) -> ListMemory:
+        """Return the memory of a resource, for a read of its whole lists or of parts of them."""
         entry = self._entries.get(resource.name, {})
         if entry.get("declaration") != self._declaration(resource):
-            return ListMemory()
+            return ListMemory(in_full=in_full)
         try:
-            return ListMemory(ListFacts(**entry["facts"]))
+            return ListMemory(ListFacts(**entry["facts"]), in_full=in_full)
         except (KeyError, TypeError):
-            return ListMemory()
+            return ListMemory(in_full=in_full)
 
     def keep(self, facts: Iterable[tuple[Resource, ListFacts]]) -> None:
         """Write what was learned; the memories of other resources stay as they are in the file by now."""

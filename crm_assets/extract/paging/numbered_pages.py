@@ -57,7 +57,7 @@ class Numbered:
         self._dropped: list[_Asked] = []
         self._at = paginator.first
         self._index = 0
-        self._known = state.memory.before.pages
+        self._known = state.memory.expected_pages
         """Pages the list has, as far as anybody knows."""
         self._reported_pages: int | None = None
         self._fullest = 0
@@ -187,8 +187,8 @@ class Numbered:
             ReadError: The list goes on after a page that was empty or refused, or had lost its link.
         """
         repeated = ended is not None and ended.kind == "repeat"
-        if repeated and doubt.kind != "repeat" and self._between:
-            return False
+        if repeated and doubt.kind != "repeat" and isinstance(self._paginator, Offset):
+            return False  # records left out of pages make offsets overlap; a server that repeats its end does so again
         nothing = page is None or not page.count
         if repeated or (nothing and (doubt.kind != "repeat" or isinstance(self._paginator, Offset))):
             self._state.memory.learn_end(doubt.kind)
