@@ -82,8 +82,8 @@ async def settle(source: Source, first: Sighting, *, known: bool, vanished: Call
     Returns:
         The verdict. A second pass that fails proves nothing, and is no reason to drop what the first one brought.
     """
-    if len(first.pages) < 2:  # one answer is of one moment; only what came after it may have moved
-        return Settled(first.movement if len(first.totals) > 1 else "")
+    if len(first.pages) < 2 and len(first.totals) < 2:  # one answer is of one moment, and no later one contradicts it
+        return Settled()
     moved = await _movement(source, first, known=known)
     if not moved and not first.totals and (missing := await vanished()):
         moved = f"{missing} known records did not come"

@@ -140,10 +140,11 @@ def _selected(top: _Top, endpoint: Endpoint) -> bytes | None:
         return with_outer_fields(top.raw, selector, endpoint.outer_fields, absent_is_empty=absent_is_empty)
     try:
         return top.select(selector)
-    except AbsentListError:
+    except AbsentListError as error:
         if endpoint.absent_list == "empty":
             return None
-        raise
+        reported = reports_some(top.beside(selector))
+        raise (error.worded(f"{error.problem}, and {reported}") if reported else error) from error.__cause__
 
 
 def with_selector(endpoint: Endpoint, body: bytes) -> tuple[Endpoint, bool]:
