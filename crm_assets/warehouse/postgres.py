@@ -11,6 +11,7 @@ from dlt.common.storages import FileStorage
 from dlt.destinations import postgres
 
 from crm_assets.warehouse.dlt_compat import CsvCopyJob, PostgresClient, PostgresCsvCopyJob
+from crm_assets.warehouse.known_capabilities import KnownCapabilities
 
 
 class _CopyJob(CsvCopyJob):
@@ -30,7 +31,7 @@ class _Client(PostgresClient):
         return _CopyJob(file_path) if isinstance(job, PostgresCsvCopyJob) else job
 
 
-class Postgres(postgres):
+class Postgres(KnownCapabilities, postgres):
     """The destination ``postgres``, configured as dlt's own."""
 
     @property

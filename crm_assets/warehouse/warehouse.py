@@ -155,19 +155,21 @@ class Warehouse:
 
     @contextmanager
     def _destination(self, say: LogFn) -> Iterator[TDestinationReferenceArg]:
-        import dlt
-
         if self.destination == "postgres":
             from crm_assets.warehouse.postgres import Postgres
 
             yield Postgres()
             return
         if self.destination != "duckdb":
+            import dlt
+
             yield dlt.destination(self.destination)
             return
+        from crm_assets.warehouse.duckdb_destination import DuckDb
+
         connection = DuckDbFile(self.database, self.patience).open(say)
         try:
-            yield dlt.destinations.duckdb(credentials=connection)
+            yield DuckDb(credentials=connection)
         finally:
             connection.close()
 

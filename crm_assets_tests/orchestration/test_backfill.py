@@ -1,4 +1,4 @@
-"""A backfill of sixty days: one run, sixty runs in any order, six processes, any of them killed. The same bytes."""
+"""A backfill: one run, a run a day in any order, six processes, any of them killed. The same bytes."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from crm_assets.sandbox.times import from_the_wire, on_the_wire, read_instant
 from crm_assets.sandbox.wire import place
 from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.installation import Installation, Row, dates
+from crm_assets_tests.reliability import times
 from crm_assets_tests.reliability.killed_runs import Command, until
 from crm_assets_tests.reliability.test_crash import left_behind
 
@@ -42,10 +43,11 @@ KINDS = {
 time zone, and rows without a date."""
 WINDOWED = ("leads", "visits", "appointments", "tasks")
 ASSETS = tuple(f"{NAME}/{resource}" for resource in WINDOWED)
-DAYS = dates(date(2024, 3, 1), date(2024, 4, 29))
-"""Sixty, with the change to summer time among them."""
-TENS = [DAYS[number : number + 10] for number in range(0, len(DAYS), 10)]
-MOVED, EMPTIED = DAYS[10], DAYS[25]
+DAYS = dates(date(2024, 3, 24), date(2024, 4, times(4, 22)))
+"""Twelve, thirty in the long variant, with the change to summer time among them."""
+_SHARE = len(DAYS) // 6
+SHARES = [DAYS[number : number + _SHARE] for number in range(0, len(DAYS), _SHARE)]
+MOVED, EMPTIED = DAYS[3], DAYS[6]
 """At the source, some rows of the one go to a later day; those of the other go for good."""
 PAGED = "visits"
 """Read in small pages, to be caught in the middle."""
@@ -97,7 +99,9 @@ class Later(Table):
                 continue
             moved += own == MOVED
             if found and own == MOVED and moved > 1:
-                place(record, path, on_the_wire(column, read_instant(found + timedelta(days=30), zone), zone))
+                place(
+                    record, path, on_the_wire(column, read_instant(found + timedelta(days=len(DAYS) // 2), zone), zone)
+                )
             kept.append((serial, subject, parent, record))
         self._create(self._arrow(kept), "")
 
@@ -218,17 +222,17 @@ def expected(source: Source, one_run: tuple[Path, Path]) -> tuple[dict[str, str]
     return found
 
 
-# Sixty runs
+# A run a day
 
 
-def test_sixty_runs_in_any_order_leave_the_bytes_of_one(
+def test_a_run_a_day_in_any_order_leaves_the_bytes_of_one(
     source: Source, expected: tuple[dict[str, str], dict[str, str]], tmp_path: Path
 ) -> None:
     changed = source.changed_days()
     assert MOVED in changed
     assert EMPTIED in changed
     house, days = source.house(tmp_path), random.Random(60).sample(DAYS, len(DAYS))
-    early, late = days[:30], days[30:]
+    early, late = days[: len(days) // 2], days[len(days) // 2 :]
     assert {day in early for day in changed} == {True, False}, "the test has to see days change before and after"
     source.sandbox.state = 0
     for day in early:
@@ -322,12 +326,12 @@ def test_six_processes_leave_the_bytes_of_one_run(
     home = tmp_path / "home"
     home.mkdir()
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    for command in [backfill(ten, DAGSTER_HOME=str(home)) for ten in TENS]:
+    for command in [backfill(share, DAGSTER_HOME=str(home)) for share in SHARES]:
         succeeded(command)
     house = source.house(tmp_path)
     assert exported(house) == expected[0]
     assert left_behind(house) == []
-    assert runs_with_reads(house) == len(TENS)
+    assert runs_with_reads(house) == len(SHARES)
     reads = house.query(f"SELECT min(started_at) AS first, max(finished_at) AS last FROM {NAME}._reads GROUP BY run_id")
     at_once = [one for one in reads for other in reads if one["first"] < other["first"] < one["last"]]
     assert at_once, "the test has to see processes that read at once"
@@ -339,7 +343,7 @@ def test_a_run_killed_in_the_middle_and_run_again(
     source: Source, before: Installation, expected: tuple[dict[str, str], dict[str, str]], backfill: Backfill
 ) -> None:
     source.sandbox.state = 1
-    hold(source, page=8)
+    hold(source, page=3)
     command = backfill(DAYS)
     assert held(source) == str(DAYS[0])
     command.process.kill()
@@ -348,7 +352,7 @@ def test_a_run_killed_in_the_middle_and_run_again(
     assert exported(before) == expected[0]
     source.sandbox.requests.clear()
     succeeded(backfill(DAYS))
-    assert 8 < served < len(source.sandbox.requests), "the test has to kill it in the middle"
+    assert 3 < served < len(source.sandbox.requests), "the test has to kill it in the middle"
     assert exported(before) == expected[1]
     assert left_behind(before) == []
 
@@ -358,7 +362,7 @@ def test_one_of_six_processes_killed_in_the_middle_and_run_again(
 ) -> None:
     source.sandbox.state = 1
     hold(source, page=2)
-    commands = {str(ten[0]): (backfill(ten), ten) for ten in TENS}
+    commands = {str(share[0]): (backfill(share), share) for share in SHARES}
     victim, days = commands.pop(held(source))
     victim.process.kill()
     victim.process.join()

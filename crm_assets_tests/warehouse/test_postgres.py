@@ -148,7 +148,7 @@ def test_checks_run_alone(loaded: PostgresHouse) -> None:
         loaded.change("ALTER TABLE paging.by_offset DROP COLUMN nickname")
 
 
-TRIALS = times(3, 20)
+TRIALS = times(2, 20)
 """Four writers merge into one table at once, so often."""
 
 
