@@ -13,6 +13,7 @@ from crm_assets.declarations.models.columns import Column, ColumnType
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.decode.duckdb_types import literal, quoted
+from crm_assets.orchestration.checks.report import MASK
 from crm_assets.orchestration.lineage import column_lineage, joins
 from crm_assets.warehouse.changes import Committed
 from crm_assets.warehouse.dlt_schema import dlt_columns
@@ -147,7 +148,7 @@ def masked(column: Column, value: Any) -> str:
     if value is None:
         return ""
     if column.pii:
-        return "•••"
+        return MASK
     text = " ".join(str(value).split()).replace("|", "\\|")
     return text if len(text) <= _CELL else text[: _CELL - 1] + "…"
 

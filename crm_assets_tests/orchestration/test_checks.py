@@ -7,7 +7,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from crm_assets.orchestration.checks.report import OFFENDERS
+from crm_assets.declarations.models.resource import Resource
+from crm_assets.orchestration.checks.report import OFFENDERS, CheckReport
 from crm_assets_tests.conftest import Build, only
 from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.installation import START, Installation
@@ -253,3 +254,23 @@ def test_what_vanished_beyond_the_guard_is_told(paging: Installation, sandbox: F
     assert sentence == "100 rows vanished at the source, more than max_delete_fraction allows; none was marked."
     assert metadata(paging, "paging/whole", "completeness")["vanished_rows_not_marked"] == 100
     assert paging.query("SELECT count(_deleted_at) AS marked FROM paging.whole") == [{"marked": 0}]
+
+
+@pytest.mark.parametrize(
+    ("row", "shown"),
+    [
+        ({"id": "a@b.example", "n": 2}, {"id": "•••", "n": 2}),
+        ({"column": "name", "value": "Ada"}, {"column": "name", "value": "•••"}),
+        ({"column": "n", "value": 3}, {"column": "n", "value": 3}),
+        ({"reason": "twice", "key": "a@b.example"}, {"reason": "twice", "key": "•••"}),
+    ],
+)
+def test_offending_rows_show_no_personal_data(row: dict[str, Any], shown: dict[str, Any]) -> None:
+    columns = {"id": {"type": "text", "pii": "email"}, "name": {"type": "text", "pii": "name"}, "n": {"type": "bigint"}}
+    people = Resource.model_validate(
+        {"name": "people", "endpoint": {"path": "people"}, "columns": columns, "primary_key": "id"}
+    )
+    report = CheckReport("", "")
+    report.add_offenders([row])
+    (record,) = report.masked(people)["offenders"].records
+    assert dict(record.data) == shown

@@ -8,6 +8,10 @@ from typing import Any
 
 import dagster as dg
 
+from crm_assets.declarations.models.resource import Resource
+
+MASK = "•••"
+"""What is shown in place of personal data."""
 OFFENDERS = 20
 """Most rows shown; enough to see a pattern, few enough for an event of Dagster's log."""
 
@@ -36,6 +40,25 @@ class CheckReport:
         records = [dg.TableRecord({key: _cell(value) for key, value in row.items()}) for row in islice(rows, OFFENDERS)]
         if records:
             self.metadata["offenders"] = dg.MetadataValue.table(records)
+
+    def masked(self, resource: Resource) -> dict[str, Any]:
+        """Return the metadata with the personal data in the offending rows masked, as in the preview."""
+        offenders = self.metadata.get("offenders")
+        if not isinstance(offenders, dg.TableMetadataValue):
+            return self.metadata
+        records = [dg.TableRecord(_masked(dict(record.data), resource)) for record in offenders.records]
+        return {**self.metadata, "offenders": dg.MetadataValue.table(records)}
+
+
+def _masked(row: dict[str, Any], resource: Resource) -> dict[str, Any]:
+    """Mask a row's own columns, the value of the column it names, and a key that consists of such columns."""
+    personal = {name for name, column in resource.columns.items() if column.pii}
+    hidden = set(personal)
+    if row.get("column") in personal:
+        hidden.add("value")
+    if personal & set(resource.primary_key):
+        hidden.add("key")
+    return {name: MASK if name in hidden and value is not None else value for name, value in row.items()}
 
 
 def _cell(value: Any) -> str | int | float | bool | None:
