@@ -109,6 +109,7 @@ def with_depth(connection: Connection, resource: str, depth: int) -> Connection:
     return chosen.model_copy(update={"system": chosen.system.model_copy(update={"resources": tuple(resources)})})
 
 
+@pytest.mark.usefixtures("served")
 def test_a_query_too_deep_for_the_api_is_split(connections: dict[str, Connection], tmp_path: Path) -> None:
     shallow = with_depth(connections["visitor_analytics"], "visits", 8)
     sandbox = FaultySandbox([shallow], rows=60, start=START, today=TODAY)
@@ -122,6 +123,7 @@ def test_a_query_too_deep_for_the_api_is_split(connections: dict[str, Connection
         assert len(asked) > 4
 
 
+@pytest.mark.usefixtures("served")
 def test_a_day_too_deep_for_the_api_is_an_error(connections: dict[str, Connection], tmp_path: Path) -> None:
     shallow = with_depth(connections["visitor_analytics"], "visits", 1)
     sandbox = FaultySandbox([shallow], rows=60, start=START, today=TODAY)
