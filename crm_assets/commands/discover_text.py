@@ -25,12 +25,15 @@ def completed(system: System, looks: Sequence[Look]) -> Document:
     A packaged system is extended; an own file is completed; an address gets a whole declaration.
     """
     if system.path and SYSTEMS in Path(system.path).parents:
-        return {"extends": system.name, "resources": [_resource({"name": look.resource}, look) for look in looks]}
+        return {
+            "extends": system.name,
+            "resources": [_resource({"name": look.resource}, look) for look in looks if look.shows_more],
+        }
     by_name = {look.resource: look for look in looks}
     document = read_yaml(Path(system.path)) if system.path else _skeleton(system, looks)
     entries = [_entry(one) for one in document.get("resources", [])]
     own = [_resource(one, by_name.pop(one["name"])) if one["name"] in by_name else one for one in entries]
-    inherited = [_resource({"name": name}, look) for name, look in by_name.items()]
+    inherited = [_resource({"name": name}, look) for name, look in by_name.items() if look.shows_more]
     return {**document, "resources": own + inherited}
 
 
@@ -46,7 +49,7 @@ def text_of(name: str, document: Document, looks: Sequence[Look], base_url: str)
     remarks = {look.resource: look.remarks for look in looks}
     head = {key: value for key, value in document.items() if key != "resources"}
     lines = [f"# {name}: found by looking at {base_url} on {_today()}.", "# Comments say what was assumed.", ""]
-    lines += [*mapping_lines(head, 0), "", "resources:"]
+    lines += [*mapping_lines(head, 0), "", *(["resources:"] if document["resources"] else [])]
     for resource in document["resources"]:
         for remark in remarks.get(resource["name"], []):
             sentence = "".join(one if one.isprintable() else " " for one in remark)
@@ -80,8 +83,9 @@ def _resource(entry: Document, look: Look) -> Document:
         del parts["endpoint"]
     if isinstance(columns, dict) or not columns:
         parts["columns"] = {**(columns or {}), **look.found.get("columns", {})}
-    parts["verified"] = "observed"
-    parts["evidence"] = f"{look.extent}, seen on {_today()}"
+    if look.shows_more and look.records:
+        parts["verified"] = "observed"
+        parts["evidence"] = f"{look.extent}, seen on {_today()}"
     if not parts.get("columns"):
         parts.pop("columns", None)
     return parts

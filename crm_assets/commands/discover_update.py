@@ -12,6 +12,7 @@ from typing import Any
 
 from crm_assets.commands.yaml_edit import with_members
 from crm_assets.declarations.connections import load_connections
+from crm_assets.declarations.errors import listed
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.errors import CommandError
@@ -54,9 +55,22 @@ def update_columns(connection: Connection, warehouse: Warehouse, settings: Setti
     after = with_members(before, connection.name, {"columns": further})
     diff = "\n".join(difflib.unified_diff(before.splitlines(), after.splitlines(), path.name, path.name, lineterm=""))
     _replace(path, after, write=write)
-    again = f"crm-assets sync group:{connection.group or connection.name} --full"
-    step = f"Wrote {path}; {again} fills the columns." if write else f"Nothing was written; --yes writes {path}."
+    step = f"Wrote {path}. {_filling(connection, further)}" if write else f"Nothing was written; --yes writes {path}."
     return Update(diff, step)
+
+
+def _filling(connection: Connection, further: dict[str, Columns]) -> str:
+    """Say what fills the new columns: rows that a usual sync does not read again have to be asked for."""
+    modes = {name: connection.system.resource(name).mode for name in further}
+    by_change = [name for name, mode in modes.items() if mode == "incremental"]
+    by_day = [name for name, mode in modes.items() if mode == "window"]
+    sync = f"crm-assets sync group:{connection.group or connection.name}"
+    steps = [f"{sync}{' --full' if by_change else ''} fills the columns"]
+    if by_change:
+        steps.append(f"--full because {listed(by_change)} would be read for changed rows alone")
+    if by_day:
+        steps.append(f"of {listed(by_day)} it reads the last days: for earlier ones add --from and the first day")
+    return "; ".join(steps) + "."
 
 
 def _further(connection: Connection, warehouse: Warehouse) -> dict[str, Columns]:

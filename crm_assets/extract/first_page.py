@@ -221,7 +221,7 @@ def first_page(paginator: Paginator, request: Request, records: int) -> Request:
 def _doubts(resource: Resource, page: Page) -> tuple[str, ...]:
     if not isinstance(resource.endpoint.paginator, SinglePage):
         return ()
-    return tuple(doubts_of(page.envelope.beside, page.headers, page.records.count, 1))
+    return tuple(doubts_of(page.envelope.beside, page.headers, page.count, 1))
 
 
 def last_days(connection: Connection, days: int) -> DateRange:

@@ -151,12 +151,12 @@ class _Probe:
 
     @property
     def _may_have_ended(self) -> bool:
-        counts = [page.records.count for page in self.pages]
+        counts = [page.count for page in self.pages]
         return counts[-1] < max(counts)
 
     def _cut(self) -> Iterator[str]:
         """Yield a doubt about a round number of records in a single answer, of which nothing says that it is whole."""
-        count = self.pages[0].records.count
+        count = self.pages[0].count
         unpaged = isinstance(self._paginator, SinglePage) and self._state.reported_total is None
         if unpaged and count in _ROUND and not self._state.doubts:
             yield f"exactly {count} records came in one answer; if the list is longer, declare a paginator"
@@ -176,7 +176,7 @@ class _Probe:
                     f"end: declare an end that the answers report, such as total_records or has_more"
                 )
             return
-        if page.records.count and page.records.fingerprint == self.pages[0].records.fingerprint:
+        if page.count and page.records.fingerprint == self.pages[0].records.fingerprint:
             self.problems.append(f"page {at} has the records of the first page: the server ignores {paginator.counter}")
 
 

@@ -172,7 +172,7 @@ class Reader:
         ) as pages:
             async for page in pages:
                 held.append(page.records)
-                if depth and sum(records.count for records in held) >= depth:
+                if depth and walked.records >= depth:
                     listings.extend(self._listings.split(listing, depth))
                     self.proof.pages += walked.pages
                     return None

@@ -15,8 +15,11 @@ import pytest
 import yaml
 
 from crm_assets.commands.discover import authentication
+from crm_assets.commands.discover_text import completed, text_of
 from crm_assets.commands.yaml_edit import with_members
+from crm_assets.declarations.loader import load_system
 from crm_assets.errors import CommandError
+from crm_assets.extract.discovery.look import Look
 from crm_assets_tests.discovery.plain_crm import ACCOUNT, DEALS, PEOPLE, STAGES, plain_crm
 
 PROGRAM = Path(sys.executable).parent / "crm-assets"
@@ -179,3 +182,11 @@ FLOW = "connections:\n- name: b\n  columns: {t: {y: text, x: {type: text}}}\n  s
 )
 def test_an_edit_leaves_all_other_lines_as_they_are(before: str, after: str) -> None:
     assert with_members(before, "b", {"columns": {"t": {"x": {"type": "text"}}}}) == after
+
+
+def test_of_a_packaged_system_only_what_differs_is_declared() -> None:
+    more = Look("contacts", {"columns": {"mood": {"type": "text"}}}, records=3, pages=1)
+    document = completed(load_system("sales_crm"), [Look("accounts", {"endpoint": {}}, records=3, pages=1), more])
+    assert [one["name"] for one in document["resources"]] == ["contacts"]
+    text = text_of("mine", completed(load_system("sales_crm"), []), [], "https://api.example.com")
+    assert yaml.safe_load(text) == {"extends": "sales_crm"}

@@ -409,8 +409,19 @@ def test_a_short_page_is_trusted_once_it_was_confirmed_and_is_clearly_short() ->
     assert read(paginator, numbered(body(*range(6)), body()), memory=known).params("page") == [1, 2]
     fresh = ListMemory(ListFacts(fullest=10, short_ends=True))
     assert read(paginator, numbered(body(1), body()), memory=fresh).params("page") == [1, 2], "once in each read"
+    assert read(paginator, numbered(body(1), 599), memory=fresh).params("page") == [1], "and not a second time"
     uneven = ListMemory(ListFacts(fullest=10, short_ends=True, uneven=True), ListFacts(short_ends=True))
     assert read(paginator, numbered(body(1), body()), memory=uneven).params("page") == [1, 2]
+
+
+def test_the_lists_of_a_first_read_learn_from_each_other() -> None:
+    paginator, memory = pages(end="short_page", limit_param="size", limit=20), ListMemory()
+    assert read(paginator, numbered(body(*range(10)), body()), memory=memory).params("page") == [1, 2]
+    assert read(paginator, numbered(body(*range(5)), 599), memory=memory).params("page") == [1]
+    assert read(paginator, numbered(body(*range(6)), body()), memory=memory).params("page") == [1, 2]
+    longer = read(paginator, numbered(body(*range(12)), body(90), body()), memory=memory)
+    assert longer.params("page") == [1, 2, 3]
+    assert read(paginator, numbered(body(1), body()), memory=memory).params("page") == [1, 2], "no longer trusted"
 
 
 @pytest.mark.parametrize("paginator", [EMPTY, SHORT])

@@ -49,6 +49,11 @@ class Look:
     rate_limit: dict[str, object] | None = None
 
     @property
+    def shows_more(self) -> bool:
+        """Whether the list shows more than its declaration says."""
+        return any(self.found.values())
+
+    @property
     def extent(self) -> str:
         """How much was looked at."""
         records, pages = ("" if count == 1 else "s" for count in (self.records, self.pages))

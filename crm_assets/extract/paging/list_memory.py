@@ -61,11 +61,11 @@ class ListMemory:
     def trusts_short(self, count: int) -> bool:
         """Whether a first page ends its list because it is short, without looking at the next.
 
-        Such a page has at most half the records of a page that this list has served, so the server can serve longer
+        Such a page has at most half the records of a page that these lists have served, so the server can serve longer
         ones, and records left out of it are no explanation. Each read confirms one such end all the same.
         """
-        known = self.before.short_ends and self.now.short_ends and not (self.before.uneven or self.now.uneven)
-        return known and 2 * count <= self.before.fullest
+        known = self.now.short_ends and not (self.before.uneven or self.now.uneven)
+        return known and 2 * count <= max(self.before.fullest, self.now.fullest)
 
     def trusts_empty(self, index: int) -> bool:
         """Whether an empty page behind a full one ends its list, at a position at which the list has ended before."""
