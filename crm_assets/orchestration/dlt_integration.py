@@ -84,7 +84,7 @@ class StagedDltResource(DagsterDltResource):
     ) -> Mapping[str, Any]:
         """Return dlt's metadata of a load, without touching the pipeline's schema."""
         return {
-            "destination": dlt_pipeline.destination.destination_type.rsplit(".", 1)[-1],
+            "destination": dlt_pipeline.destination.destination_name,
             "dataset": dlt_pipeline.dataset_name,
             "dlt_load_id": ", ".join(load_info.loads_ids),
         }

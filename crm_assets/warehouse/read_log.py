@@ -8,12 +8,14 @@ no transactions, ``details`` says so (``one_transaction`` is false).
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from crm_assets.date_range import merge_ranges
 from crm_assets.extract.decode.duckdb_types import literal
+from crm_assets.warehouse.dlt_schema import dlt_columns
 from crm_assets.warehouse.session import Statement, WarehouseSession
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ _COLUMNS = {
     "table_rows": "BIGINT",
     "deleted": "BIGINT",
     "delete_refused": "BIGINT",
+    "reported_total": "BIGINT",
+    "fields": "VARCHAR",
     "seconds_fetch": "DOUBLE PRECISION",
     "seconds_waited": "DOUBLE PRECISION",
     "seconds_decode": "DOUBLE PRECISION",
@@ -51,6 +55,8 @@ _COLUMNS = {
     "finished_at": "TIMESTAMP WITH TIME ZONE",
     "details": "VARCHAR",
 }
+_RECENT = 20
+"""Reads to compare the last one with: enough to know what is usual, few enough to forget what no longer is."""
 _DETAILS = (
     "found",
     "assumed",
@@ -70,7 +76,6 @@ _DETAILS = (
     "missed",
     "gone_parents",
     "parents",
-    "reported_total",
     "concurrency",
 )
 
@@ -129,12 +134,41 @@ def entry(session: WarehouseSession, reading: ReadResult, run_id: str, done: Com
         "table_rows": done and done.table_rows,
         "deleted": done.deleted if done else 0,
         "delete_refused": done.refused if done else 0,
+        "fields": json.dumps(_fields(reading)),
         "details": json.dumps(
             {name: facts[name] for name in _DETAILS} | {"one_transaction": session.has_transactions}, default=str
         ),
     }
     names, marks = ", ".join(_COLUMNS), ", ".join(["%s"] * len(_COLUMNS))
     return f"INSERT INTO {session.table(TABLE)} ({names}) VALUES ({marks})", tuple(facts[name] for name in _COLUMNS)
+
+
+def _fields(reading: ReadResult) -> dict[str, Any]:
+    """Return what the records of a read looked like: declared columns and their types, and fields that deviated."""
+    proof, columns = reading.proof, dlt_columns(reading.task.resource)
+    return {
+        "columns": {name: columns[name]["data_type"] for name in reading.task.resource.columns},
+        "undeclared": sorted(proof.unknown),
+        "misfits": sorted(proof.misfits),
+        "absent": sorted(proof.absent),
+    }
+
+
+def complete_reads_sql(session: WarehouseSession, resource: str, names: Sequence[str], where: str = "true") -> str:
+    """Return the query of the last complete reads of a resource, the latest first."""
+    return (
+        f"SELECT {', '.join(names)} FROM {session.table(TABLE)} WHERE resource = {literal(resource)} AND complete "
+        f"AND {where} ORDER BY finished_at DESC LIMIT {_RECENT}"
+    )
+
+
+def complete_reads(
+    session: WarehouseSession, resource: str, names: Sequence[str], where: str = "true"
+) -> list[tuple[Any, ...]]:
+    """Return columns of the last complete reads of a resource, the latest first; none from a log that lacks one."""
+    if not {*names} <= session.columns(TABLE).keys():
+        return []
+    return session.query(complete_reads_sql(session, resource, names, where))
 
 
 def last_read(session: WarehouseSession, resource: str) -> LastRead | None:

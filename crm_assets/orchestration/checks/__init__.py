@@ -15,9 +15,12 @@ from crm_assets.declarations.models.resource import Resource
 from crm_assets.orchestration.checks.completeness import completeness
 from crm_assets.orchestration.checks.freshness import freshness
 from crm_assets.orchestration.checks.primary_key import primary_key
+from crm_assets.orchestration.checks.reconciliation import reconciliation, reports_total
 from crm_assets.orchestration.checks.references import checkable, references
 from crm_assets.orchestration.checks.report import CheckReport
+from crm_assets.orchestration.checks.row_count import row_count
 from crm_assets.orchestration.checks.schema import schema
+from crm_assets.orchestration.checks.schema_change import schema_change
 from crm_assets.orchestration.keys import asset_key
 from crm_assets.warehouse.session import WarehouseSession
 
@@ -69,6 +72,25 @@ CHECKS = {
         applies=checkable,
         remedy="Read the tables that lack them in full with `crm-assets sync 'group:{connection}' --full`; what is "
         "missing then was deleted at the source, or is hidden from this account.",
+    ),
+    "row_count": Check(
+        "The table grew or shrank by no more than it usually does.",
+        row_count,
+        remedy="Compare with the source. Where it is right, nothing is to be done: after the next read the check "
+        "passes again.",
+    ),
+    "schema_change": Check(
+        "The records of the last read have the fields of the reads before.",
+        schema_change,
+        remedy="Declare new fields with `crm-assets discover {connection} --update`. The check passes again after the "
+        "next read, since the change is not new any more; `schema` goes on naming what is not declared.",
+    ),
+    "reconciliation": Check(
+        "The table has as many rows as the source reports records.",
+        reconciliation,
+        applies=reports_total,
+        remedy="Read the table in full with `crm-assets sync 'key:\"{key}\"' --full`. A difference that stays is in "
+        "{connection}.{resource}__rejected, or in rows that a read could not prove to be deleted.",
     ),
 }
 
