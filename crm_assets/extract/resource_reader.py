@@ -181,7 +181,7 @@ class Reader:
         for records in held:
             await self.take(records, keep, walked.pages)
         self.proof.pages += walked.pages
-        self.proof.repeats += walked.records if again else walked.repeats
+        self.proof.repeats += 0 if again else walked.repeats
         return walked
 
     def _request(self, listing: Listing) -> Request:
@@ -249,7 +249,6 @@ class _MovingList:
             return before
         found = await self._reader.fetcher(self._listing)(request, f"page {page + 1}, read again,")
         if found.records.fingerprint != before:
-            self._reader.proof.repeats += found.records.count
             await self._reader.take(found.records, replace(self._listing.keep, again=True), 0)
         return found.records.fingerprint
 

@@ -80,6 +80,8 @@ class StagedRows:
         self._loadable = RowGroups(self.path, self.schema, room)
         self._rejects: pq.ParquetWriter | None = None
         self._keys_table = ""
+        self._read_again: list[tuple[int, int]] = []
+        """First and last row numbers of pages that were read again."""
 
     def append(self, pages: list[Records], keep: RowFilter) -> None:
         """Decode pages and write their rows."""
@@ -92,6 +94,8 @@ class StagedRows:
             self.rejected += rejected.num_rows
         if self._keys_table:
             self._note_keys(rows)
+        if keep.again and rows.num_rows:
+            self._read_again.append((self.rows, self.rows + rows.num_rows - 1))
         self.rows += rows.num_rows
         self.filtered += 0 if keep.again else sum(page.left_out for page in pages)
         for column in self._kept:
@@ -194,18 +198,33 @@ class StagedRows:
         if not self.resource.primary_key:
             return
         key = ", ".join(quoted(name) for name in self.resource.primary_key)
-        query = f"SELECT count(*) FROM (SELECT DISTINCT {key} FROM {self._source})"
-        ((distinct,),) = self._database.execute(query).fetchall()
-        proof.duplicates = max(self.rows - distinct - proof.repeats, 0)
-        if proof.duplicates:
-            proof.duplicate_keys = self._seen_twice(key)
+        distinct = self._count(f"SELECT DISTINCT {key} FROM {self._source}")
         if self.rows > distinct:
+            first_time = self._first_time()
+            once = self._count(f"SELECT DISTINCT {key} FROM {first_time}") if self._read_again else distinct
+            rows = self._count(f"SELECT 1 FROM {first_time}") if self._read_again else self.rows
+            proof.duplicates = max(rows - once - proof.repeats, 0)
+            if proof.duplicates:
+                proof.duplicate_keys = self._seen_twice(key, first_time)
             self._keep_newest(key)
         self.rows = distinct
 
-    def _seen_twice(self, key: str) -> list[dict[str, Any]]:
+    def _count(self, query: str) -> int:
+        ((count,),) = self._database.execute(f"SELECT count(*) FROM ({query})").fetchall()
+        return int(count)
+
+    def _first_time(self) -> str:
+        """Return what to select from for the rows of pages that were not read again: only there a repetition counts."""
+        if not self._read_again:
+            return self._source
+        first, last = (pa.array(numbers, pa.int64()) for numbers in zip(*self._read_again, strict=True))
+        self._database.register("_read_again", pa.table({"first": first, "last": last}))
+        again = "SELECT 1 FROM _read_again WHERE file_row_number BETWEEN first AND last"
+        return f"(SELECT * FROM {self._source} WHERE NOT EXISTS ({again}))"
+
+    def _seen_twice(self, key: str, source: str) -> list[dict[str, Any]]:
         offenders = self._database.sql(
-            f"SELECT {key}, count(*) AS seen FROM {self._source} GROUP BY {key} HAVING count(*) > 1 "
+            f"SELECT {key}, count(*) AS seen FROM {source} GROUP BY {key} HAVING count(*) > 1 "
             f"ORDER BY seen DESC, {key} LIMIT {_OFFENDERS}"
         ).to_arrow_table()
         rows: list[dict[str, Any]] = offenders.to_pylist()
