@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.connection import SHARED_SCHEMA, Connection
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.orchestration.checks import evaluate
 from crm_assets.orchestration.dlt_integration import CrmTranslator, StagedDltResource
 from crm_assets.orchestration.keys import asset_key
 from crm_assets.orchestration.metadata import read_metadata, rows_by_day
 from crm_assets.orchestration.partitions import ranges_of
+from crm_assets.warehouse import all_reads
 from crm_assets.warehouse.commit import commit_read, failed_load, log_failed_reads, not_written
 from crm_assets.warehouse.errors import WarehouseError, cause_of
 from crm_assets.warehouse.load import Failures, each_alone, prepare, staged_rows, table_source
@@ -49,7 +50,7 @@ class Loader:
         complete = {reading.task.resource.name: reading for reading in readings if reading.proof.complete}
         self.failed = [reading for reading in readings if not reading.proof.complete]
         if readings:
-            prepare(session)
+            self._prepare(session)
         loaded, unmade = self._make_tables(session, [*complete.values()])
         with staged_rows(session, [complete[name] for name in loaded]) as (staged, unstaged):
             for name, reading in complete.items():
@@ -66,6 +67,13 @@ class Loader:
         for resource in self.resources:
             if resource.name not in done:
                 results += self._checks(session, resource)
+
+    def _prepare(self, session: WarehouseSession) -> None:
+        prepare(session)
+        try:
+            all_reads.refresh(session)
+        except Exception as error:  # tables do not wait for a view
+            self.context.log.warning(f"The view {SHARED_SCHEMA}.{all_reads.VIEW} is not up to date: {cause_of(error)}.")
 
     def _make_tables(
         self, session: WarehouseSession, complete: list[ReadResult]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from crm_assets.warehouse.changes import Committed
 
 TABLE = "_reads"
-_COLUMNS = {
+COLUMNS = {
     "read_id": "VARCHAR",
     "run_id": "VARCHAR",
     "resource": "VARCHAR",
@@ -55,6 +55,7 @@ _COLUMNS = {
     "finished_at": "TIMESTAMP WITH TIME ZONE",
     "details": "VARCHAR",
 }
+"""The columns and their types."""
 _RECENT = 20
 """Reads to compare the last one with: enough to know what is usual, few enough to forget what no longer is."""
 _DETAILS = (
@@ -105,9 +106,9 @@ def create(session: WarehouseSession) -> list[Statement]:
     """Return the statements that make the read log, or what an older one lacks."""
     existing = session.columns(TABLE)
     if not existing:
-        columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
+        columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
         return [(f"CREATE TABLE IF NOT EXISTS {session.table(TABLE)} ({columns})", ())]
-    missing = {name: kind for name, kind in _COLUMNS.items() if name not in existing}
+    missing = {name: kind for name, kind in COLUMNS.items() if name not in existing}
     return [(f"ALTER TABLE {session.table(TABLE)} ADD COLUMN {name} {kind}", ()) for name, kind in missing.items()]
 
 
@@ -139,8 +140,8 @@ def entry(session: WarehouseSession, reading: ReadResult, run_id: str, done: Com
             {name: facts[name] for name in _DETAILS} | {"one_transaction": session.has_transactions}, default=str
         ),
     }
-    names, marks = ", ".join(_COLUMNS), ", ".join(["%s"] * len(_COLUMNS))
-    return f"INSERT INTO {session.table(TABLE)} ({names}) VALUES ({marks})", tuple(facts[name] for name in _COLUMNS)
+    names, marks = ", ".join(COLUMNS), ", ".join(["%s"] * len(COLUMNS))
+    return f"INSERT INTO {session.table(TABLE)} ({names}) VALUES ({marks})", tuple(facts[name] for name in COLUMNS)
 
 
 def _fields(reading: ReadResult) -> dict[str, Any]:

@@ -301,6 +301,7 @@ def test_a_bad_system_is_found_through_its_connection(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
+        ("crm_assets", "is the name of a schema that is not for connections"),
         ("crm_assets_staging_1", "is the name of a schema that is not for connections"),
         ("pg_catalog", "is the name of a schema that is not for connections"),
         ("information_schema", "is the name of a schema that is not for connections"),

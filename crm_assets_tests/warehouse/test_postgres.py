@@ -148,6 +148,11 @@ def test_checks_run_alone(loaded: PostgresHouse) -> None:
         loaded.change("ALTER TABLE paging.by_offset DROP COLUMN nickname")
 
 
+def test_all_reads_are_in_one_view(loaded: PostgresHouse) -> None:
+    found = loaded.query("SELECT DISTINCT connection FROM crm_assets.crm_reads WHERE complete ORDER BY 1")
+    assert [row["connection"] for row in found] == ["paging", "sales_crm", "visitor_analytics"]
+
+
 TRIALS = times(2, 20)
 """Four writers merge into one table at once, so often."""
 

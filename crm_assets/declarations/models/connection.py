@@ -22,7 +22,11 @@ EXAMPLE_HOSTS = re.compile(r"(.+\.)?(example(\.(com|org|net))?|invalid)")
 _HOST = re.compile(r"[a-z0-9_.-]+|[0-9a-f:]+")
 STAGING_PREFIX = "crm_assets_"
 """How schemas begin that a load makes for itself."""
-_RESERVED = re.compile(rf"{STAGING_PREFIX}.*|pg_.*|information_schema|main|temp|system|public|warehouse")
+SHARED_SCHEMA = "crm_assets"
+"""The schema of what is there once for all connections."""
+_RESERVED = re.compile(
+    rf"{SHARED_SCHEMA}|{STAGING_PREFIX}.*|pg_.*|information_schema|main|temp|system|public|warehouse"
+)
 """Schemas that are ours or the databases' own; ``warehouse`` is the DuckDB file's name, and ambiguous there."""
 _LONGEST = 50
 """Characters of a schema's name that no destination shortens: PostgreSQL cuts names at 63 (NAMEDATALEN)."""
