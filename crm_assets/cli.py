@@ -14,8 +14,8 @@ import click
 from crm_assets.commands.terminal import DATE, ErrorsAsLines, console, days_between, show
 
 if TYPE_CHECKING:
-    from crm_assets.commands.report_view import Format
     from crm_assets.commands.workspace import Workspace
+    from crm_assets.orchestration.report.render import Format
 
 
 @click.group(cls=ErrorsAsLines, context_settings={"help_option_names": ["-h", "--help"]})
@@ -265,17 +265,18 @@ def migrate_command(workspace: Workspace, target: str | None, execute: bool) -> 
 
 @main.command("report")
 @click.option(
-    "--format", "form", type=click.Choice(["markdown", "json", "html"]), default="markdown", show_default=True
+    "--format",
+    "form",
+    type=click.Choice(["markdown", "json", "html"]),
+    help="Default: by the name of the output file, else markdown.",
 )
 @click.option("--output", type=click.File("w", encoding="utf-8"), default="-", help="File to write.")
 @click.pass_obj
-def report_command(workspace: Workspace, form: Format, output: TextIO) -> None:
-    """Export the last result of every asset check, with what was loaded last."""
-    from crm_assets.commands.report import last_instance, report
-    from crm_assets.commands.report_view import render
+def report_command(workspace: Workspace, form: Format | None, output: TextIO) -> None:
+    """Write what is wrong, since when and what to do, and what changed; exit code 1 if a check failed."""
+    from crm_assets.commands.report import write_report
 
-    instance = last_instance(workspace.warehouse.folder)
-    click.echo(render(report(workspace.connections, instance), form), file=output)
+    sys.exit(0 if write_report(workspace, form, output) else 1)
 
 
 @main.command("docs")

@@ -10,7 +10,14 @@ from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.orchestration.checks import check_specs
 from crm_assets.orchestration.dlt_integration import CrmTranslator, StagedDltResource, asset_specs
-from crm_assets.orchestration.keys import api_key, asset_key, group_name, partitions_kind, qualified_name
+from crm_assets.orchestration.keys import (
+    SYSTEM_TAG,
+    api_key,
+    asset_key,
+    group_name,
+    partitions_kind,
+    qualified_name,
+)
 from crm_assets.orchestration.materialize import ConnectionRun
 from crm_assets.orchestration.metadata import definition_metadata
 from crm_assets.orchestration.partitions import partitions_of
@@ -51,7 +58,7 @@ def _specs(connection: Connection, warehouse: Warehouse) -> Callable[[str], dg.A
             group_name=group_name(connection),
             kinds={"dlt", warehouse.destination},
             owners=list(connection.owners),
-            tags={"crm/system": connection.system.name, "crm/mode": resource.mode},
+            tags={SYSTEM_TAG: connection.system.name, "crm/mode": resource.mode},
             metadata=definition_metadata(warehouse.catalog, connection, resource),
             partitions_def=partitions_of(connection, resource.window) if resource.window else None,
         )

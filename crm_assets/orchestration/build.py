@@ -13,6 +13,7 @@ from crm_assets.orchestration.assets import api_spec, connection_assets
 from crm_assets.orchestration.automation.compose import automation as automation_of
 from crm_assets.orchestration.dlt_integration import StagedDltResource
 from crm_assets.orchestration.freshness import with_freshness
+from crm_assets.orchestration.report.asset import report_asset, report_schedule
 from crm_assets.orchestration.resources import CrmSecrets
 from crm_assets.settings import Settings
 from crm_assets.warehouse.warehouse import Warehouse
@@ -74,4 +75,8 @@ def connection_definitions(
         assets += with_freshness(connection, connection_assets(connection, warehouse))
         assets.append(api_spec(connection))
     tables = dg.Definitions(assets=assets, resources={"crm_secrets": CrmSecrets(), "crm_loader": StagedDltResource()})
-    return dg.Definitions.merge(tables, automation_of(connections, warehouse)) if automation else tables
+    report = dg.Definitions(assets=[report_asset(connections, warehouse)] if connections else [])
+    if not automation:
+        return dg.Definitions.merge(tables, report)
+    scheduled = dg.Definitions(schedules=[report_schedule(connections)] if connections else [])
+    return dg.Definitions.merge(tables, report, scheduled, automation_of(connections, warehouse))

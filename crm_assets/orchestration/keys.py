@@ -8,6 +8,8 @@ from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
 
 CONNECTION_TAG = "crm/connection"
+SYSTEM_TAG = "crm/system"
+"""Asset tag of the tables: the system they are read from."""
 FULL_TAG = "crm/full"
 """Run tag that turns incremental reads into full refreshes."""
 
@@ -20,6 +22,11 @@ def asset_key(connection: Connection, resource: str) -> dg.AssetKey:
 def api_key(connection: Connection) -> dg.AssetKey:
     """Return the key of the API that a connection reads."""
     return dg.AssetKey([*connection.key_prefix, "api", connection.name])
+
+
+def report_key(connection: Connection) -> dg.AssetKey:
+    """Return the key of the report on a connection and those beside it."""
+    return dg.AssetKey([*connection.key_prefix, "crm_report"])
 
 
 def group_name(connection: Connection) -> str:

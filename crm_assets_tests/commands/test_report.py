@@ -1,82 +1,175 @@
-"""Report: what the checks said last and what was loaded last, as a file."""
+"""Report: what is wrong, since when and what to do, and what changed, as a file."""
 
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
-from crm_assets.commands.report import Asset, Check, Report, report
-from crm_assets.commands.report_view import render
+from crm_assets.declarations.models.connection import Connection
+from crm_assets.orchestration.keys import report_key
+from crm_assets.orchestration.report.asset import FILE, report_asset
+from crm_assets.orchestration.report.collect import collect
+from crm_assets.orchestration.report.findings import findings
+from crm_assets.orchestration.report.model import Check, Evaluation, Report, State, Table
+from crm_assets.orchestration.report.render import render
+from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.conftest import Build
 from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.installation import Installation
 
+pytestmark = pytest.mark.xdist_group("report")
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=timezone.utc)
 ODD = "<b>&|`"
+CAMPAIGNS, PROSPECTS = "sales_engagement/campaigns", "sales_engagement/prospects"
 
 
-@pytest.fixture
-def read(house: Build, sandbox: FaultySandbox) -> Installation:
-    """Two lists of three read, one of them with an undeclared field, then short."""
-    built = house("sales_engagement", "smartreach")
-    sandbox.faults.push(Fault("unknown_field", connection="sales_engagement", resource="prospects", field=ODD, value=1))
-    assert built.materialize("sales_engagement/campaigns", "sales_engagement/prospects").success
-    sandbox.faults.push(Fault("truncated", connection="sales_engagement", resource="prospects"))
-    assert not built.materialize("sales_engagement/prospects").success
+@pytest.fixture(scope="module")
+def read(
+    served: tuple[FaultySandbox, str], connections: dict[str, Connection], tmp_path_factory: pytest.TempPathFactory
+) -> Installation:
+    """Two lists of four read, one of them with an undeclared field, then short."""
+    faults, chosen = served[0].faults, [connections[name] for name in ("sales_engagement", "smartreach")]
+    built = Installation(*served, tmp_path_factory.mktemp("reported") / "data", chosen)
+    faults.push(Fault("unknown_field", connection="sales_engagement", resource="prospects", field=ODD, value=1))
+    assert built.materialize(CAMPAIGNS, PROSPECTS).success
+    faults.push(Fault("truncated", connection="sales_engagement", resource="prospects"))
+    assert not built.materialize(PROSPECTS).success
+    served[0].reset()
     return built
 
 
 def reported(read: Installation) -> Report:
-    return report(read.connections.values(), read.instance, AT)
+    return collect(list(read.connections.values()), read.instance, read.warehouse, print, AT)
 
 
-def by_name(found: Report) -> dict[str, Asset]:
-    return {f"{asset.connection}.{asset.resource}": asset for asset in found.assets}
+def by_name(found: Report) -> dict[str, Table]:
+    return {table.name: table for table in found.tables}
 
 
-def test_every_check_of_every_asset_is_in_it_as_it_was_evaluated_last(read: Installation) -> None:
-    assets = by_name(reported(read))
-    assert list(assets) == [
-        "sales_engagement.campaigns",
-        "sales_engagement.prospects",
-        "smartreach.campaigns",
-        "smartreach.prospects",
-    ]
-    states = {name: {check.name: check.state for check in asset.checks} for name, asset in assets.items()}
+def test_every_check_of_every_table_is_in_it_as_it_was_evaluated_last(
+    read: Installation, sandbox: FaultySandbox
+) -> None:
+    tables = by_name(reported(read))
+    assert list(tables) == [f"{one}.{name}" for one in read.connections for name in ("campaigns", "prospects")]
+    states = {name: {check.name: check.state for check in table.checks} for name, table in tables.items()}
     assert set(states["sales_engagement.campaigns"].values()) == {"passed"}
-    assert {"schema": "warned", "primary_key": "passed", "completeness": "failed"}.items() <= states[
-        "sales_engagement.prospects"
-    ].items()
     assert set(states["smartreach.prospects"].values()) == {"not evaluated"}
-
-
-def test_a_check_tells_its_sentence_its_numbers_and_its_run(read: Installation, sandbox: FaultySandbox) -> None:
-    prospects = by_name(reported(read))["sales_engagement.prospects"]
+    prospects, rows = tables["sales_engagement.prospects"], len(sandbox.rows("sales_engagement", "prospects"))
+    assert (prospects.rows, prospects.loaded, prospects.changes.new) == (rows, rows, rows)
+    assert [(one.complete, one.table_rows) for one in prospects.reads] == [(True, rows), (False, None)]
     checks = {check.name: check for check in prospects.checks}
-    rows = len(sandbox.rows("sales_engagement", "prospects"))
+    assert (checks["completeness"].state, checks["schema"].state) == ("failed", "warned")
     assert "is not valid JSON" in checks["completeness"].sentence
+    assert [one.state for one in checks["completeness"].history] == ["passed", "failed"]
     assert checks["schema"].numbers is not None
     assert checks["schema"].numbers["rows_with_unknown_fields"] == rows
-    assert (prospects.rows, prospects.loaded) == (rows, rows)
+    assert [ODD in str(row) for row in checks["schema"].offenders] == [True]
     assert checks["completeness"].run_id != prospects.run_id
     assert {checks["completeness"].run_id, prospects.run_id} <= {run.run_id for run in read.instance.get_runs()}
-    assert prospects.materialized_at is not None
-    assert checks["completeness"].at is not None
-    assert prospects.materialized_at < checks["completeness"].at
+
+
+def test_the_page_tells_first_what_is_wrong_and_escapes_what_came_from_elsewhere(read: Installation) -> None:
+    page = render(reported(read), "html")
+    reader = _Reader()
+    reader.feed(page)
+    reader.close()
+    assert reader.open == []
+    assert [name for name, _ in reader.attributes if name in ("src", "href", "style")] == []
+    assert "<script" not in page
+    assert ODD not in page
+    text = "".join(reader.text)
+    assert ODD in text
+    places = [text.index(part) for part in ("failed sales_engagement: completeness", "warned sales_engagement: schema")]
+    assert places == sorted(places)
+    assert "crm-assets sync 'key:\"sales_engagement/prospects\"'" in text
+    assert text.index("1 table is as it should be") > places[1]
 
 
 def test_json_holds_everything(read: Installation) -> None:
     found = reported(read)
     document = json.loads(render(found, "json"))
-    assert document["checks"] == dict(found.states)
-    assert [asset["resource"] for asset in document["assets"]] == [asset.resource for asset in found.assets]
-    for asset, told in zip(found.assets, document["assets"], strict=True):
-        assert told["rows"] == asset.rows
-        assert [check["sentence"] for check in told["checks"]] == [check.sentence for check in asset.checks]
-        assert [check["numbers"] for check in told["checks"]] == [check.numbers for check in asset.checks]
+    assert (document["checks"], document["healthy"]) == (dict(found.states), False)
+    assert [one["check"] for one in document["findings"]] == ["completeness", "schema"]
+    for table, told in zip(found.tables, document["assets"], strict=True):
+        assert (told["resource"], told["rows"]) == (table.resource, table.rows)
+        assert [check["sentence"] for check in told["checks"]] == [check.sentence for check in table.checks]
+        assert [check["numbers"] for check in told["checks"]] == [check.numbers for check in table.checks]
+
+
+def test_markdown_tells_what_did_not_pass_before_all_else(read: Installation) -> None:
+    lines = render(reported(read), "markdown").splitlines()
+    assert lines[2].startswith("2 of 4 tables loaded; checks: 1 failed, 1 warned, ")
+    assert lines[2].endswith("All times are UTC; this report is of 2026-11-22 09:30.")
+    assert lines[4].startswith("- **failed** `sales_engagement` completeness: ")
+    assert any(line.startswith("  - prospects: Undeclared fields came along: &lt;b&gt;&amp;\\|` (") for line in lines)
+    rows = [line for line in lines if line.startswith("| ")]
+    assert {line.replace("\\|", "").count("|") for line in rows} == {6}
+
+
+def test_a_run_that_fails_before_any_check_is_told(house: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    built = house("sales_engagement")
+    assert built.materialize(CAMPAIGNS).success
+    monkeypatch.delenv("SOURCES__SALES_ENGAGEMENT__API_KEY")
+    assert not built.materialize(CAMPAIGNS).success
+    (finding,) = findings(reported(built))
+    assert (finding.name, finding.state) == ("last run", "failed")
+    assert "SOURCES__SALES_ENGAGEMENT__API_KEY" in finding.cases[0].check.sentence
+
+
+def test_the_asset_writes_the_page_and_changes_are_counted_from_it(read: Installation) -> None:
+    connections = list(read.connections.values())
+    read.assets = [report_asset(connections, read.warehouse)]
+    result = read.materialize(report_key(connections[0]).to_user_string())
+    (event,) = result.get_asset_materialization_events()
+    metadata = event.step_materialization_data.materialization.metadata
+    assert (metadata["failed_checks"].value, metadata["warned_checks"].value) == (1, 1)
+    assert "**failed** `sales_engagement` completeness" in str(metadata["report"].value)
+    assert "sales_engagement: completeness" in (read.warehouse.folder / FILE).read_text(encoding="utf-8")
+    found = reported(read)
+    assert found.since is not None
+    assert by_name(found)["sales_engagement.prospects"].changes.new == 0
+
+
+def test_a_warehouse_that_cannot_be_opened_leaves_the_checks(read: Installation, tmp_path: Path) -> None:
+    broken = Warehouse(tmp_path, patience=0)
+    broken.database.write_bytes(b"no database")
+    found = collect(list(read.connections.values()), read.instance, broken, print, AT)
+    assert found.states["failed"] == 1
+    assert str(broken.database) in found.unread
+    assert "Rows, seconds and changes are missing" in render(found, "html")
+
+
+def test_nothing_was_ever_run(house: Build) -> None:
+    found = reported(house("sales_engagement"))
+    assert set(found.states) == {"not evaluated"}
+    assert found.healthy
+    assert "0 of 2 tables loaded; checks: " in render(found, "markdown")
+    assert render(found, "html").count('<td data-of="loaded">never</td>') == 2
+
+
+def evaluated(states: str) -> Iterator[Evaluation]:
+    names: dict[str, State] = {"p": "passed", "w": "warned", "f": "failed"}
+    return (Evaluation(names[one], AT + timedelta(days=number), "r") for number, one in enumerate(states))
+
+
+def table(name: str, sentence: str) -> Table:
+    check = Check("completeness", "failed", sentence, since=AT, history=tuple(evaluated("pff")))
+    return Table("crm", name, f"raw/crm/{name}", AT, "r", 1200, 3, (check,))
+
+
+def test_tables_that_say_the_same_are_one_case_and_one_remedy() -> None:
+    names = ["people", "deals", "notes", "tasks"]
+    same = [table(name, f"crm.{name}: the server answered 401.") for name in names]
+    (finding,) = findings(Report(AT, (*same, table("calls", "Cut short."))))
+    assert [[one.resource for one in case.tables] for case in finding.cases] == [names, ["calls"]]
+    assert "crm-assets sync 'key:\"raw/crm/*\"'" in finding.remedy
+    (few,) = findings(Report(AT, (same[0], same[1])))
+    assert '\'key:"raw/crm/people" or key:"raw/crm/deals"\'' in few.remedy
 
 
 class _Reader(HTMLParser):
@@ -87,65 +180,17 @@ class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.open: list[str] = []
-        self.rows: list[list[str]] = []
+        self.text: list[str] = []
         self.attributes: list[tuple[str, str | None]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.attributes += attrs
         if tag not in self.void:
             self.open.append(tag)
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self.rows[-1].append("")
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] in ("td", "th"):
-            self.rows[-1][-1] += data
-
-
-def test_html_stands_alone_and_escapes_what_came_from_elsewhere(read: Installation) -> None:
-    page = render(reported(read), "html")
-    reader = _Reader()
-    reader.feed(page)
-    reader.close()
-    assert reader.open == []
-    assert [name for name, _ in reader.attributes if name in ("src", "href")] == []
-    assert "<script" not in page
-    cells = {row[0]: row for row in reader.rows if row[0] in ("schema", "completeness") and row[1] != "not evaluated"}
-    assert cells["schema"][1] == "warned"
-    assert ODD in cells["schema"][2]
-    assert cells["completeness"][1] == "failed"
-    assert ODD not in page
-
-
-def test_markdown_tells_what_did_not_pass_before_all_else(read: Installation) -> None:
-    lines = render(reported(read), "markdown").splitlines()
-    assert lines[0] == "# Asset checks"
-    assert lines[2].startswith("2 of 4 assets materialized; checks: 1 failed, 1 warned, ")
-    assert lines[2].endswith("All times are UTC; this report is of 2026-11-22 09:30.")
-    assert lines[4].startswith("- **failed** `sales_engagement.prospects` completeness: ")
-    assert lines[5].startswith("- **warned** `sales_engagement.prospects` schema: ")
-    rows = [line for line in lines if line.startswith("| ") and "---" not in line]
-    assert {line.replace("\\|", "").count("|") for line in rows} == {6}
-    assert any("&lt;b&gt;&amp;\\|" in line for line in rows)
-
-
-def test_nothing_was_ever_run(house: Build) -> None:
-    built = house("sales_engagement")
-    found = report(built.connections.values(), built.instance, AT)
-    assert set(found.states) == {"not evaluated"}
-    assert "0 of 2 assets materialized; checks: " in render(found, "markdown")
-    assert render(found, "html").count("never materialized") == 2
-    assert json.loads(render(found, "json"))["assets"][0]["materialized_at"] is None
-
-
-def test_numbers_that_are_zero_are_left_to_json() -> None:
-    check = Check("schema", "passed", "Fine.", {"rows": 1200, "missing": 0}, AT, "0123456789")
-    found = Report(AT, (Asset("crm", "people", AT, "0123456789", 1200, 3, (check,)),))
-    assert "| schema | passed | Fine. | rows 1,200 | 2026-11-22 09:30, run 01234567 |" in render(found, "markdown")
-    assert "1,200 rows, 3 loaded, 2026-11-22 09:30, run 01234567" in render(found, "html")
-    assert json.loads(render(found, "json"))["assets"][0]["checks"][0]["numbers"] == {"rows": 1200, "missing": 0}
+        if "style" not in self.open:
+            self.text.append(data)

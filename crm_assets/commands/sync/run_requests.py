@@ -14,7 +14,7 @@ from crm_assets.commands.workspace import Workspace
 from crm_assets.date_range import DateRange
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.errors import CommandError
-from crm_assets.orchestration.keys import FULL_TAG
+from crm_assets.orchestration.keys import FULL_TAG, SYSTEM_TAG
 from crm_assets.warehouse.planning import due_range
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -46,13 +46,13 @@ class PlannedRun:
 
 
 def select_assets(definitions: dg.Definitions, request: SyncRequest) -> dict[str, list[dg.AssetKey]]:
-    """Return the selected assets by connection.
+    """Return the selected tables by connection; the report is left to Dagster.
 
     Raises:
         CommandError: The selection is empty or cannot be parsed.
     """
     graph = definitions.get_repository_def().asset_graph
-    keys = graph.materializable_asset_keys
+    keys = {key for key in graph.materializable_asset_keys if SYSTEM_TAG in graph.get(key).tags}
     if request.selection:
         try:
             keys &= dg.AssetSelection.from_string(request.selection).resolve(graph)

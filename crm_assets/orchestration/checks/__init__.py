@@ -35,8 +35,8 @@ class Check:
     """Whether what is downstream in the same run waits for it."""
     applies: Callable[[Connection, Resource], object] = lambda *_: True
     """Whether a resource has it."""
-    remedy: str = "Read the table again with `crm-assets sync 'key:\"{key}\"'` once the cause is gone."
-    """What to do when it does not pass; ``{connection}``, ``{resource}`` and ``{key}`` stand for the table's."""
+    remedy: str = "Read the table again with `crm-assets sync '{selection}'` once the cause is gone."
+    """What to do when tables of a ``{connection}`` do not pass; ``{selection}`` selects them."""
 
 
 CHECKS = {
@@ -44,34 +44,34 @@ CHECKS = {
         "The table has the declared columns, types and nullability, and nothing undeclared arrived.",
         schema,
         remedy="Declare new fields with `crm-assets discover {connection} --update`; where a type changed, "
-        "`crm-assets migrate {connection}.{resource}` shows what would happen to the values.",
+        "`crm-assets migrate {connection}` shows what would happen to the values.",
     ),
     "primary_key": Check(
         "Every row has a primary key, no two rows have the same, and the last read saw none twice.",
         primary_key,
         blocking=True,
-        remedy="Look at the rows in question and at the table {connection}.{resource}__rejected; where several records "
-        "share a key, declare another `primary_key`.",
+        remedy="Look at the rows in question and, for rejected records, at the table whose name ends in `__rejected`; "
+        "where several records share a key, declare another `primary_key`.",
     ),
     "completeness": Check(
         "The last read saw the end of its list, and every parent.",
         completeness,
         blocking=True,
         remedy="See what the API answers with `crm-assets doctor {connection}`, then read the table again with "
-        "`crm-assets sync 'key:\"{key}\"'`.",
+        "`crm-assets sync '{selection}'`.",
     ),
     "freshness": Check(
         "The last complete read of current data is no older than the schedule allows.",
         freshness,
-        remedy="Read the table with `crm-assets sync 'key:\"{key}\"'`; see in Dagster whether its schedule is on and "
+        remedy="Read the table with `crm-assets sync '{selection}'`; see in Dagster whether its schedule is on and "
         "the daemon runs.",
     ),
     "references": Check(
         "Values that name rows of other tables find them.",
         references,
         applies=checkable,
-        remedy="Read the tables that lack them in full with `crm-assets sync 'group:{connection}' --full`; what is "
-        "missing then was deleted at the source, or is hidden from this account.",
+        remedy="Read the tables that lack them in full with `crm-assets sync 'key:\"{connection}/*\"' --full`; "
+        "what is missing then was deleted at the source, or is hidden from this account.",
     ),
     "row_count": Check(
         "The table grew or shrank by no more than it usually does.",

@@ -1,0 +1,1 @@
+"""The report: what is right and wrong with the tables, and what changed, as one page."""

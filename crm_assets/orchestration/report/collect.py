@@ -1,0 +1,98 @@
+"""Gathers a report from Dagster's instance and from the read logs in the warehouse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+
+import dagster as dg
+
+from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Resource
+from crm_assets.orchestration.keys import asset_key, report_key
+from crm_assets.orchestration.report.checks import checks_of, moment, numbers_of
+from crm_assets.orchestration.report.model import Report, Table
+from crm_assets.orchestration.report.runs import LastRuns
+from crm_assets.warehouse.duckdb_file import LogFn
+from crm_assets.warehouse.errors import WarehouseError
+from crm_assets.warehouse.read_series import Change, Reading, changes_since, last_reads
+from crm_assets.warehouse.warehouse import Warehouse
+
+Series = dict[tuple[str, str], tuple[tuple[Reading, ...], Change]]
+"""Connection and resource to the last reads, and what changed."""
+
+
+def collect(
+    connections: Sequence[Connection],
+    instance: dg.DagsterInstance,
+    warehouse: Warehouse,
+    say: LogFn,
+    at: datetime | None = None,
+) -> Report:
+    """Return the state of the connections' tables.
+
+    Args:
+        connections: The accounts.
+        instance: Where Dagster keeps its events.
+        warehouse: Where the read logs are; if it cannot be opened, the report says so and goes without.
+        say: Told what the report waits for.
+        at: When the report is made; now when left out.
+    """
+    since, unread, series = _last_report(connections, instance), "", Series()
+    try:
+        series = _series(connections, warehouse, since, say)
+    except WarehouseError as error:
+        unread = str(error)
+    tables = _tables(connections, instance)
+    found = (replace(one, reads=reads, changes=change) for one in tables for reads, change in [_of(series, one)])
+    return Report(at or datetime.now(timezone.utc), tuple(found), since, unread)
+
+
+def _of(series: Series, table: Table) -> tuple[tuple[Reading, ...], Change]:
+    return series.get((table.connection, table.resource), ((), Change()))
+
+
+def _last_report(connections: Sequence[Connection], instance: dg.DagsterInstance) -> datetime | None:
+    event = instance.get_latest_materialization_event(report_key(connections[0])) if connections else None
+    return moment(event.timestamp) if event else None
+
+
+def _series(connections: Sequence[Connection], warehouse: Warehouse, since: datetime | None, say: LogFn) -> Series:
+    found = Series()
+    if not warehouse.exists:
+        return found
+    with warehouse.working_folder() as folder:
+        for connection in connections:
+            with warehouse.session(connection.name, folder, say) as session:
+                reads, changes = last_reads(session), changes_since(session, since)
+            for name in reads:
+                found[connection.name, name] = reads[name], changes.get(name, Change())
+    return found
+
+
+def _tables(connections: Sequence[Connection], instance: dg.DagsterInstance) -> Iterator[Table]:
+    named = [(connection, resource) for connection in connections for resource in connection.system.tables]
+    runs = LastRuns(instance, [asset_key(connection, resource.name) for connection, resource in named])
+    for connection, resource in named:
+        yield _table(connection, resource, instance, runs)
+
+
+def _table(connection: Connection, resource: Resource, instance: dg.DagsterInstance, runs: LastRuns) -> Table:
+    key = asset_key(connection, resource.name)
+    event = instance.get_latest_materialization_event(key)
+    numbers = numbers_of(event.asset_materialization.metadata) if event and event.asset_materialization else {}
+    rows, loaded = numbers.get("dagster/row_count"), numbers.get("rows_loaded")
+    run_id = event.run_id if event else ""
+    checks = tuple(checks_of(instance, connection, resource))
+    failed = runs.failure(key, checks, run_id)
+    return Table(
+        connection.name,
+        resource.name,
+        key.to_user_string(),
+        moment(event.timestamp) if event else None,
+        run_id,
+        None if rows is None else int(rows),
+        None if loaded is None else int(loaded),
+        (*checks, failed) if failed else checks,
+    )

@@ -1,0 +1,75 @@
+"""Findings: what does not pass, by connection and check, with the tables that say the same as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from crm_assets.orchestration.checks import CHECKS
+from crm_assets.orchestration.report import runs
+from crm_assets.orchestration.report.model import STATES, Check, Report, State, Table
+
+_NAMED = 3
+"""Most tables that a selection names one by one."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What one or several tables say."""
+
+    check: Check
+    """That of the first table; the sentences of the others are the same."""
+    tables: tuple[Table, ...]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A check of a connection's tables that did not pass."""
+
+    connection: str
+    name: str
+    state: State
+    cases: tuple[Case, ...]
+
+    @property
+    def tables(self) -> list[Table]:
+        """All tables concerned."""
+        return [table for case in self.cases for table in case.tables]
+
+    @property
+    def remedy(self) -> str:
+        """What to do; commands stand between backticks."""
+        known = CHECKS.get(self.name)
+        text = known.remedy if known else runs.REMEDY
+        return text.format(connection=self.connection, selection=self._selection)
+
+    @property
+    def _selection(self) -> str:
+        keys = [table.key for table in self.tables]
+        several = f"{keys[0].rpartition('/')[0]}/*"
+        return " or ".join(f'key:"{key}"' for key in (keys if len(keys) <= _NAMED else [several]))
+
+
+def findings(report: Report) -> list[Finding]:
+    """Return what failed or warned, those that failed first, then in the order of the tables."""
+    found = [finding for tables in report.by_connection.values() for finding in _of_connection(tables)]
+    return sorted(found, key=lambda one: STATES.index(one.state))
+
+
+def _of_connection(tables: Iterable[Table]) -> Iterator[Finding]:
+    amiss: dict[tuple[str, State], list[tuple[Table, Check]]] = {}
+    for table in tables:
+        for check in table.checks:
+            if check.state in ("failed", "warned"):
+                amiss.setdefault((check.name, check.state), []).append((table, check))
+    for (name, state), members in amiss.items():
+        yield Finding(members[0][0].connection, name, state, tuple(_cases(members)))
+
+
+def _cases(members: Iterable[tuple[Table, Check]]) -> Iterator[Case]:
+    """Yield a case for each sentence, whatever table it names."""
+    alike: dict[str, list[tuple[Table, Check]]] = {}
+    for table, check in members:
+        alike.setdefault(check.sentence.replace(table.name, table.connection), []).append((table, check))
+    for same in alike.values():
+        yield Case(same[0][1], tuple(table for table, _ in same))

@@ -1,0 +1,107 @@
+"""The report as a file: HTML and Markdown for people, JSON for programs."""
+
+from __future__ import annotations
+
+import html
+import json
+from dataclasses import asdict
+from datetime import datetime, timezone
+from typing import Any, Literal, TypeAlias
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from typing_extensions import assert_never
+
+from crm_assets.orchestration.report import charts
+from crm_assets.orchestration.report.findings import findings
+from crm_assets.orchestration.report.model import STATES, Report, Table, total_change
+from crm_assets.warehouse.read_series import Change
+
+Format: TypeAlias = Literal["markdown", "json", "html"]
+
+
+def render(report: Report, form: Format) -> str:
+    """Return the report as the text of a file; HTML needs nothing beside itself."""
+    match form:
+        case "json":
+            return _json(report)
+        case "markdown":
+            return _filled("report.md", report)
+        case "html":
+            return _filled("report.html", report)
+        case _:
+            assert_never(form)
+
+
+def summary(report: Report) -> str:
+    """Return the state of all tables as one sentence."""
+    states = report.states
+    counts = [f"{states[state]} {state}" for state in STATES if states[state]]
+    loaded = sum(table.materialized_at is not None for table in report.tables)
+    return f"{loaded} of {len(report.tables)} tables loaded; checks: {', '.join(counts) or 'none'}."
+
+
+def _json(report: Report) -> str:
+    document = {
+        "at": report.at,
+        "since": report.since,
+        "healthy": report.healthy,
+        "unread": report.unread,
+        "checks": dict(report.states),
+        "findings": [
+            {"connection": one.connection, "check": one.name, "state": one.state, "remedy": one.remedy}
+            | {"tables": [table.resource for table in one.tables]}
+            for one in findings(report)
+        ],
+        "assets": [asdict(table) for table in report.tables],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False, default=_plain) + "\n"
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _filled(template: str, report: Report) -> str:
+    environment = Environment(
+        loader=PackageLoader("crm_assets.orchestration.report"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "moment": _moment,
+        "change": _change,
+        "in_cell": _in_cell,
+        "rows_line": _rows_line,
+        "seconds_line": _seconds_line,
+        "marks": charts.marks,
+        "total_change": total_change,
+    }
+    return environment.get_template(template).render(
+        report=report, summary=summary(report), findings=findings(report), charts=charts
+    )
+
+
+def _moment(value: datetime | None) -> str:
+    return f"{value.astimezone(timezone.utc):%Y-%m-%d %H:%M}" if value else ""
+
+
+def _change(change: Change) -> str:
+    """Return the counts that are not zero, such as ``+3 ~1 −2``."""
+    counts = (("+", change.new), ("~", change.changed), ("−", change.deleted))
+    return " ".join(f"{sign}{count:,}" for sign, count in counts if count)
+
+
+def _rows_line(table: Table) -> charts.Sparkline | None:
+    return charts.sparkline([one.table_rows for one in table.reads if one.table_rows is not None], "Rows of the table")
+
+
+def _seconds_line(table: Table) -> charts.Sparkline | None:
+    return charts.sparkline([round(one.seconds, 2) for one in table.reads if one.complete], "Seconds of a read")
+
+
+def _in_cell(text: str) -> str:
+    """Return text that came from elsewhere for a cell of a Markdown table."""
+    return html.escape(" ".join(text.split()), quote=False).replace("|", "\\|")
