@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import click
 
 from crm_assets.commands.dagster_home import dagster_home
 from crm_assets.commands.init import CONNECTIONS
+from crm_assets.commands.local_postgres import local_postgres
 from crm_assets.commands.sync.workers import signals_as_interrupt
 from crm_assets.commands.workspace import Workspace
 from crm_assets.declarations.models.connection import Connection
@@ -30,7 +31,7 @@ _STOP_SECONDS = 10
 _OURS = [sys.executable, "-m", "crm_assets.cli"]
 
 
-def run_demo(workspace: Workspace, *, ui: bool, port: int, rows: int) -> int:
+def run_demo(workspace: Workspace, *, ui: bool, port: int, rows: int, destination: str | None = None) -> int:
     """Run the demo and return its exit code.
 
     Args:
@@ -38,32 +39,58 @@ def run_demo(workspace: Workspace, *, ui: bool, port: int, rows: int) -> int:
         ui: Serve the Dagster UI on 127.0.0.1 until Ctrl-C.
         port: Where.
         rows: Typical number of rows of a list.
+        destination: Where to load, in place of the one that is set. PostgreSQL without credentials is a server of
+            the demo's own, and is gone with it.
 
     Raises:
-        CommandError: The sandbox or the UI does not start.
+        CommandError: The sandbox, the server or the UI does not start.
     """
-    workspace = _anywhere(workspace)
+    workspace = _anywhere(workspace, destination)
     connections, warehouse = workspace.connections, workspace.warehouse
     os.environ["DAGSTER_HOME"] = str(dagster_home(warehouse.folder))
-    with signals_as_interrupt(), _sandbox(rows) as url:
+    with signals_as_interrupt(), _server(workspace.settings.destination) as server, _sandbox(rows) as url:
         os.environ.update(sandbox_environment(connections, url))
         click.echo(f"A sandbox stands in for {len(connections)} accounts at {url}.")
         with _running([*_OURS, "sync"]) as process:
             code = process.wait()
-        click.echo(f"The warehouse is {warehouse.database}: select * from {_first_table(connections[0])};")
+        where = server or (warehouse.database if warehouse.destination == "duckdb" else warehouse.destination)
+        click.echo(f"The warehouse is {where}: select * from {_first_table(connections[0])};")
         if ui:
             _serve_ui(port)
     return code
 
 
-def _anywhere(workspace: Workspace) -> Workspace:
+def _anywhere(workspace: Workspace, destination: str | None) -> Workspace:
     """Return the workspace with absolute paths, and with the packaged connections in a folder without any."""
     settings, default = workspace.settings, Settings().connections_file
     file = CONNECTIONS if settings.connections_file == default and not default.exists() else settings.connections_file
-    settings = replace(settings, connections_file=file.resolve(), data_folder=settings.data_folder.resolve())
+    settings = replace(
+        settings,
+        connections_file=file.resolve(),
+        data_folder=settings.data_folder.resolve(),
+        destination=destination or settings.destination,
+    )
     os.environ["CRM_ASSETS_CONNECTIONS"] = str(settings.connections_file)
     os.environ["CRM_ASSETS_DATA"] = str(settings.data_folder)
+    os.environ["CRM_ASSETS_DESTINATION"] = settings.destination
     return Workspace(settings)
+
+
+def _server(destination: str) -> AbstractContextManager[str | None]:
+    """Return a PostgreSQL server for the demo where it needs one and none is configured."""
+    import dlt
+
+    configured = any(dlt.secrets.get(f"destination.postgres.credentials{part}") for part in ("", ".host", ".database"))
+    if destination != "postgres" or configured:
+        return nullcontext()
+    return _own_server()
+
+
+@contextmanager
+def _own_server() -> Iterator[str]:
+    with local_postgres() as url:
+        os.environ["DESTINATION__POSTGRES__CREDENTIALS"] = url
+        yield url
 
 
 def _first_table(connection: Connection) -> str:

@@ -77,6 +77,8 @@ class Fetcher:
         if not self.warehouse.exists:
             return plan_reads(None, self.connection, resources, ranges, full=full), []
         with self.warehouse.session(self.connection.name, folder, lambda text: self.say("lock", text)) as session:
+            for promise in session.capabilities.lost:
+                self.context.log.warning(f"{self.warehouse.destination}: {promise}")
             tasks = plan_reads(session, self.connection, resources, ranges, full=full)
             tasks = [replace(task, known=known_keys(session, task, folder)) for task in tasks]
             reasons = {resource.name: reason for resource in resources if (reason := refusal(session, resource))}

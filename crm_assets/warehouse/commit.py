@@ -42,10 +42,10 @@ def commit_read(
     try:
         evolution = schema_changes(session, reading.task.resource)
         altering = [*_additions(session, reading), *alterations(session, reading.task.resource, evolution)]
-        if not session.alters_in_transactions:
+        if not session.capabilities.alters_in_transactions:
             session.execute([(statement, ()) for statement in altering])
         with session.transaction():
-            for statement in altering if session.alters_in_transactions else ():
+            for statement in altering if session.capabilities.alters_in_transactions else ():
                 session.write(statement)
             changes = _merge(session, reading, staged)
             done = Committed(changes, *delete_unseen(session, connection, reading), _table_rows(session, reading))
@@ -70,7 +70,7 @@ def not_written(session: WarehouseSession, reading: ReadResult, cause: str, writ
         cause: What keeps it from being loaded.
         writing: Whether it failed while writing, and not in the last step, which makes all of it valid.
     """
-    if not session.has_transactions:
+    if not session.capabilities.transactions:
         state = "This destination has no transactions: check the table, and read the list again in full"
     elif writing:
         state = "Its table is as it was"

@@ -44,7 +44,7 @@ def known_keys(session: WarehouseSession, task: ReadTask, folder: Path) -> Path 
 
 def _written(session: WarehouseSession, query: str, names: tuple[str, ...], path: Path) -> Path | None:
     writer = None
-    with session.client.execute_query(query) as cursor:
+    with session.client.execute_query(session.in_dialect(query)) as cursor:
         while rows := cursor.fetchmany(_CHUNK):
             keys = pa.table({name: [str(row[n]) for row in rows] for n, name in enumerate(names)})
             writer = writer or pq.ParquetWriter(path, keys.schema)

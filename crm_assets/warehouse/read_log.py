@@ -137,7 +137,8 @@ def entry(session: WarehouseSession, reading: ReadResult, run_id: str, done: Com
         "delete_refused": done.refused if done else 0,
         "fields": json.dumps(_fields(reading)),
         "details": json.dumps(
-            {name: facts[name] for name in _DETAILS} | {"one_transaction": session.has_transactions}, default=str
+            {name: facts[name] for name in _DETAILS} | {"one_transaction": session.capabilities.transactions},
+            default=str,
         ),
     }
     names, marks = ", ".join(COLUMNS), ", ".join(["%s"] * len(COLUMNS))

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from crm_assets.extract.decode.duckdb_types import literal
+from crm_assets.extract.decode.duckdb_types import literal, quoted
+from crm_assets.warehouse.capabilities import Capabilities
+from crm_assets.warehouse.dialect import in_dialect
 
 if TYPE_CHECKING:
     from dlt import Pipeline
@@ -36,12 +38,12 @@ class WarehouseSession:
 
     def query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Return all rows of a query; ``%s`` marks a parameter."""
-        with self.client.execute_query(sql, *parameters) as cursor:
+        with self.client.execute_query(self.in_dialect(sql), *parameters) as cursor:
             return [tuple(row) for row in cursor.fetchall()]
 
     def write(self, sql: str, *parameters: Any) -> None:
         """Run one statement, in the transaction that is open or in one of its own."""
-        self.client.execute_sql(sql, *parameters)
+        self.client.execute_sql(self.in_dialect(sql), *parameters)
 
     def execute(self, statements: Sequence[Statement]) -> None:
         """Run statements in one transaction."""
@@ -53,7 +55,7 @@ class WarehouseSession:
     def transaction(self) -> Iterator[None]:
         """Let everything written inside take effect together or not at all, where the destination can do that."""
         try:
-            if self.has_transactions:
+            if self.capabilities.transactions:
                 with self.client.begin_transaction():
                     yield
             else:
@@ -61,19 +63,10 @@ class WarehouseSession:
         finally:
             self.forget_catalog()
 
-    @property
-    def has_transactions(self) -> bool:
-        """Whether several statements can take effect as one.
-
-        dlt 1.31 sets the capability for few destinations: it is unset for DuckDB and PostgreSQL, which have
-        transactions, and false for those that have none.
-        """
-        return self.client.capabilities.supports_transactions is not False
-
-    @property
-    def alters_in_transactions(self) -> bool:
-        """Whether tables and views can be changed in the same transaction as rows."""
-        return self.has_transactions and bool(self.client.capabilities.supports_ddl_transactions)
+    @cached_property
+    def capabilities(self) -> Capabilities:
+        """What the destination can hold of what is promised."""
+        return Capabilities.of(self.destination, self.client.capabilities)
 
     def table(self, name: str) -> str:
         """Return the quoted, schema-qualified name of a table."""
@@ -81,7 +74,7 @@ class WarehouseSession:
 
     def column(self, name: str) -> str:
         """Return the quoted name of a column."""
-        return str(self.client.escape_column_name(name))
+        return quoted(name)
 
     def columns(self, table: str) -> dict[str, tuple[str, bool]]:
         """Return type and nullability of a table's columns as the warehouse's catalogue has them; empty if missing."""
@@ -89,10 +82,18 @@ class WarehouseSession:
             self._catalog = {}
             for name, column, kind, nullable in self.query(
                 "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns "
-                f"WHERE table_schema = {literal(self.dataset)} ORDER BY table_name, ordinal_position"
+                f"WHERE table_schema = {literal(self.stored(self.dataset))} ORDER BY table_name, ordinal_position"
             ):
-                self._catalog.setdefault(name, {})[column] = str(kind), nullable == "YES"
+                self._catalog.setdefault(self.ours(name), {})[self.ours(column)] = str(kind), nullable == "YES"
         return self._catalog.get(table, {})
+
+    def stored(self, name: str) -> str:
+        """Return one of our names as the warehouse's catalogue has it."""
+        return str(self.client.capabilities.casefold_identifier(name))
+
+    def ours(self, name: str) -> str:
+        """Return a name of the warehouse's catalogue as ours, which are lower case."""
+        return name.lower() if self.stored(name.lower()) == name else name
 
     def forget_catalog(self) -> None:
         """Look at the catalogue anew when it is next needed: tables were made or changed."""
@@ -114,4 +115,8 @@ class WarehouseSession:
     @property
     def reads_parquet_in_place(self) -> bool:
         """Whether a query can name a Parquet file of this machine, so that nothing needs to be staged."""
-        return self.client.capabilities.sqlglot_dialect == "duckdb"
+        return self.capabilities.dialect == "duckdb"
+
+    def in_dialect(self, sql: str) -> str:
+        """Return one of our statements as the destination understands it."""
+        return in_dialect(sql, self.capabilities.dialect, self.client.capabilities.casefold_identifier)

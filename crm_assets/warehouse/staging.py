@@ -94,9 +94,10 @@ def _remove_abandoned(session: WarehouseSession) -> None:
 
 def _remove(session: WarehouseSession, schema: str) -> None:
     """Drop a staging schema of ours, table by table and without CASCADE: no other schema can be touched."""
-    tables = session.query(f"SELECT table_name FROM information_schema.tables WHERE table_schema = {literal(schema)}")
-    place = session.column(schema)
-    statements: list[Statement] = [(f"DROP TABLE IF EXISTS {place}.{session.column(name)}", ()) for (name,) in tables]
+    place, stored = session.column(schema), literal(session.stored(schema))
+    found = session.query(f"SELECT table_name FROM information_schema.tables WHERE table_schema = {stored}")
+    tables = [session.column(session.ours(name)) for (name,) in found]
+    statements: list[Statement] = [(f"DROP TABLE IF EXISTS {place}.{table}", ()) for table in tables]
     statements += [(f"DROP SCHEMA IF EXISTS {place}", ())]
     statements += [(f"DELETE FROM {session.table(_RECORD)} WHERE name = %s", (schema,))]
     session.execute(statements)

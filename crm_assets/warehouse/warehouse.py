@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
+from crm_assets.warehouse.connecting import connected, destination_named, take_advisory_lock
 from crm_assets.warehouse.duckdb_file import DuckDbFile, LogFn
 from crm_assets.warehouse.errors import WarehouseError, translate_errors
 from crm_assets.warehouse.session import WarehouseSession
@@ -20,7 +21,6 @@ from crm_assets.warehouse.session import WarehouseSession
 if TYPE_CHECKING:
     from dlt import Pipeline
     from dlt.common.destination import TDestinationReferenceArg
-    from dlt.destinations.sql_client import SqlClientBase
 
 DATABASE = "warehouse.duckdb"
 
@@ -118,9 +118,9 @@ class Warehouse:
                 pipeline.config.restore_from_destination = False
                 return pipeline
 
-            with open_pipeline(dataset).sql_client() as client:
+            with connected(open_pipeline(dataset), self.destination) as client:
                 if self.destination == "postgres":
-                    self._wait(lambda: _take_advisory_lock(client, dataset), f"schema {dataset}", say)
+                    self._wait(lambda: take_advisory_lock(client, dataset), f"schema {dataset}", say)
                 yield WarehouseSession(self.catalog, self.destination, open_pipeline, client, dataset)
 
     @contextmanager
@@ -161,9 +161,7 @@ class Warehouse:
             yield Postgres()
             return
         if self.destination != "duckdb":
-            import dlt
-
-            yield dlt.destination(self.destination)
+            yield destination_named(self.destination)
             return
         from crm_assets.warehouse.duckdb_destination import DuckDb
 
@@ -180,10 +178,3 @@ def _take(lock: FileLock) -> bool:
     except Timeout:
         return False
     return True
-
-
-def _take_advisory_lock(client: SqlClientBase[Any], dataset: str) -> bool:
-    """Take PostgreSQL's lock for writers on all machines; the server frees it when the client's connection ends."""
-    with client.execute_query("SELECT pg_try_advisory_lock(hashtext(%s))", f"crm_assets.{dataset}") as cursor:
-        row = cursor.fetchone()
-    return bool(row and row[0])

@@ -14,9 +14,9 @@ import pytest
 import yaml
 
 from crm_assets.commands.dagster_home import TEMPLATE, dagster_home, open_instance
+from crm_assets.commands.local_postgres import local_postgres
 from crm_assets.errors import CommandError
 from crm_assets_tests.commands.conftest import ROOT, Desk
-from crm_assets_tests.postgres import server
 from crm_assets_tests.reliability.killed_runs import until
 from crm_assets_tests.reliability.test_stop import of_session
 
@@ -117,7 +117,7 @@ def test_a_report_is_of_the_last_sync_and_the_terminal_is_quiet(desk: Desk, tmp_
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[str]:
-    with server() as url:
+    with local_postgres() as url:
         yield url
 
 

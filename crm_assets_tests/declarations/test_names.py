@@ -7,6 +7,7 @@ from dlt.common.normalizers.naming.snake_case import NamingConvention
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.names import MAX_LENGTH, TABLE_SUFFIXES, check_column_names, check_table_names
 
 _DLT = NamingConvention(MAX_LENGTH)
@@ -47,3 +48,11 @@ def test_names_of_columns_that_would_change_are_refused_by_name(name: str) -> No
 def test_names_of_resources_that_would_change_are_refused_by_name(name: str) -> None:
     with pytest.raises(ValueError, match=f"resource name '{name}' is not allowed"):
         check_table_names(["deals", name])
+
+
+_CONNECTIONS = next(one.pattern for one in Connection.model_fields["name"].metadata if hasattr(one, "pattern"))
+
+
+@given(st.from_regex(_CONNECTIONS, fullmatch=True))
+def test_dlt_keeps_the_names_of_connections_so_no_two_share_a_schema(name: str) -> None:
+    assert _DLT.normalize_identifier(name[:50].rstrip("_")) == name[:50].rstrip("_")

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from crm_assets.commands.local_postgres import local_postgres, programs
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.extract.fetch import ReadResult
 from crm_assets.extract.read_report import ReadReport, ReadTask
@@ -27,7 +28,6 @@ from crm_assets.warehouse.errors import WarehouseError
 from crm_assets.warehouse.load import prepare, staged_rows, table_source
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.conftest import only
-from crm_assets_tests.postgres import programs, server
 from crm_assets_tests.reliability import times
 from crm_assets_tests.reliability.killed_runs import context
 from crm_assets_tests.reliability.test_disk import no_file_beyond
@@ -127,7 +127,7 @@ def look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
 
         def open_(destination: str) -> Look:
             if destination == "postgres":
-                monkeypatch.setenv(URL, stack.enter_context(server()))
+                monkeypatch.setenv(URL, stack.enter_context(local_postgres()))
             kept = tmp_path / "data" / "warehouse.duckdb"
 
             def see() -> tuple[list[tuple[str, int]], set[str]]:

@@ -18,12 +18,13 @@ from typing import Any
 import psycopg2
 import pytest
 
+from crm_assets.commands.local_postgres import local_postgres, programs
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.warehouse.session import WarehouseSession
 from crm_assets_tests.conftest import only
 from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.installation import Installation, failure
-from crm_assets_tests.postgres import PostgresHouse, programs, server
+from crm_assets_tests.postgres import PostgresHouse
 from crm_assets_tests.reliability import times
 from crm_assets_tests.reliability.conftest import MakeJob
 from crm_assets_tests.reliability.killed_runs import Victim
@@ -131,7 +132,7 @@ def make_stage(
             connection, folder = only(connections[name], *resources), tmp_path / "data"
             house_class = Installation
             if destination == "postgres":
-                monkeypatch.setenv(URL, stack.enter_context(server()))
+                monkeypatch.setenv(URL, stack.enter_context(local_postgres()))
                 house_class = PostgresHouse
             house = house_class(*served, folder, [connection], destination=destination)
             assert all(result.success for result in house.load(name))

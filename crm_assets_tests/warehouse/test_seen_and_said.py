@@ -9,9 +9,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from crm_assets.commands.local_postgres import local_postgres
 from crm_assets_tests.conftest import Build
 from crm_assets_tests.installation import Installation
-from crm_assets_tests.postgres import PostgresHouse, server
+from crm_assets_tests.postgres import PostgresHouse
 from crm_assets_tests.warehouse.living_api import listing, living_api
 
 WARN = dg.AssetCheckSeverity.WARN
@@ -24,7 +25,7 @@ def _secret(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def postgres(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with server() as url:
+    with local_postgres() as url:
         monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", url)
         yield
 

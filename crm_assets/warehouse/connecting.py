@@ -1,0 +1,72 @@
+"""The connection to a destination: opened with one sentence for what keeps it from being opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+from crm_assets.warehouse.capabilities import Capabilities
+from crm_assets.warehouse.errors import WarehouseError, cause_of
+
+if TYPE_CHECKING:
+    from dlt import Pipeline
+    from dlt.common.destination import Destination
+    from dlt.destinations.sql_client import SqlClientBase
+
+_LOST_AFTER = "SET tcp_keepalives_idle = 20; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
+"""The server ends the session of a machine that is gone after 50 s; by default it would hold its locks for hours."""
+
+
+@contextmanager
+def connected(pipeline: Pipeline, destination: str) -> Iterator[SqlClientBase[Any]]:
+    """Open a pipeline's destination for SQL.
+
+    Raises:
+        WarehouseError: It is not configured, does not answer, or cannot hold what a load needs.
+    """
+    refusal = Capabilities.of(destination, pipeline.destination.capabilities()).refusal
+    if refusal:
+        raise WarehouseError(f"The destination {destination} cannot be a warehouse: {refusal}.")
+    with ExitStack() as stack:
+        try:
+            client: SqlClientBase[Any] = stack.enter_context(cast("Any", pipeline.sql_client()))
+        except Exception as error:
+            raise WarehouseError(_unopened(destination, error)) from error
+        yield client
+
+
+def destination_named(name: str) -> Destination[Any, Any]:
+    """Return one of dlt's destinations.
+
+    Raises:
+        WarehouseError: There is none of this name.
+    """
+    import dlt
+    from dlt.common.exceptions import DltException
+
+    try:
+        return dlt.destination(name)
+    except DltException as error:
+        raise WarehouseError(
+            f"CRM_ASSETS_DESTINATION is {name!r}, and dlt has no destination of this name. Common ones are duckdb, "
+            f"postgres, snowflake, bigquery and redshift."
+        ) from error
+
+
+def take_advisory_lock(client: SqlClientBase[Any], dataset: str) -> bool:
+    """Take PostgreSQL's lock for writers on all machines; the server frees it when the client's connection ends."""
+    client.execute_sql(_LOST_AFTER)
+    with client.execute_query("SELECT pg_try_advisory_lock(hashtext(%s))", f"crm_assets.{dataset}") as cursor:
+        row = cursor.fetchone()
+    return bool(row and row[0])
+
+
+def _unopened(destination: str, error: Exception) -> str:
+    variable = f"DESTINATION__{destination.upper()}__CREDENTIALS"
+    example = "=postgresql://user:password@host:5432/database" if destination == "postgres" else ""
+    cause = cause_of(error).replace("`", "")
+    return (
+        f"The destination {destination} cannot be opened: {cause}. Check {variable}{example} "
+        f"(or the same in .dlt/secrets.toml) and that the server can be reached; nothing was changed."
+    )
