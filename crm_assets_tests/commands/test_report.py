@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from crm_assets.declarations.models.connection import Connection
+from crm_assets.orchestration.checks import CHECKS
 from crm_assets.orchestration.keys import report_key
 from crm_assets.orchestration.report.asset import FILE, report_asset
 from crm_assets.orchestration.report.collect import collect
@@ -170,6 +171,13 @@ def test_tables_that_say_the_same_are_one_case_and_one_remedy() -> None:
     assert "crm-assets sync 'key:\"raw/crm/*\"'" in finding.remedy
     (few,) = findings(Report(AT, (same[0], same[1])))
     assert '\'key:"raw/crm/people" or key:"raw/crm/deals"\'' in few.remedy
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_every_check_says_what_to_do(name: str) -> None:
+    check = Check(name, "warned", "Odd.", since=AT)
+    (finding,) = findings(Report(AT, (Table("crm", "people", "crm/people", AT, "r", 1, 1, (check,)),)))
+    assert "{" not in finding.remedy
 
 
 class _Reader(HTMLParser):

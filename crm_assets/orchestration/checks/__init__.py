@@ -89,8 +89,8 @@ CHECKS = {
         "The table has as many rows as the source reports records.",
         reconciliation,
         applies=reports_total,
-        remedy="Read the table in full with `crm-assets sync 'key:\"{key}\"' --full`. A difference that stays is in "
-        "{connection}.{resource}__rejected, or in rows that a read could not prove to be deleted.",
+        remedy="Read the table in full with `crm-assets sync '{selection}' --full`. A difference that stays is in the "
+        "table whose name ends in `__rejected`, or in rows that a read could not prove to be deleted.",
     ),
 }
 
