@@ -33,8 +33,8 @@ from crm_assets_tests.reliability.killed_runs import context
 from crm_assets_tests.reliability.test_disk import no_file_beyond
 
 ROWS = 60_000
-KILLS = times(5, 100)
-"""Per destination: the long variant kills 200 times."""
+KILLS = times(3, 100)
+"""Of loads that were still at work, per destination: the long variant kills 200 of them."""
 URL = "DESTINATION__POSTGRES__CREDENTIALS"
 DESTINATIONS = ("duckdb", *(["postgres"] if programs() else []))
 Look = Callable[[], tuple[list[tuple[str, int]], set[str]]]
@@ -153,9 +153,10 @@ def test_killed_while_rows_are_replaced(
     second, started = Loading(one_list, tmp_path / "data", destination, "v00"), time.monotonic()
     assert second.end() == ""
     seconds = time.monotonic() - started
-    killed = 0
+    killed, number = 0, 0
     current, outcomes = "v00", {"old": 0, "new": 0}
-    for number in range(1, KILLS + 1):
+    while killed < KILLS or not outcomes["old"]:  # some kill has to come before the commit
+        number += 1
         killed += Loading(one_list, tmp_path / "data", destination, f"v{number}").kill(chance.random() * seconds)
         rows, logged = see()
         (version, count), *others = rows
@@ -164,8 +165,7 @@ def test_killed_while_rows_are_replaced(
         assert (f"v{number}" in logged) == (version == f"v{number}"), f"kill {number}: the read log disagrees"
         outcomes["old" if version == current else "new"] += 1
         current = version
-    print(f"{destination}: {killed} kills, {outcomes}")
-    assert outcomes["old"], "some kill has to come before the commit"
+    print(f"{destination}: {killed} kills in {number} loads, {outcomes}")
 
 
 @pytest.mark.parametrize("share", [1.05, 1.3, 1.6, 2.0][:: times(2, 1)])
