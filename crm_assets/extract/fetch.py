@@ -124,7 +124,8 @@ class _Fetch:
         try:
             keys, unseen = await self._parents(task, decoding)
             await reader.read(keys, unseen, await self._further_fields(task, decoding))
-            await decoding.run(spool.seal, proof)
+            await decoding.run(spool.seal, proof, task.found_before)
+            task = replace(task, resource=spool.resource)
             verify(proof, paged=not isinstance(task.resource.endpoint.paginator, SinglePage))
         except ReadError as error:
             proof.reason = self._told(task, opened, error.problem)

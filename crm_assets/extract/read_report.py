@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from crm_assets.date_range import DateRange, merge_ranges
+from crm_assets.declarations.models.columns import Column
 from crm_assets.declarations.models.resource import Resource
 
 
@@ -27,6 +28,15 @@ class ParentWindows:
     def missing(self, parent: object) -> tuple[DateRange, ...]:
         """Return the loaded days that a parent, such as a new one, has no part in."""
         return self.missed.get(str(parent), ()) if str(parent) in self.settled else self.loaded
+
+
+@dataclass(frozen=True)
+class FoundBefore:
+    """Columns that earlier reads found of a resource."""
+
+    columns: Mapping[str, Column] = field(default_factory=dict)
+    inexact: frozenset[str] = frozenset()
+    """Those of whole numbers some of which no double holds."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,8 @@ class ReadTask:
     known ones; ``None`` to ask all it shows."""
     known: Path | None = None
     """Parquet file of the keys that are known, for a list that may move unseen; ``None`` where none are needed."""
+    found_before: FoundBefore = field(default_factory=FoundBefore)
+    """Columns that earlier reads made of undeclared fields."""
     load: bool = True
     """Whether rows are loaded; a parent may be read for its keys alone."""
     why: str = ""
@@ -117,6 +129,10 @@ class ReadReport:
     """Column to number of values that did not fit its type."""
     unknown: dict[str, int] = field(default_factory=dict)
     """Undeclared field to number of records that had it."""
+    columns: dict[str, str] = field(default_factory=dict)
+    """Columns that undeclared fields became, to the paths of the fields."""
+    column_changes: list[str] = field(default_factory=list)
+    """How they differ from those of earlier reads, as clauses."""
     strays: int = 0
     """Rows whose date lies outside the window that was asked for."""
     doubts: list[str] = field(default_factory=list)

@@ -10,8 +10,9 @@ from datetime import date, datetime, timedelta, timezone
 from crm_assets.date_range import DateRange, merge_ranges
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
-from crm_assets.extract.read_report import ParentWindows, ReadReport, ReadTask
+from crm_assets.extract.read_report import FoundBefore, ParentWindows, ReadReport, ReadTask
 from crm_assets.warehouse import read_log
+from crm_assets.warehouse.found_before import found_before
 from crm_assets.warehouse.increments import starting_point
 from crm_assets.warehouse.parent_keys import change_times, changed_parents, loaded_parents
 from crm_assets.warehouse.session import WarehouseSession
@@ -53,7 +54,9 @@ class _Planner:
         """Return the task of a resource; its parents are planned before it."""
         if resource.name not in self.tasks:
             parent = self.task(self.connection.system.resource(resource.parent.resource)) if resource.parent else None
-            self.tasks[resource.name] = self._with_parents(self._alone(resource), parent)
+            found = found_before(self.session, resource) if self.session else FoundBefore()
+            task = replace(self._alone(resource), found_before=found)
+            self.tasks[resource.name] = self._with_parents(task, parent)
         return self.tasks[resource.name]
 
     def _alone(self, resource: Resource) -> ReadTask:

@@ -70,6 +70,8 @@ _DETAILS = (
     "absent",
     "misfits",
     "unknown",
+    "columns",
+    "column_changes",
     "skipped",
     "passed_over",
     "settled",

@@ -77,7 +77,9 @@ class Resource(Spec):
     incremental: Incremental | None = None
     window: Window | None = None
     columns: Columns = Field(default_factory=dict)
-    """A field that is not among them is kept in ``_extra``."""
+    undeclared_fields: Literal["extra", "columns"] = "extra"
+    """Where a field goes that is not among them: ``extra`` keeps it in ``_extra``, ``columns`` makes it a column, of a
+    type that holds all its values. Left out it is ``columns`` where no column is declared."""
     verified: Literal["contract", "connector", "inferred", "observed"] = "contract"
     """What the declaration rests on: the vendor's documentation, a working connector, a reading of either, or answers
     of the API that were looked at."""

@@ -35,7 +35,13 @@ def bound_references(resources: list[Document], params: Collection[str]) -> list
     for child in found.values():
         child.include(found)
     documents = (found[resource["name"]].document for resource in resources)
-    return [{key: value for key, value in document.items() if key != OPEN} for document in documents]
+    return [_closed(document) for document in documents]
+
+
+def _closed(document: Document) -> Document:
+    """Return a resource without its mark; where it declares no column, every field is one, as in dlt."""
+    fields = {"undeclared_fields": "columns"} if document[OPEN] else {}
+    return {**fields, **{key: value for key, value in document.items() if key != OPEN}}
 
 
 class _Child:

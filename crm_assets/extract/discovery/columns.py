@@ -56,19 +56,19 @@ def columns_of(
     """
     seen, empty, names = list[Seen](), list[str](), set(taken)
     for path, values in _leaves((), list(records)):
-        if any(path[: len(one)] == one for one in known) or not _can_be_named(path):
+        if any(path[: len(one)] == one for one in known) or not can_be_named(path):
             continue
         held = [value for value in values if value is not None]
         if not held:
             empty.append(path_text(path))
             continue
-        name = _name(path, names)
+        name = column_name(path, names)
         names.add(name)
         seen.append(Seen(name, path, tuple(values), _declared(name, path, held)))
     return seen, empty
 
 
-def _can_be_named(path: Path) -> bool:
+def can_be_named(path: Path) -> bool:
     """Whether a declaration can name a path: ``*`` and ``{…}`` mean something else there."""
     return WILDCARD not in path and not PLACEHOLDER.search(path_text(path))
 
@@ -97,7 +97,8 @@ def _opens(values: list[Any], depth: int) -> bool:
     return records and depth <= _DEEPEST and len(keys) <= _WIDEST and not any(map(_ID.fullmatch, keys))
 
 
-def _name(path: Path, taken: set[str]) -> str:
+def column_name(path: Path, taken: Collection[str]) -> str:
+    """Return a name for a path that every destination keeps as it is, and that is not taken."""
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", "_".join(path))
     name = re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")[:_LONGEST].strip("_")
     try:

@@ -15,11 +15,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from crm_assets.declarations.models.resource import Resource
-from crm_assets.extract.decode.decoder import Decoder
+from crm_assets.extract.decode.decoder import Decoder, table_schema
 from crm_assets.extract.decode.destination_limits import UNLIMITED, DestinationLimits
 from crm_assets.extract.decode.duckdb_types import literal, quoted
 from crm_assets.extract.decode.records import Records
-from crm_assets.extract.read_report import ReadReport
+from crm_assets.extract.read_report import FoundBefore, ReadReport
+from crm_assets.extract.staging.found_columns import fill_columns, found_columns
 from crm_assets.extract.staging.parquet_writer import ROWS, RowGroups
 
 _OFFENDERS = 20
@@ -40,6 +41,7 @@ class RowFilter:
 
 
 ALL_ROWS = RowFilter()
+NOTHING_FOUND = FoundBefore()
 
 
 class StagedRows:
@@ -68,7 +70,7 @@ class StagedRows:
         self.path = folder / f"{resource.name}.parquet"
         self.rejected_path = folder / f"{resource.name}__rejected.parquet"
         self.decoder = Decoder(resource, database, limits)
-        self.schema = self.decoder.schema.append(_READ_ID).append(_DELETED_AT)
+        self.schema = _staged(self.decoder.schema)
         self.rejected_schema = pa.schema([("reason", pa.string()), ("record", pa.string()), _READ_ID])
         self.rows = 0
         self.rejected = 0
@@ -76,6 +78,7 @@ class StagedRows:
         self._first_rejects: list[dict[str, str]] = []
         self.seconds = 0.0
         self._kept: dict[str, int] = {"_misfits": 0, "_extra": 0}
+        self._limits = limits
         self._database = database
         self._loadable = RowGroups(self.path, self.schema, room)
         self._rejects: pq.ParquetWriter | None = None
@@ -128,8 +131,13 @@ class StagedRows:
         more = _OFFENDERS - len(self._first_rejects)
         self._first_rejects += rejected.select(["reason", "key"]).slice(0, more).to_pylist()
 
-    def seal(self, proof: ReadReport) -> None:
-        """Close the files and write what the rows show into the proof: counts, duplicates, misfits, unknown fields."""
+    def seal(self, proof: ReadReport, before: FoundBefore = NOTHING_FOUND) -> None:
+        """Close the files and write what the rows show into the proof: counts, duplicates, misfits, unknown fields.
+
+        Args:
+            proof: The report of the read.
+            before: Columns that earlier reads found, where undeclared fields become columns.
+        """
         started = time.perf_counter()
         self._loadable.close()
         if self._rejects:
@@ -137,6 +145,8 @@ class StagedRows:
         proof.rejected, proof.rejects = self.rejected, self._first_rejects
         proof.filtered = self.filtered
         proof.absent = self.decoder.absent.columns
+        if self.resource.undeclared_fields == "columns":
+            self._find_columns(proof, before)
         proof.misfits = self._keys("_misfits")
         proof.unknown = self._keys("_extra")
         self._drop_duplicates(proof)
@@ -194,6 +204,18 @@ class StagedRows:
         )
         return dict(self._database.execute(query).fetchall())
 
+    def _find_columns(self, proof: ReadReport, before: FoundBefore) -> None:
+        """Make columns of the undeclared fields; the declaration of the rows has them from now on."""
+        found = found_columns(self._database, self._source, self.resource.columns, before)
+        columns = {**self.resource.columns, **found.columns}
+        self.resource = self.resource.model_copy(update={"columns": columns})
+        self.schema = _staged(table_schema(self.resource))
+        whole = self.path.with_suffix(".columns.parquet")
+        fill_columns(self._database, self._source, whole, self.schema, found.columns, self._limits)
+        whole.replace(self.path)
+        proof.columns = {name: column.source or name for name, column in found.columns.items()}
+        proof.column_changes = found.changes
+
     def _drop_duplicates(self, proof: ReadReport) -> None:
         if not self.resource.primary_key:
             return
@@ -242,3 +264,7 @@ class StagedRows:
             for batch in rows.to_arrow_reader(ROWS):
                 writer.write_table(pa.Table.from_batches([batch]).cast(self.schema))
         kept.replace(self.path)
+
+
+def _staged(rows: pa.Schema) -> pa.Schema:
+    return rows.append(_READ_ID).append(_DELETED_AT)

@@ -12,7 +12,11 @@ from crm_assets.extract.decode.duckdb_types import quoted
 from crm_assets.orchestration.checks.report import CheckReport, counted
 from crm_assets.warehouse import read_log
 from crm_assets.warehouse.dlt_schema import dlt_columns
+from crm_assets.warehouse.found_before import with_found_columns
 from crm_assets.warehouse.session import WarehouseSession
+
+_CHANGES = 10
+"""Changes of columns that are named."""
 
 
 def schema(session: WarehouseSession, _: Connection, resource: Resource) -> CheckReport:
@@ -21,6 +25,7 @@ def schema(session: WarehouseSession, _: Connection, resource: Resource) -> Chec
         f"SELECT column_name, data_type, is_nullable FROM information_schema.columns\n"
         f"WHERE table_schema = '{session.dataset}' AND table_name = '{resource.name}'"
     )
+    resource = with_found_columns(session, resource)
     existing, declared = session.columns(resource.name), dlt_columns(resource)
     report = CheckReport(f"All {len(declared)} columns are as declared.", sql)
     report.metadata |= {"columns_declared": len(declared), "columns_found": len(existing)}
@@ -35,6 +40,8 @@ def schema(session: WarehouseSession, _: Connection, resource: Resource) -> Chec
         report.warnings.append(f"values did not fit their type in {_counted(misfits)} (kept in _misfits)")
     if unknown:
         report.warnings.append(f"undeclared fields came along: {_counted(unknown)} (kept in _extra)")
+    if changes := _changes(session, resource):
+        report.warnings.append(f"fields that no column declares have changed: {'; '.join(changes)}")
     absent = _absent(session, resource)
     if absent:
         records = counted(max(absent.values()), "record", "records")
@@ -98,6 +105,13 @@ def _absent(session: WarehouseSession, resource: Resource) -> dict[str, int]:
     counts = ", ".join(f"count({quoted(name)})" for name in existing)
     (values,) = session.query(f"SELECT {counts} FROM {session.table(resource.name)}")
     return {name: absent[name] for name, count in zip(existing, values, strict=True) if count == 0}
+
+
+def _changes(session: WarehouseSession, resource: Resource) -> list[str]:
+    """Return how the columns that the last read made of undeclared fields differ from those of earlier ones."""
+    last = read_log.last_read(session, resource.name)
+    changes: list[str] = last.details.get("column_changes", []) if last else []
+    return [*changes[:_CHANGES], *([f"and {len(changes) - _CHANGES} more"] if len(changes) > _CHANGES else [])]
 
 
 def _counted(counts: dict[str, int]) -> str:

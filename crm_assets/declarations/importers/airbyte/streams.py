@@ -271,7 +271,8 @@ class Stream:
         loader = loader[0] if isinstance(loader, list) and loader else loader
         schema = loader.get("schema") if isinstance(loader, dict) else None
         if not isinstance(schema, dict):
-            self._notes.add("assumed", "no schema is inline: fields are kept in _extra", self.name)
+            self._notes.add("assumed", "no schema is inline: every field becomes a column", self.name)
+            self.resource["undeclared_fields"] = "columns"
         found = columns(schema, self._flattened(schema))
         for transformation in self._given.get("transformations") or ():
             self._transform(transformation, found)

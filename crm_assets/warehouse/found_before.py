@@ -1,0 +1,44 @@
+"""Columns that earlier reads made of undeclared fields: their names are in the read log, their types in the table."""
+
+from __future__ import annotations
+
+from crm_assets.declarations.models.columns import Column, ColumnType
+from crm_assets.declarations.models.resource import Resource
+from crm_assets.extract.read_report import FoundBefore
+from crm_assets.warehouse import read_log
+from crm_assets.warehouse.schema_changes import EXACT_IN_DOUBLE
+from crm_assets.warehouse.session import WarehouseSession
+
+
+def found_before(session: WarehouseSession, resource: Resource) -> FoundBefore:
+    """Return the columns that the table of a resource has beside the declared ones.
+
+    A column that somebody took away, or that is declared by now, is none of them.
+    """
+    columns = _columns(session, resource)
+    whole = [name for name, column in columns.items() if column.type is ColumnType.BIGINT]
+    if not whole:
+        return FoundBefore(columns)
+    greatest = ", ".join(f"max(abs({session.column(name)}))" for name in whole)
+    (row,) = session.query(f"SELECT {greatest} FROM {session.table(resource.name)}")
+    beyond = {name for name, most in zip(whole, row, strict=True) if most is not None and most > EXACT_IN_DOUBLE}
+    return FoundBefore(columns, frozenset(beyond))
+
+
+def with_found_columns(session: WarehouseSession, resource: Resource) -> Resource:
+    """Return a resource with the columns that reads made of undeclared fields beside the declared ones."""
+    found = _columns(session, resource)
+    return resource.model_copy(update={"columns": {**found, **resource.columns}}) if found else resource
+
+
+def _columns(session: WarehouseSession, resource: Resource) -> dict[str, Column]:
+    if resource.undeclared_fields != "columns":
+        return {}
+    last, existing = read_log.last_complete(session, resource.name), session.columns(resource.name)
+    paths: dict[str, str] = last.details.get("columns", {}) if last else {}
+    found: dict[str, Column] = {}
+    for name, source in paths.items():
+        kind = session.type_of(existing[name][0]) if name in existing and name not in resource.columns else None
+        if kind:
+            found[name] = Column(type=ColumnType(kind), source=None if source == name else source)
+    return found
