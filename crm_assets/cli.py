@@ -48,6 +48,7 @@ def init_command(folder: Path) -> None:
 @click.option("--from", "first", type=DATE, help="First day of the windows to read.")
 @click.option("--to", "last", type=DATE, help="Last day of the windows to read (default: today).")
 @click.option("--full", is_flag=True, help="Read whole lists where only changes would be read.")
+@click.option("--fresh", is_flag=True, help="Begin anew instead of going on with what an interrupted sync has read.")
 @click.option("--json", "summary", type=click.File("w", encoding="utf-8"), help="Also write the summary to this file.")
 @click.pass_obj
 def sync_command(
@@ -56,6 +57,7 @@ def sync_command(
     first: datetime | None,
     last: datetime | None,
     full: bool,
+    fresh: bool,
     summary: TextIO | None,
 ) -> None:
     """Materialize assets without the UI. SELECTION is in Dagster's asset-selection syntax.
@@ -68,7 +70,7 @@ def sync_command(
     from crm_assets.commands.sync.sync import run
 
     terminal, started = console(), time.monotonic()
-    request = SyncRequest(selection, days_between(first, last), full)
+    request = SyncRequest(selection, days_between(first, last), full, fresh)
     with Bars(terminal) as bars:
         results = run(workspace, request, bars)
     seconds = time.monotonic() - started

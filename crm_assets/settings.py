@@ -22,6 +22,8 @@ class Settings:
         lock_timeout: Seconds to wait for a program that holds the DuckDB file (``CRM_ASSETS_LOCK_TIMEOUT``).
         sandbox_url: Address of the sandbox that replaces all APIs, if one does (``CRM_ASSETS_SANDBOX``).
         schedules_on: Turn on all schedules and sensors, as the demo does (``CRM_ASSETS_SCHEDULES=on``).
+        resume_hours: How long what an interrupted read brought is kept for the next one; with 0 nothing is kept
+            (``CRM_ASSETS_RESUME_HOURS``).
     """
 
     connections_file: Path = Path("connections.yaml")
@@ -30,6 +32,7 @@ class Settings:
     lock_timeout: float = 120.0
     sandbox_url: str | None = None
     schedules_on: bool = False
+    resume_hours: float = 24.0
 
     @classmethod
     def from_env(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -42,17 +45,19 @@ class Settings:
             connections_file=Path(environment.get("CRM_ASSETS_CONNECTIONS") or cls.connections_file),
             data_folder=Path(environment.get("CRM_ASSETS_DATA") or cls.data_folder),
             destination=environment.get("CRM_ASSETS_DESTINATION") or cls.destination,
-            lock_timeout=_seconds(environment.get("CRM_ASSETS_LOCK_TIMEOUT") or str(cls.lock_timeout)),
+            lock_timeout=_number(environment, "CRM_ASSETS_LOCK_TIMEOUT", "seconds", cls.lock_timeout),
             sandbox_url=environment.get("CRM_ASSETS_SANDBOX", "").rstrip("/") or None,
             schedules_on=environment.get("CRM_ASSETS_SCHEDULES") == "on",
+            resume_hours=_number(environment, "CRM_ASSETS_RESUME_HOURS", "hours", cls.resume_hours),
         )
 
 
-def _seconds(text: str) -> float:
+def _number(environment: Mapping[str, str], name: str, unit: str, default: float) -> float:
+    text = environment.get(name)
     try:
-        seconds = float(text)
+        number = float(text) if text else default
     except ValueError:
-        seconds = -1
-    if not 0 <= seconds < math.inf:
-        raise SettingsError(f"CRM_ASSETS_LOCK_TIMEOUT is {text!r}; expected a number of seconds such as 120.")
-    return seconds
+        number = -1
+    if not 0 <= number < math.inf:
+        raise SettingsError(f"{name} is {text!r}; expected a number of {unit} such as {default:g}.")
+    return number

@@ -41,7 +41,8 @@ class Workspace:
         """Where the tables are."""
         from crm_assets.warehouse.warehouse import Warehouse
 
-        return Warehouse(self.settings.data_folder, self.settings.destination, self.settings.lock_timeout)
+        settings = self.settings
+        return Warehouse(settings.data_folder, settings.destination, settings.lock_timeout, settings.resume_hours)
 
     @cached_property
     def definitions(self) -> dg.Definitions:

@@ -26,8 +26,9 @@ from crm_assets.extract.paging.list_memory import ListFacts, PagingMemory
 from crm_assets.extract.progress import ProgressCallback
 from crm_assets.extract.read_report import ReadReport, ReadTask
 from crm_assets.extract.resource_reader import Reader
+from crm_assets.extract.resume.journals import Journals
 from crm_assets.extract.signals import run_stoppable
-from crm_assets.extract.staging.decode_queue import DecodingThread
+from crm_assets.extract.staging.decode_queue import DecodingThread, UndecodableError
 from crm_assets.extract.staging.staged_rows import StagedRows
 
 _ROOM = 100_000_000
@@ -57,6 +58,7 @@ def fetch(
     limits: DestinationLimits = UNLIMITED,
     memory: Path | None = None,
     stores: TokenStores | None = None,
+    journals: Journals | None = None,
 ) -> list[ReadResult]:
     """Read resources into spools and verify them. A resource that fails stops alone, whatever it raises.
 
@@ -70,12 +72,14 @@ def fetch(
         limits: What the destination cannot hold.
         memory: The file in which reads leave what they learned of the connection's lists.
         stores: Keep the tokens of logins between runs.
+        journals: Have what interrupted runs brought, and keep what this one brings; by default nothing is kept.
 
     Returns:
         One reading per task, in the order of the tasks.
     """
     learned = PagingMemory(memory, connection)
-    work = _Fetch(connection, list(tasks), folder, watch or _unwatched, limits, learned)
+    kept = Journals(folder, hours=0) if journals is None else journals
+    work = _Fetch(connection, list(tasks), folder, watch or _unwatched, limits, learned, kept)
     return run_stoppable(work.run(secrets, budget, stores))
 
 
@@ -88,6 +92,7 @@ class _Fetch:
         watch: ProgressCallback,
         limits: DestinationLimits,
         memory: PagingMemory,
+        journals: Journals,
     ) -> None:
         self._connection = connection
         self._tasks = _with_parents(connection, tasks)
@@ -95,6 +100,7 @@ class _Fetch:
         self._watch = watch
         self._limits = limits
         self._memory = memory
+        self._journals = journals
         self._readings: dict[str, asyncio.Task[ReadResult]] = {}
 
     async def run(
@@ -118,17 +124,19 @@ class _Fetch:
         room = _ROOM // max(len(self._tasks), 1)
         spool = StagedRows(task.resource, proof.read_id, self._folder, opened.database, room, self._limits)
         memory = self._memory.of(task.resource, in_full=task.mode == "full_refresh")
-        reader = Reader(self._connection, task, proof, opened.client, spool, decoding, self._watch, memory)
-        proof.started_at = datetime.now(timezone.utc)
-        bug = ""
+        journal = self._journals.of(self._connection, task, opened.credentials.secrets, opened.credentials.redact)
+        reader = Reader(self._connection, task, proof, opened.client, spool, decoding, self._watch, memory, journal)
+        proof.started_at, bug, at_end = journal.began, "", False
         try:
             keys, unseen = await self._parents(task, decoding)
             await reader.read(keys, unseen, await self._further_fields(task, decoding))
+            at_end = True
             await decoding.run(spool.seal, proof, task.found_before)
             task = replace(task, resource=spool.resource)
             verify(proof, paged=not isinstance(task.resource.endpoint.paginator, SinglePage))
         except ReadError as error:
             proof.reason = self._told(task, opened, error.problem)
+            at_end = at_end or isinstance(error, UndecodableError)
         except (OSError, pa.ArrowException, duckdb.Error) as error:
             said = (error.strerror if isinstance(error, OSError) else None) or (str(error).splitlines() or ["?"])[0]
             proof.reason = self._told(task, opened, f"its rows cannot be put into {self._folder.parent}: {said}")
@@ -137,6 +145,8 @@ class _Fetch:
             bug = opened.credentials.redact(traceback.format_exc())
         else:
             proof.complete = True
+        if bug or (at_end and not proof.complete):  # what came is at fault, and must come again
+            self._journals.discard(task.resource.name)
         traffic, proof.finished_at = reader.traffic, datetime.now(timezone.utc)
         proof.requests, proof.retries, proof.bytes = traffic.requests, traffic.retries, traffic.bytes
         proof.seconds_fetch = round(time.perf_counter() - started, 3)

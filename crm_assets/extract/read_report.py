@@ -111,6 +111,10 @@ class ReadReport:
     pages: int = 0
     lists: int = 0
     """Lists walked: one per parent and window."""
+    lists_resumed: int = 0
+    """Lists that an interrupted run had read to their end."""
+    pages_resumed: int = 0
+    """Pages that an interrupted run had read."""
     requests: int = 0
     retries: int = 0
     bytes: int = 0
@@ -161,6 +165,15 @@ class ReadReport:
     finished_at: datetime | None = None
     spans: tuple[DateRange, ...] = ()
     since: datetime | None = None
+
+    @property
+    def resumed(self) -> str:
+        """What an interrupted run had read, as a clause, or an empty text."""
+        if not self.pages_resumed:
+            return ""
+        if self.lists == 1:
+            return f"resumed: {self.pages_resumed} of {self.pages} pages were read before"
+        return f"resumed: {self.lists_resumed} of {self.lists} lists were read before"
 
     @property
     def deletions_allowed(self) -> bool:

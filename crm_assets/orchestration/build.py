@@ -55,7 +55,12 @@ def build_defs(
     placed = {"key_prefix": prefix, "group": group}
     return connection_definitions(
         [connection.model_copy(update=placed) for connection in loaded],
-        Warehouse(Path(data_dir or settings.data_folder), destination or settings.destination, settings.lock_timeout),
+        Warehouse(
+            Path(data_dir or settings.data_folder),
+            destination or settings.destination,
+            settings.lock_timeout,
+            settings.resume_hours,
+        ),
         automation=automation,
     )
 

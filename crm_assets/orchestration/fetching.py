@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,16 +17,18 @@ from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.http.tokens import token_stores
 from crm_assets.extract.read_report import ReadTask
-from crm_assets.orchestration.keys import FULL_TAG
+from crm_assets.orchestration.keys import FRESH_TAG, FULL_TAG
 from crm_assets.orchestration.partitions import ranges_of
 from crm_assets.orchestration.resources import CrmSecrets
 from crm_assets.warehouse.known_keys import known_keys
 from crm_assets.warehouse.planning import plan_reads, unread
+from crm_assets.warehouse.read_log import last_loaded
 from crm_assets.warehouse.schema_changes import refusal
 from crm_assets.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from crm_assets.extract.fetch import ReadResult
+    from crm_assets.extract.resume.journals import Journals
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,22 @@ class Fetcher:
         watch, limits = progress.watch_of(self.connection.name), limits_of(self.warehouse.destination)
         memory = self.warehouse.folder / "paging" / f"{self.connection.name}.json"
         stores = token_stores(self.connection.name, self.warehouse.folder)
-        fetched = tasks and fetch(self.connection, tasks, secrets, folder, budget, watch, limits, memory, stores)
+        fetched = tasks and fetch(
+            self.connection, tasks, secrets, folder, budget, watch, limits, memory, stores, self.journals
+        )
         readings = [*(fetched or []), *refused]
         for reading in readings:
             self._log(reading)
         return readings
+
+    @cached_property
+    def journals(self) -> Journals:
+        """What interrupted runs read, and where this one keeps what it reads."""
+        from crm_assets.extract.resume.journals import Journals
+
+        warehouse, fresh = self.warehouse, self.context.run.tags.get(FRESH_TAG) == "true"
+        folder, log = warehouse.folder / "resume", self.context.log.info
+        return Journals(folder, warehouse.resume_hours, fresh, warehouse.destination, log=log)
 
     def _tasks(self, resources: list[Resource], folder: Path) -> tuple[list[ReadTask], list[ReadResult]]:
         """Return the planned reads, and the results of those refused because their table cannot take the rows."""
@@ -81,6 +95,8 @@ class Fetcher:
                 self.context.log.warning(f"{self.warehouse.destination}: {promise}")
             tasks = plan_reads(session, self.connection, resources, ranges, full=full)
             tasks = [replace(task, known=known_keys(session, task, folder)) for task in tasks]
+            if self.journals.left_by(self.connection):
+                self.journals.loaded.update(last_loaded(session, tasks))
             reasons = {resource.name: reason for resource in resources if (reason := refusal(session, resource))}
         refused = [
             ReadResult(task, unread(task, reasons[task.resource.name]), None)
@@ -103,7 +119,8 @@ class Fetcher:
         if proof.complete:
             self.context.log.info(
                 f"{name}: {proof.rows} rows from {proof.pages} pages in {proof.seconds_fetch:.1f} s "
-                f"({proof.mode}, {proof.requests} requests, {proof.retries} retries); {proof.reason}"
+                f"({proof.mode}, {proof.requests} requests, {proof.retries} retries); "
+                f"{'; '.join(filter(None, (proof.resumed, proof.reason)))}"
             )
         else:
             self.context.log.error("\n".join(filter(None, (proof.reason, reading.bug))))

@@ -12,6 +12,8 @@ SYSTEM_TAG = "crm/system"
 """Asset tag of the tables: the system they are read from."""
 FULL_TAG = "crm/full"
 """Run tag that turns incremental reads into full refreshes."""
+FRESH_TAG = "crm/fresh"
+"""Run tag that makes reads begin anew instead of going on with what an interrupted run has read."""
 
 
 def asset_key(connection: Connection, resource: str) -> dg.AssetKey:

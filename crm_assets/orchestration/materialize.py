@@ -58,17 +58,26 @@ class ConnectionRun:
                     self.connection.name, folder, lambda text: self._say("lock", text)
                 ) as session:
                     loader.load(session, readings, results)
+                self._settle(fetcher, loader, readings)
         except (ReadError, WarehouseError) as error:
             problem: Exception | None = error
         except OSError as error:
             problem = WarehouseError(f"The data folder {self.warehouse.folder} cannot be used: {error.strerror}.")
         else:
             problem = None
+        finally:
+            fetcher.journals.close()
         yield from results
         if problem:
             raise dg.Failure(str(problem), allow_retries=isinstance(problem, WarehouseError)) from problem
         if loader.failed:
             raise self._failure(loader.failed, len(readings))
+
+    def _settle(self, fetcher: Fetcher, loader: Loader, readings: list[ReadResult]) -> None:
+        """Remove what was kept of the reads that are loaded."""
+        failed = {reading.task.resource.name for reading in loader.failed}
+        read = {reading.task.resource.name for reading in readings if reading.proof.complete}
+        fetcher.journals.settle(read - failed, read & failed, failed=bool(failed))
 
     @cached_property
     def _say(self) -> progress.SayFn:

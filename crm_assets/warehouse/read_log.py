@@ -8,18 +8,19 @@ no transactions, ``details`` says so (``one_transaction`` is false).
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from crm_assets.date_range import merge_ranges
+from crm_assets.date_range import DateRange, merge_ranges
 from crm_assets.extract.decode.duckdb_types import literal
 from crm_assets.warehouse.dlt_schema import dlt_columns
 from crm_assets.warehouse.session import Statement, WarehouseSession
 
 if TYPE_CHECKING:
     from crm_assets.extract.fetch import ReadResult
+    from crm_assets.extract.read_report import ReadTask
     from crm_assets.warehouse.changes import Committed
 
 TABLE = "_reads"
@@ -185,6 +186,24 @@ def last_read(session: WarehouseSession, resource: str) -> LastRead | None:
 def last_complete(session: WarehouseSession, resource: str) -> LastRead | None:
     """Return the latest entry of a complete read of a resource, or ``None``."""
     return _latest(session, resource, "complete") if session.columns(TABLE) else None
+
+
+def last_loaded(session: WarehouseSession, tasks: Iterable[ReadTask]) -> dict[str, datetime]:
+    """Return when rows of what tasks read were last loaded, by resource; of windows, those of the same days."""
+    if not session.columns(TABLE):
+        return {}
+    rows = session.query(f"SELECT resource, mode, span, finished_at FROM {session.table(TABLE)} WHERE complete")
+    wanted = {task.resource.name: task for task in tasks}
+    loaded: dict[str, datetime] = {}
+    for name, mode, text, finished in rows:
+        spans = [DateRange.parse(span) for span in text.split(", ") if span] if mode == "window" else []
+        if name in wanted and (not spans or _overlap(spans, wanted[name].reach)):
+            loaded[name] = max(loaded.get(name, finished), finished)
+    return loaded
+
+
+def _overlap(some: Iterable[DateRange], others: Sequence[DateRange]) -> bool:
+    return any(one.start < other.end and other.start < one.end for one in some for other in others)
 
 
 def is_unsettled(session: WarehouseSession, resource: str) -> bool:

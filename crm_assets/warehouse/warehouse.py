@@ -33,11 +33,13 @@ class Warehouse:
         folder: The data folder: the DuckDB file, locks, budgets and the runs' working folders.
         destination: Name of a dlt destination; its credentials come from dlt's configuration.
         patience: Seconds to wait for another writer or reader before giving up.
+        resume_hours: How long what an interrupted run has read is of use to the next one.
     """
 
     folder: Path
     destination: str = "duckdb"
     patience: float = 120.0
+    resume_hours: float = 24.0
 
     @property
     def database(self) -> Path:

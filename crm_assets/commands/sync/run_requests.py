@@ -14,7 +14,7 @@ from crm_assets.commands.workspace import Workspace
 from crm_assets.date_range import DateRange
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.errors import CommandError
-from crm_assets.orchestration.keys import FULL_TAG, SYSTEM_TAG
+from crm_assets.orchestration.keys import FRESH_TAG, FULL_TAG, SYSTEM_TAG
 from crm_assets.warehouse.planning import due_range
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -29,11 +29,13 @@ class SyncRequest:
         selection: Dagster's asset-selection syntax; everything when left out.
         days: The windows to read; what is due when left out.
         full: Read whole lists where only changes would be read.
+        fresh: Begin anew instead of going on with what an interrupted run has read.
     """
 
     selection: str | None = None
     days: DateRange | None = None
     full: bool = False
+    fresh: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ def plan_runs(
     groups: dict[Any, list[dg.AssetKey]] = {}
     for key in keys:
         groups.setdefault(graph.get(key).partitions_def, []).append(key)
-    tags = {FULL_TAG: "true"} if request.full else {}
+    asked = {FULL_TAG: request.full, FRESH_TAG: request.fresh}
+    tags = {tag: "true" for tag, given in asked.items() if given}
     due = partial(_due, workspace.connection(connection), workspace.warehouse)
     return [
         PlannedRun(connection, tuple(group), {**tags, **_range_tags(partitions, request.days or due(group))})

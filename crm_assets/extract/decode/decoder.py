@@ -25,7 +25,7 @@ from crm_assets.extract.decode.digits import marked as with_marks
 from crm_assets.extract.decode.fitting_sql import fitting_query
 from crm_assets.extract.decode.macros import MACROS
 from crm_assets.extract.decode.record_steps import RecordSteps
-from crm_assets.extract.decode.record_validator import RecordValidator
+from crm_assets.extract.decode.record_validator import RecordValidator, content_hash
 from crm_assets.extract.decode.records import Records
 from crm_assets.extract.decode.request_values import page_columns, requested
 
@@ -127,7 +127,7 @@ class Decoder:
         if kept is None:
             return Records(array, companions, bound, found.fits, found.count, found.fingerprint, marked=found.marked)
         # Paging goes by what the page had, not by what is kept of it.
-        whole = (kept.count, hash(array))
+        whole = (kept.count, content_hash(array))
         return Records(kept.array, companions, bound, found.fits, kept.count, whole, kept.left_out, found.marked)
 
     def decode(self, pages: list[Records]) -> tuple[pa.Table, pa.Table]:

@@ -24,6 +24,8 @@ class Page:
     """Headers of the answer; names in any case."""
     request: Request | None = field(default=None, compare=False)
     """What was asked, to ask it again."""
+    kept: bool = field(default=False, compare=False)
+    """Whether an interrupted run read it, and what it says of the list's length is of that time."""
 
     @property
     def count(self) -> int:
@@ -100,6 +102,8 @@ class PagingState:
         if page.count and hash(fingerprint) in self._seen:
             which = "the page before" if fingerprint == self.last else "an earlier page"
             raise ReadError(f"{name} repeats {which}: the server ignores the paging parameter")
+        if self._last_page and self._last_page.kept and not page.kept:
+            self.totals.clear()  # the page at hand shows that nothing moved before it, whatever came behind it
         self.shifts += not self.overlaps and _begins_where_it_ended(self.last, fingerprint)
         if page.count:
             self.visited.append((page.request, fingerprint))
@@ -134,6 +138,12 @@ def _begins_where_it_ended(before: tuple[object, ...], page: tuple[object, ...])
     """Whether a page begins with the key that the page before ended with; fingerprints are count, first, last key."""
     keys = (len(page) - 1) // 2
     return keys > 0 and len(before) == len(page) and before[1 + keys :] == page[1 : 1 + keys]
+
+
+def begins_alike(before: tuple[object, ...], page: tuple[object, ...]) -> bool:
+    """Whether two pages begin with the same key, or are the same where there are no keys."""
+    keys = (len(page) - 1) // 2
+    return before == page or (keys > 0 and len(before) == len(page) and before[1 : 1 + keys] == page[1 : 1 + keys])
 
 
 def reported(page: Page, path: tuple[str, ...] | None, name: str) -> int | None:

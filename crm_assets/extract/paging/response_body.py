@@ -104,6 +104,11 @@ class _Top:
         return facts
 
 
+def kept_body(facts: bytes) -> ResponseBody:
+    """Return the body of a page that was kept with what it says of paging alone, a JSON object."""
+    return ResponseBody(b"", None, _Top(facts))
+
+
 def open_body(answer: Answer, endpoint: Endpoint) -> ResponseBody:
     """Return the opened body of an answer with status 200 or 204.
 
