@@ -93,6 +93,11 @@ class AwayServer:
                 raise ValueError(path)
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Keep quiet: readers are killed in the midst of an answer."""
+
+
 @contextmanager
 def away_server() -> Iterator[AwayServer]:
     """Run a server for the time of a block."""
@@ -113,7 +118,7 @@ def away_server() -> Iterator[AwayServer]:
             self.end_headers()
             self.wfile.write(body)
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    http = _Server(("127.0.0.1", 0), Handler)
     http.daemon_threads = True
     server = AwayServer(f"http://127.0.0.1:{http.server_port}")
     thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)

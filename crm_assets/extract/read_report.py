@@ -168,7 +168,7 @@ class ReadReport:
 
     @property
     def resumed(self) -> str:
-        """What an interrupted run had read, as a clause, or an empty text."""
+        """What an interrupted run had read, as a clause; empty if nothing."""
         if not self.pages_resumed:
             return ""
         if self.lists == 1:

@@ -110,6 +110,7 @@ def read_metadata(session: WarehouseSession, reading: ReadResult, done: Committe
         "mode": proof.mode,
         "ended_by": proof.reason,
         "preview": _preview(session, resource),
+        **({"resumed": proof.resumed} if proof.resumed else {}),
     }
 
 

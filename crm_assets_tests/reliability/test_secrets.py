@@ -180,4 +180,5 @@ def test_nothing_stays_and_nobody_else_may_look(house: Build, monkeypatch: pytes
     assert any(name.endswith("prospects.parquet") for name in seen)
     assert any("completed_jobs" in name for name in seen)
     kept = {str(path.relative_to(mine.folder)) for path in mine.folder.rglob("*")}
-    assert kept <= {"runs", "warehouse.duckdb", "warehouse.lock", "budgets", "paging", "paging/sales_engagement.json"}
+    folders = {"runs", "budgets", "paging", "resume"}
+    assert kept <= {*folders, "warehouse.duckdb", "warehouse.lock", "paging/sales_engagement.json", "resume/turn.lock"}

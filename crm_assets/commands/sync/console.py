@@ -91,7 +91,7 @@ def render(results: Sequence[AssetResult], seconds: float, console: Console) -> 
         table.add_row(f"{result.connection}.{result.resource}", *_counts(result), _marks(result))
     console.print(table)
     for result in results:
-        for sentence in result.sentences:
+        for sentence in [result.resumed, *result.sentences] if result.resumed else result.sentences:
             console.print(f"{result.connection}.{result.resource}: {sentence}", highlight=False, markup=False)
     console.print(totals(results, seconds), highlight=False)
 

@@ -23,6 +23,8 @@ class AssetResult:
     """Further numbers of the materialization's metadata."""
     checks: dict[str, str] = field(default_factory=dict)
     """Check name to ``passed``, ``warned`` or ``failed``."""
+    resumed: str = ""
+    """What an interrupted run had read, as a clause."""
     sentences: list[str] = field(default_factory=list)
     """What the checks that did not pass, or the run, said."""
 
@@ -58,6 +60,7 @@ def _take_materialization(result: AssetResult, metadata: Mapping[str, Any]) -> N
     result.rows, result.loaded = int(numbers["dagster/row_count"]), int(numbers["rows_loaded"])
     result.requests = int(numbers.get("requests", 0))
     result.numbers = numbers
+    result.resumed = str(metadata["resumed"].value) if "resumed" in metadata else ""
 
 
 def _take_check(result: AssetResult, check: Any) -> None:

@@ -69,14 +69,13 @@ class Journals:
             redact: Keeps secrets out of texts.
         """
         name, binding = task.resource.name, self._binding(connection, task, secrets)
-        path = self.folder / connection.name / f"{name}.{binding[:16]}.journal"
+        path = self.folder / f"{connection.name}.{name}.{binding[:16]}.journal"
         if not self.hours:
             return Journal()
         try:
-            for folder in (self.folder, path.parent):
-                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             with self._turn():
-                self._sweep(f"{connection.name}/{name}.*" if self.fresh else "")
+                self._sweep(f"{connection.name}.{name}.*" if self.fresh else "")
                 lock = FileLock(path.with_suffix(".lock"))
                 lock.acquire(timeout=0)
             journal = Journal(JournalFile(path), binding, lambda text: redact(text) != text)
@@ -92,7 +91,7 @@ class Journals:
 
     def left_by(self, connection: Connection) -> bool:
         """Return whether an interrupted run of a connection may have left anything."""
-        return any((self.folder / connection.name).glob("*.journal"))
+        return any(self.folder.glob(f"{connection.name}.*.journal"))
 
     def discard(self, name: str) -> None:
         """Remove the journal of a resource: its rows are loaded, or what is kept of them is of no use."""
@@ -156,7 +155,7 @@ class Journals:
     def _sweep(self, unwanted: str) -> None:
         """Remove the journals that are too old, and those that a pattern names, if no run has them."""
         oldest = time.time() - self.hours * 3600
-        old = [path for path in self.folder.glob("*/*.journal") if path.stat().st_mtime < oldest]
+        old = [path for path in self.folder.glob("*.journal") if path.stat().st_mtime < oldest]
         for path in {*old, *(self.folder.glob(f"{unwanted}.journal") if unwanted else ())}:
             with suppress(Timeout, OSError), FileLock(path.with_suffix(".lock")).acquire(timeout=0):
                 _remove(path)

@@ -1,0 +1,111 @@
+"""kill -9 of a sync at any moment: what it had read is there, and the next one does not ask for it again."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from crm_assets.extract.resume.journal_file import JournalFile
+from crm_assets_tests.away_server import SYSTEM, AwayServer, away_server
+from crm_assets_tests.reliability import times
+from crm_assets_tests.reliability.killed_runs import Command, until
+
+ROUNDS, KILLS = times(1, 100), times(1, 2)
+"""In the long variant a run is killed twice before it is let alone: 200 kills."""
+IN_FLIGHT = 8
+"""Requests whose answers a kill may lose, and a few that only now are known to be needed."""
+TABLES = ("contacts", "notes", "tickets")
+Start = Callable[..., Command]
+
+
+@pytest.fixture
+def server() -> Iterator[AwayServer]:
+    with away_server() as running:
+        running.seconds = 0.003
+        yield running
+
+
+@pytest.fixture
+def start(server: AwayServer, tmp_path: Path) -> Iterator[Start]:
+    (tmp_path / "declared").mkdir()
+    (tmp_path / "declared" / "things.yaml").write_text(SYSTEM.replace("https://api.example.com", server.url))
+    (tmp_path / "connections.yaml").write_text("{systems: declared, connections: [{name: crm, system: things}]}")
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    settings = {
+        "CRM_ASSETS_CONNECTIONS": str(tmp_path / "connections.yaml"),
+        "CRM_ASSETS_DATA": str(tmp_path / "data"),
+        "DAGSTER_HOME": str(tmp_path / "home"),
+        "SOURCES__CRM__TOKEN": "t0k3n-of-this-account",
+    }
+    started: list[Command] = []
+
+    def run(*arguments: str) -> Command:
+        selection = " or ".join(f'key:"crm/{name}"' for name in TABLES)
+        started.append(Command(["sync", selection, *arguments], settings, tmp_path / f"told{len(started)}"))
+        return started[-1]
+
+    yield run
+    for command in started:
+        command.process.kill()
+        command.process.join()
+
+
+def tables(folder: Path) -> dict[str, list[Any]]:
+    """Return the keys in the tables, sorted."""
+    if not (folder / "warehouse.duckdb").exists():
+        return {}
+    with duckdb.connect(str(folder / "warehouse.duckdb")) as warehouse:
+        names = warehouse.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'crm'").fetchall()
+        return {
+            name: [key for (key,) in warehouse.execute(f"SELECT id FROM crm.{name} ORDER BY 1").fetchall()]
+            for (name,) in names
+            if name in TABLES
+        }
+
+
+def entries(folder: Path) -> int:
+    """Return the number of entries in the journals, of which only what was being written may be broken."""
+    count = 0
+    for path in (folder / "resume").glob("*.journal"):
+        file = JournalFile(path)
+        count += len([*file.entries()])
+        file.close()
+    return count
+
+
+def kill_after(command: Command, server: AwayServer, requests: int) -> None:
+    """Kill a sync -9 when the server was asked so often, or at its end if that comes first."""
+    wanted = len(server.asked) + requests
+    until(lambda: len(server.asked) >= wanted or not command.process.is_alive())
+    command.process.kill()
+    command.process.join()
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_killed_at_random_moments(server: AwayServer, start: Start, tmp_path: Path, number: int) -> None:
+    chance, folder = random.Random(number), tmp_path / "data"
+    expected = {
+        "contacts": [*range(1, 61)],
+        "tickets": [*range(1, 61)],
+        "notes": sorted(f"{parent}-{note}" for parent in range(1, 61) for note in (1, 2)),
+    }
+    for _ in range(KILLS):
+        kill_after(start(), server, chance.randrange(10, 50))
+        answered = len(server.asked)
+        found = tables(folder)
+        assert all(rows == expected[name] or not rows for name, rows in found.items()), "a table is neither old nor new"
+        assert all(found.values()) or entries(folder) >= answered - 4 * IN_FLIGHT
+    code, said = start().wait()
+    assert code == 0, said
+    assert tables(folder) == expected
+    notes = Counter(target for target in server.asked if target.endswith("/notes"))
+    assert notes.total() <= 60 + 2 * IN_FLIGHT
+    assert not [*(folder / "resume").glob("*.journal")]
+    assert "read before" in said
