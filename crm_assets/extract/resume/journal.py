@@ -195,8 +195,9 @@ class Journal:
                 pass
 
 
-def _decoded(entry: bytes) -> _Entry | None:
+def _decoded(packed: bytes) -> _Entry | None:
     try:
-        return _ENTRIES.decode(entry)
+        entry: _Entry = _ENTRIES.decode(packed)
     except (msgspec.DecodeError, ValueError):
         return None
+    return entry
