@@ -5,17 +5,47 @@ from __future__ import annotations
 from collections import deque
 from contextlib import aclosing
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from crm_assets.extract.listings import Listing
+from crm_assets.extract.decode.records import Records
+from crm_assets.extract.http.request import Request
+from crm_assets.extract.listings import Listing, Listings
+from crm_assets.extract.paging.list_memory import ListMemory
 from crm_assets.extract.paging.movement import Fingerprint, Settled, Sighting, settle
-from crm_assets.extract.paging.page import Page, PagingState
+from crm_assets.extract.paging.page import FetchPage, Page, PagingState
 from crm_assets.extract.paging.paginate import walk
+from crm_assets.extract.read_report import ReadTask
 from crm_assets.extract.resume.journal import ListOutcome
 from crm_assets.extract.resume.kept_list import KeptList
+from crm_assets.extract.staging.staged_rows import RowFilter
 
-if TYPE_CHECKING:
-    from crm_assets.extract.resource_reader import Reader
+
+class ResourceRead(Protocol):
+    """The read of the resource that a list belongs to."""
+
+    task: ReadTask
+    memory: ListMemory
+    listings: Listings
+
+    @property
+    def concurrency(self) -> int:
+        """Greatest number of requests in flight."""
+
+    @property
+    def found(self) -> str:
+        """Where the records were found, if that is not declared, as a clause."""
+
+    def request(self, listing: Listing) -> Request:
+        """Return the request of a list, without paging parameters."""
+
+    def fetcher(self, listing: Listing) -> FetchPage:
+        """Return the function that reads a page of a list."""
+
+    async def take(self, records: Records, keep: RowFilter, pages: int) -> None:
+        """Hand the records of a page on to be decoded."""
+
+    async def vanished(self) -> int:
+        """Return how many known records the only list of the resource has not brought."""
 
 
 class ListReader:
@@ -28,7 +58,7 @@ class ListReader:
         kept: What an earlier run read of it, and where its pages are kept for a later one.
     """
 
-    def __init__(self, reader: Reader, listing: Listing, listings: deque[Listing], kept: KeptList) -> None:
+    def __init__(self, reader: ResourceRead, listing: Listing, listings: deque[Listing], kept: KeptList) -> None:
         self._reader = reader
         self._listing = listing
         self._listings = listings
