@@ -34,10 +34,23 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         SpecError: The file cannot be read, is not valid YAML, gives a key twice, or does not contain a mapping.
     """
+    return _mapping(path, doubles=False)
+
+
+def read_foreign_yaml(path: Path) -> dict[str, Any]:
+    """Return the mapping of a YAML file that was written for another program, which takes the last of two equal keys.
+
+    Raises:
+        SpecError: The file cannot be read, is not valid YAML, or does not contain a mapping.
+    """
+    return _mapping(path, doubles=True)
+
+
+def _mapping(path: Path, *, doubles: bool) -> dict[str, Any]:
     text = ""
     try:
         text = path.read_text(encoding="utf-8")
-        document = _parsed(text)
+        document = _parsed(text, doubles=doubles)
     except OSError as error:
         raise SpecError(f"cannot be read ({error.strerror})", str(path)) from error
     except yaml.MarkedYAMLError as error:
@@ -74,13 +87,14 @@ def read_nodes(path: Path) -> yaml.Node | None:
     return node
 
 
-def _parsed(text: str) -> Any:
+def _parsed(text: str, *, doubles: bool) -> Any:
     loader = _Loader(text)
     try:
         root = loader.get_single_node()
         if root is None:
             return None
-        _refuse_doubles(root, set())
+        if not doubles:
+            _refuse_doubles(root, set())
         return loader.construct_document(root)
     finally:
         loader.dispose()

@@ -80,6 +80,7 @@ def test_a_manifest_is_read_to_exact_rows(case: dict[str, Any], tmp_path: Path) 
         assert notes.complete, [str(note) for note in notes.all()]
         system = parse_system({"name": "api", **yaml.safe_load(as_yaml(document, notes))})
         entry = {"name": "api", "system": "api", "_system": system, "params": case.get("given", {})}
+        entry |= {"base_url": api.url} if "base_url" in case else {}
         connection = apply_connection(Connection.model_validate(entry))
         reading = read(connection, dict.fromkeys(connection.system.secrets, SECRET), tmp_path)["posts"]
         assert reading.spool is not None, reading.proof.reason

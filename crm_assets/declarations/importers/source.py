@@ -15,7 +15,7 @@ from crm_assets.declarations.importers.captured import captured
 from crm_assets.declarations.importers.configuration import declarable
 from crm_assets.declarations.importers.losses import Note, Notes
 from crm_assets.declarations.spellings.names import snake_case
-from crm_assets.declarations.yaml_reader import read_yaml
+from crm_assets.declarations.yaml_reader import read_foreign_yaml
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def _system_name(text: str) -> str:
 def _document(source: str, path: Path, notes: Notes) -> dict[str, Any]:
     if not path.is_file() or path.suffix == ".py":
         return declarable(captured(source, notes), notes)
-    document = read_yaml(path)
+    document = read_foreign_yaml(path)
     if document.get("type") == "DeclarativeSource" or "streams" in document:
         return declaration(document, notes)
     if "openapi" in document or "swagger" in document:

@@ -145,6 +145,6 @@ class Endpoint(Spec):
         name, location = counter(self.paginator)
         if location == "query" and name in self.params:
             raise ValueError(f"params sets {name}, which the paginator counts: every page would be the same one")
-        if location == "json" and self.method != "POST":
+        if location == "json" and self.method != "POST" and "method" not in self.model_fields_set:
             raise ValueError("a paginator with location: json needs method: POST")
         return self

@@ -28,7 +28,7 @@ def authentication(given: Any, settings: Settings, notes: Notes) -> Document:
         case "ApiKeyAuthenticator":
             return _api_key(given, settings)
         case "BasicHttpAuthenticator":
-            return _basic(given, settings)
+            return _basic(given, settings, notes)
         case "OAuthAuthenticator":
             return _oauth(given, settings)
         case "SelectiveAuthenticator":
@@ -36,7 +36,23 @@ def authentication(given: Any, settings: Settings, notes: Notes) -> Document:
         case "SessionTokenAuthenticator":
             return _session(given, settings)
         case kind:
-            raise NoCounterpartError(f"the log-in {kind or 'of its own code'} has no counterpart")
+            return _by_code(given, kind, settings, notes)
+
+
+def _by_code(given: Document, kind: str | None, settings: Settings, notes: Notes) -> Document:
+    """Return what a log-in of the manifest's own code is made of: ways to log in, or a name and a password.
+
+    Raises:
+        NoCounterpartError: It is made of something else.
+    """
+    members = {key: value for key, value in given.items() if key not in ("type", "class_name", "$parameters")}
+    ways = {key: value for key, value in members.items() if isinstance(value, dict) and value.get("type")}
+    if ways:
+        return _selected({"authenticators": ways}, settings, notes)
+    if members.keys() == {"username", "password"}:
+        notes.add("assumed", "the log-in is code of its own with a name and a password: both are sent as HTTP Basic")
+        return _basic(given, settings, notes)
+    raise NoCounterpartError(f"the log-in {kind or 'of its own code'} has no counterpart")
 
 
 def _api_key(given: Document, settings: Settings) -> Document:
@@ -59,14 +75,15 @@ def _sent(token: Any, name: str, place: str, before: str, settings: Settings) ->
     return {"type": "api_key", "name": name, "api_key": secret, "location": place, **shown}
 
 
-def _basic(given: Document, settings: Settings) -> Document:
-    """Return user and password; one of them that stands in the manifest is public."""
-    user, password = str(given.get("username") or ""), str(given.get("password") or "")
-    names = {"username": user, "password": password}
-    found = {key: "" if is_plain(text) else settings.secret(text) for key, text in names.items()}
-    if found["username"] == found["password"] or "" not in found.values() or not (is_plain(user) and user):
-        return {"type": "basic", **found}
-    raise NoCounterpartError(f"the user name {user!r} that stands in the manifest has no counterpart")
+def _basic(given: Document, settings: Settings, notes: Notes) -> Document:
+    """Return user and password; what stands in the manifest beside a setting is part of the secret."""
+    found: Document = {"type": "basic"}
+    for key in ("username", "password"):
+        text = str(given.get(key) or "").strip()
+        found[key] = (key if text else "") if is_plain(text) else settings.secret(text)
+        if text and (is_plain(text) or not re.fullmatch(r"\{\{[^{}]*\}\}", text)):
+            notes.add("assumed", f"the {key} is {text}: the secret {found[key]} has to be all of it")
+    return found
 
 
 def _oauth(given: Document, settings: Settings) -> Document:

@@ -14,16 +14,17 @@ _USUAL = (429, 500, 502, 503, 504)
 _ACTIONS = {"IGNORE": "ignore", "RETRY": "retry", "RATE_LIMITED": "retry", "FAIL": "fail", "SUCCESS": "read"}
 
 
-def errors(given: Any) -> tuple[Document, list[str]]:
-    """Return the keys of an endpoint for its errors, and what of them cannot be said."""
+def errors(given: Any) -> tuple[Document, list[str], list[str]]:
+    """Return the keys of an endpoint for its errors, what of them cannot be said, and what is assumed."""
     handler: Document = {}
     actions: list[Document] = []
     losses: list[str] = []
+    assumed: list[str] = []
     retried: set[int] = set()
     ignored: set[int] = set()
     for one in _handlers(given):
         if "class_name" in one or str(one.get("type", "")).startswith("Custom"):
-            losses.append("errors are judged by code of its own")
+            assumed.append("errors are judged by code of its own; here they are judged by their status")
         if isinstance(one.get("max_retries"), int):
             handler["max_retries"] = one["max_retries"]
         for strategy in one.get("backoff_strategies") or ():
@@ -35,7 +36,7 @@ def errors(given: Any) -> tuple[Document, list[str]]:
     if ignored:
         handler["ignore_status_codes"] = sorted(ignored)
     keys: Document = {"error_handler": handler} if handler else {}
-    return {**keys, **({"response_actions": actions} if actions else {})}, losses
+    return {**keys, **({"response_actions": actions} if actions else {})}, losses, assumed
 
 
 def _handlers(given: Any) -> list[Document]:

@@ -87,6 +87,8 @@ def value_of(node: nodes.Node) -> Named | Moment | None:
             return _below(node.node, node.attr)
         case nodes.Getitem(arg=nodes.Const(value=key)):
             return _below(node.node, str(key))
+        case nodes.Getitem(arg=nodes.Neg(node=nodes.Const(value=1))):
+            return _below(node.node, "-1")
         case nodes.Call(node=nodes.Getattr(attr="get") as getter) if node.args and isinstance(
             node.args[0], nodes.Const
         ):

@@ -95,7 +95,7 @@ class Increment:
         increment: Document = {
             "field": field,
             "format": self.format,
-            "lookback": _span(self.given.get("lookback_window")),
+            "lookback": f"{seconds(self.given.get('lookback_window'))}s",
         }
         if params:
             increment["params"] = params
@@ -122,12 +122,13 @@ def _put(body: Document, path: list[str], value: Any) -> None:
     body[path[-1]] = value
 
 
-def _span(given: Any) -> str:
+def seconds(given: Any) -> int:
+    """Return the seconds of a span as ISO 8601 writes it, such as ``P1DT2H``; 0 where it is none."""
     found = re.fullmatch(r"P(?:(\d+)([DWMY]))?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", str(given or ""))
-    if not found or not given:
-        return "0s"
+    if not found:
+        return 0
     days = int(found[1] or 0) * {"D": 1, "W": 7, "M": 31, "Y": 366}.get(found[2] or "D", 1)
-    return f"{days * 86400 + int(found[3] or 0) * 3600 + int(found[4] or 0) * 60 + int(found[5] or 0)}s"
+    return days * 86400 + int(found[3] or 0) * 3600 + int(found[4] or 0) * 60 + int(found[5] or 0)
 
 
 def is_now(text: Any) -> bool:

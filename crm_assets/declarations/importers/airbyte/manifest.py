@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from typing import Any, Literal
+from typing import Any
 
 from crm_assets.declarations.errors import SpecError
 from crm_assets.declarations.importers.airbyte.authentication import authentication
 from crm_assets.declarations.importers.airbyte.expressions import NoCounterpartError
+from crm_assets.declarations.importers.airbyte.increments import seconds
 from crm_assets.declarations.importers.airbyte.references import resolved
 from crm_assets.declarations.importers.airbyte.settings import Settings
 from crm_assets.declarations.importers.airbyte.streams import Stream, stream_name
@@ -18,14 +19,8 @@ from crm_assets.declarations.models.base import PLACEHOLDER
 from crm_assets.declarations.models.system import RateLimit
 
 Document = dict[str, Any]
-_PERIODS: dict[str, Literal["second", "minute", "hour", "day"]] = {
-    "PT1S": "second",
-    "PT1M": "minute",
-    "PT60S": "minute",
-    "PT1H": "hour",
-    "P1D": "day",
-    "PT24H": "day",
-}
+_PERIODS = {"day": 86_400, "hour": 3600, "minute": 60, "second": 1}
+"""Seconds of the periods a rate may be given for."""
 
 
 def declaration(manifest: Document, notes: Notes) -> Document:
@@ -39,7 +34,7 @@ def declaration(manifest: Document, notes: Notes) -> Document:
         SpecError: None of its streams can be read, or none of its ways to log in.
     """
     whole = resolved(manifest)
-    settings = Settings(whole)
+    settings = Settings(whole, notes)
     if whole.get("dynamic_streams"):
         notes.add("lost", "streams that are found by asking the API are not declared")
     streams = _streams(whole, settings, notes)
@@ -189,16 +184,26 @@ def _combined(given: Any, further: list[Document], settings: Settings, notes: No
 def _rate(budget: Any, notes: Notes) -> Document:
     policies = (budget or {}).get("policies") or []
     rates = [
-        (rate.get("limit"), _PERIODS.get(str(rate.get("interval"))))
+        _per_period(rate)
         for policy in policies
         for rate in policy.get("rates") or [{"limit": policy.get("call_limit"), "interval": policy.get("period")}]
     ]
-    known = [(limit, per) for limit, per in rates if isinstance(limit, int) and limit > 0 and per]
+    known = [rate for rate in rates if rate]
     if len(known) < len(rates) or not rates:
         if policies:
             notes.add("lost", "a rate of its own kind; set rate_limit of the connection")
         return {}
     if len(rates) > 1 or policies[0].get("matchers"):
         notes.add("assumed", "the lowest of the manifest's rates holds for all lists")
-    limit, per = min(known, key=lambda rate: rate[0] / RateLimit(requests=1, per=rate[1]).seconds)
-    return {"rate_limit": {"requests": limit, "per": per}}
+    return {"rate_limit": min(known, key=lambda rate: rate["requests"] / RateLimit(**rate).seconds)}
+
+
+def _per_period(rate: Document) -> Document | None:
+    """Return a rate in the longest of the usual periods that is no longer than its own: never more than it allows."""
+    limit, length = rate.get("limit"), seconds(rate.get("interval"))
+    if not isinstance(limit, int) or limit <= 0 or not length:
+        return None
+    for name, period in _PERIODS.items():
+        if period <= length and (requests := limit * period // length):
+            return {"requests": requests, "per": name}
+    return None

@@ -6,7 +6,14 @@ from typing import Any
 
 from jinja2 import nodes
 
-from crm_assets.declarations.importers.airbyte.expressions import Named, NoCounterpartError, condition, named, value_of
+from crm_assets.declarations.importers.airbyte.expressions import (
+    Moment,
+    Named,
+    NoCounterpartError,
+    condition,
+    named,
+    value_of,
+)
 from crm_assets.declarations.json_path import path_text
 
 Document = dict[str, Any]
@@ -29,6 +36,9 @@ def paginator(given: Any, selector: str, params: Document) -> tuple[Document, st
     strategy = given.get("pagination_strategy") or {}
     size = _size(strategy.get("page_size"))
     sized = _sized(given.get("page_size_option"), size)
+    if not given.get("page_token_option"):
+        params |= {sized["limit_param"]: sized["limit"]} if sized else {}
+        return {"type": "auto"}, ""
     match strategy.get("type"):
         case "PageIncrement":
             return _page_number(given, strategy, sized), ""
@@ -94,6 +104,8 @@ def _page_number(given: Document, strategy: Document, sized: Document) -> Docume
 
 def _offset(given: Document, sized: Document, size: int | None, params: Document) -> Document:
     name, place = _token(given)
+    if sized.get("limit_param") == name:
+        sized = {}
     if not sized:
         sized = next(
             ({"limit_param": key, "limit": int(value)} for key, value in params.items() if str(value) == str(size)), {}
@@ -104,13 +116,24 @@ def _offset(given: Document, sized: Document, size: int | None, params: Document
 
 
 def _followed(given: Document, strategy: Document, sized: Document, selector: str) -> tuple[Document, str]:
-    found = named(strategy.get("cursor_value"))
+    found, filled = _with_records(strategy.get("cursor_value"), selector)
     if not isinstance(found, Named):
         raise NoCounterpartError(f"the cursor {str(strategy.get('cursor_value'))[:60]!r} has no counterpart")
     by_path = (given.get("page_token_option") or {}).get("type") == "RequestPath"
     page = _link(found, sized, selector) if by_path else _cursor(found, given, sized, selector)
     end, loss = _stop(strategy.get("stop_condition"), found, page)
-    return {**page, **end}, loss
+    return {**page, **({"end": "empty_page"} if filled else {}), **end}, loss
+
+
+def _with_records(text: Any, selector: str) -> tuple[Named | Moment | None, bool]:
+    """Return the cursor a template names, and whether it does so only where there are records."""
+    node = condition(text)
+    match node:
+        case nodes.CondExpr(expr2=None | nodes.Const(value="" | None)):
+            tested = value_of(node.test)
+            if isinstance(tested, Named) and tested.root == "response" and path_text(tested.path) == selector:
+                return value_of(node.expr1), True
+    return named(text), False
 
 
 def _link(found: Named, sized: Document, selector: str) -> Document:

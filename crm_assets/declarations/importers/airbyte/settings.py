@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import nodes
 
 from crm_assets.declarations.importers.airbyte.expressions import Moment, Named, NoCounterpartError, parts, value_of
+from crm_assets.declarations.importers.losses import Notes
 from crm_assets.declarations.spellings.names import snake_case
 
 Document = dict[str, Any]
@@ -18,9 +19,11 @@ class Settings:
 
     Args:
         manifest: The manifest, resolved.
+        notes: Takes what is assumed.
     """
 
-    def __init__(self, manifest: Document) -> None:
+    def __init__(self, manifest: Document, notes: Notes) -> None:
+        self._notes = notes
         specification = manifest.get("spec", {}).get("connection_specification", {})
         self._known: dict[tuple[str, ...], Document] = {}
         self._collect(specification, ())
@@ -89,13 +92,17 @@ class Settings:
             return [self.template(item) for item in text]
         if not isinstance(text, str) or ("{{" not in text and "{%" not in text):
             return text
-        return "".join(part if isinstance(part, str) else f"{{{self._filled(part, text)}}}" for part in parts(text))
+        return "".join(part if isinstance(part, str) else self._filled(part, text) for part in parts(text))
 
     def _filled(self, node: nodes.Expr, text: str) -> str:
+        match node:
+            case nodes.CondExpr(expr1=nodes.Const(value=other), expr2=nodes.Const(value=value)):
+                self._notes.add("assumed", f"{value!r}, where a setting could say {other!r}")
+                return str(value)
         found = value_of(node)
         if not isinstance(found, Named) or found.root != "config" or not found.path:
             raise NoCounterpartError(f"{' '.join(text.split())[:80]!r} has no counterpart")
-        return self.param(found)
+        return f"{{{self.param(found)}}}"
 
     def param(self, found: Named) -> str:
         """Return the name of the parameter for a setting; a connection gives it."""

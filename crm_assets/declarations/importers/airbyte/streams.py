@@ -13,6 +13,7 @@ from crm_assets.declarations.importers.airbyte.expressions import (
     Moment,
     Named,
     NoCounterpartError,
+    condition,
     named,
     parts,
     value_of,
@@ -28,7 +29,7 @@ from crm_assets.declarations.models.base import placeholders
 from crm_assets.declarations.spellings.names import snake_case
 
 Document = dict[str, Any]
-_WITHOUT_COUNTERPART = ("CustomRecordExtractor", "CustomRetriever", "AsyncRetriever", "CustomRequester")
+_WITHOUT_COUNTERPART = ("CustomRetriever", "AsyncRetriever", "CustomRequester")
 _DECODERS = {"XmlDecoder": "xml", "CsvDecoder": "csv", "JsonlDecoder": "jsonl"}
 _CREDENTIALS = ("authorization", "proxy-authorization", "cookie")
 
@@ -78,13 +79,25 @@ class Stream:
             self._notes.add("assumed", f"the address is {found.default}; base_url of a connection may say another")
             base = str(found.default)
         path = str(self._requester.get("path") or "").strip()
-        address = f"{self._text(base).rstrip('/')}/{self._text(path).lstrip('/')}" if path else self._text(base)
+        base = self._base(base, alone=not path)
+        address = f"{base.rstrip('/')}/{self._text(path).lstrip('/')}" if path else base
         for name in self._secrets.intersection(placeholders(address)):
             self._notes.add(
                 "assumed", f"{name} is a secret of the manifest; it stands in the address, so it is a parameter"
             )
             self._settings.params.setdefault(name, {"description": f"The setting {name}"})
         return address
+
+    def _base(self, given: str, *, alone: bool) -> str:
+        """Return the address that paths are below; one that is computed has to come from the connection."""
+        try:
+            return self._text(given)
+        except NoCounterpartError:
+            if alone:
+                raise
+        what = f"the address is computed ({' '.join(given.split())[:90]}): base_url of the connection has to say it"
+        self._notes.add("assumed", what)
+        return "https://api.example.com"
 
     def build(self) -> Document:
         """Return the resource, without its path.
@@ -104,8 +117,14 @@ class Stream:
 
     def _refuse_code(self) -> None:
         kinds = [self._retriever.get("type"), self._requester.get("type"), self._given.get("type")]
-        selector = self._retriever.get("record_selector") or {}
-        kinds.append((selector.get("extractor") or {}).get("type"))
+        extractor = (self._retriever.get("record_selector") or {}).get("extractor") or {}
+        if str(extractor.get("type")).startswith("Custom") and extractor.get("field_path"):
+            path = ".".join(map(str, extractor["field_path"]))
+            self._notes.add(
+                "lost", f"records are taken out by code of its own; here they are those at {path}", self.name
+            )
+        else:
+            kinds.append(extractor.get("type"))
         for kind in kinds:
             if kind in _WITHOUT_COUNTERPART or str(kind).startswith("Custom"):
                 raise NoCounterpartError(f"{kind} has no counterpart")
@@ -124,9 +143,15 @@ class Stream:
         if loss:
             self._notes.add("lost", loss, self.name)
         headers = self._headers()
-        found, losses = errors(self._requester.get("error_handler"))
+        found, losses, assumed = errors(self._requester.get("error_handler"))
         for text in losses:
             self._notes.add("lost", text, self.name)
+        for text in assumed:
+            self._notes.add("assumed", text, self.name)
+        if page == {"type": "auto"}:
+            self._notes.add("assumed", "it does not say where the page goes: paging is looked for", self.name)
+        if page.get("location") == "json":
+            endpoint["method"] = method
         endpoint |= {"data_selector": selector, "paginator": page, **found}
         if decoder := self._decoder(self._retriever.get("decoder") or {}):
             endpoint["decoder"] = decoder
@@ -231,7 +256,25 @@ class Stream:
             return None
         if isinstance(found, Moment):
             return END if self.increment.given else self._now(str(given))
-        return self._text(str(given))
+        try:
+            return self._members(str(given)) or self._text(str(given))
+        except NoCounterpartError:
+            if not self._is_of_the_start(str(given)):
+                raise
+            what = f"{' '.join(str(given).split())} is not sent: the list is read from its beginning"
+            self._notes.add("assumed", what, self.name)
+            return None
+
+    def _members(self, given: str) -> list[str]:
+        """Return the members of a list that a template writes."""
+        found = condition(given)
+        return [self._named(item, given) for item in found.items] if isinstance(found, nodes.List) else []
+
+    def _is_of_the_start(self, given: str) -> bool:
+        """Whether a template says nothing but the day to begin with, in its own way."""
+        found = [value_of(node) for part in parts(given) if isinstance(part, nodes.Expr) for node in _values(part)]
+        settings = {one.path for one in found if isinstance(one, Named) and one.root == "config"}
+        return len(settings) == 1 and all(map(self._settings.is_date, settings))
 
     def _now(self, text: str) -> None:
         self._notes.add(
@@ -323,6 +366,9 @@ class Stream:
                 "assumed", f"the field {'.'.join(path)} is the column {snake_case('_'.join(path))}", self.name
             )
             path = ["_".join(path)]
+        if not source and "format_datetime" in text and self._is_its_own(text, path):
+            self._notes.add("assumed", f"the time {path[0]} is taken as it comes, not written anew", self.name)
+            return
         if not source:
             self._notes.add("lost", f"the field {'.'.join(path)} computed from {text.strip()[:60]}", self.name)
             return
@@ -330,6 +376,12 @@ class Stream:
         own = next(declared, None) or snake_case(path[0])
         found[own] = {**found.get(own, {"type": "text"}), "source": source}
         self._added[path[0]] = own
+
+    @staticmethod
+    def _is_its_own(text: str, path: list[str]) -> bool:
+        """Whether a template names no other value than the field it is for."""
+        found = [value_of(node) for part in parts(text) if isinstance(part, nodes.Expr) for node in _values(part)]
+        return {one.path for one in found if isinstance(one, Named)} == {tuple(path)}
 
     def column(self, path: str, kind: str = "text") -> str:
         """Return the column for a path of a record, or for a placeholder; one is added where there is none."""
@@ -380,6 +432,12 @@ class Stream:
         self.resource["incremental"] = self.increment.document(field, params, body)
         for text in self.increment.notes:
             self._notes.add("assumed", text, self.name)
+
+
+def _values(node: nodes.Expr) -> list[nodes.Node]:
+    """Return the values that are looked up in an expression, without the methods that are called on them."""
+    methods = [call.node for call in [*node.find_all(nodes.Call), *([node] if isinstance(node, nodes.Call) else [])]]
+    return [one for one in node.find_all((nodes.Getattr, nodes.Getitem)) if not any(one is each for each in methods)]
 
 
 def _bounded(value: Any) -> bool:
