@@ -12,7 +12,7 @@ from crm_assets.declarations.models.base import fill, fill_url, placeholders
 from crm_assets.declarations.models.columns import Column, ColumnType
 from crm_assets.declarations.models.endpoint import Endpoint
 from crm_assets.declarations.models.incremental import Incremental, Window
-from crm_assets.declarations.models.resource import Resource
+from crm_assets.declarations.models.resource import Resource, check_history
 from crm_assets.declarations.models.system import Client, Param, System
 from crm_assets.declarations.validate import check_system
 
@@ -38,7 +38,7 @@ def apply_connection(connection: Connection) -> Connection:
         token_url = connection.token_url and fill_url(connection.token_url, values)
     except ValueError as error:
         raise SpecError(str(error), "key params") from None
-    system = _with_choice(system, connection.resources)
+    system = _with_choice(_with_history(system, connection.history), connection.resources)
     if token_url:
         if not any(token_auth(auth) for auth in system.auths):
             raise SpecError(f"{system.name} has no authentication that asks for a token", "key token_url")
@@ -86,6 +86,17 @@ def _with_time_zone(system: System, zone: str) -> System:
         for resource in system.resources
     ]
     return system.model_copy(update={"resources": tuple(resources)})
+
+
+def _with_history(system: System, kept: tuple[str, ...]) -> System:
+    _refuse_unknown(system, "history", kept)
+    resources = tuple(
+        resource.model_copy(update={"history": True}) if resource.name in kept else resource
+        for resource in system.resources
+    )
+    for resource in resources:
+        check_history(resource)
+    return system.model_copy(update={"resources": resources})
 
 
 def _with_choice(system: System, chosen: tuple[str, ...] | None) -> System:

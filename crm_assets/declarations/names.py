@@ -14,11 +14,22 @@ from typing import Any, TypeVar
 from crm_assets.declarations.errors import listed
 
 RESERVED_COLUMNS = frozenset(
-    {"_extra", "_misfits", "_changed_at", "_deleted_at", "_first_seen_at", "_read_id", "_dlt_load_id", "_dlt_id"}
+    {
+        "_extra",
+        "_misfits",
+        "_read_id",
+        "_changed_at",
+        "_deleted_at",
+        "_first_seen_at",
+        "_valid_from",
+        "_valid_to",
+        "_dlt_load_id",
+        "_dlt_id",
+    }
 )
 MAX_LENGTH = 63
 """PostgreSQL's longest identifier, in bytes."""
-TABLE_SUFFIXES = ("__rejected", "__current")
+TABLE_SUFFIXES = ("__rejected", "__current", "__history")
 """What is added to a resource's name for the tables and views beside its own."""
 
 _NAME = re.compile(r"_?[a-z](?:[a-z0-9_]*[a-z0-9])?")

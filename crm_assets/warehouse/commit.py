@@ -12,6 +12,7 @@ from crm_assets.warehouse.changes import Changes, Committed
 from crm_assets.warehouse.deletes import delete_unseen
 from crm_assets.warehouse.dlt_schema import REJECTED_COLUMNS, dlt_columns
 from crm_assets.warehouse.errors import WarehouseError, cause_of, first_null
+from crm_assets.warehouse.history import history_alterations, record_versions
 from crm_assets.warehouse.merge import merge_rows
 from crm_assets.warehouse.schema_changes import additions, alterations, refusal, requirements, schema_changes
 from crm_assets.warehouse.session import WarehouseSession
@@ -47,8 +48,7 @@ def commit_read(
         with session.transaction():
             for statement in altering if session.capabilities.alters_in_transactions else ():
                 session.write(statement)
-            changes = _merge(session, reading, staged)
-            done = Committed(changes, *delete_unseen(session, connection, reading), _table_rows(session, reading))
+            done = _write(session, connection, reading, staged)
             for statement in requirements(session, reading.task.resource, evolution):
                 session.write(statement)
             entry = read_log.entry(session, reading, run_id, done)
@@ -94,10 +94,21 @@ def _additions(session: WarehouseSession, reading: ReadResult) -> list[str]:
     statements = additions(session, resource.name, dlt_columns(resource))
     if reading.spool and reading.spool.rejected:
         statements += additions(session, f"{resource.name}__rejected", REJECTED_COLUMNS)
+    if resource.history:
+        statements += history_alterations(session, resource)
     return statements
 
 
-def _merge(session: WarehouseSession, reading: ReadResult, staged: Relations) -> Changes:
+def _write(session: WarehouseSession, connection: Connection, reading: ReadResult, staged: Relations) -> Committed:
+    moment = reading.proof.finished_at or datetime.now(timezone.utc)
+    changes = _merge(session, reading, staged, moment)
+    deleted, refused = delete_unseen(session, connection, reading, moment)
+    if reading.task.resource.history:
+        record_versions(session, reading.task.resource, moment)
+    return Committed(changes, deleted, refused, _table_rows(session, reading))
+
+
+def _merge(session: WarehouseSession, reading: ReadResult, staged: Relations, moment: datetime) -> Changes:
     resource, spool = reading.task.resource, reading.spool
     if spool is None:
         raise ValueError(f"{resource.name} was not read completely")
@@ -109,9 +120,7 @@ def _merge(session: WarehouseSession, reading: ReadResult, staged: Relations) ->
         session.write(f"INSERT INTO {session.table(name)} ({names}) SELECT {names} FROM {staged[name]}")
     if not spool.rows:
         return Changes()
-    return merge_rows(
-        session, resource, staged[resource.name], spool.rows, reading.proof.finished_at or datetime.now(timezone.utc)
-    )
+    return merge_rows(session, resource, staged[resource.name], spool.rows, moment)
 
 
 def _table_rows(session: WarehouseSession, reading: ReadResult) -> int:

@@ -15,8 +15,16 @@ if TYPE_CHECKING:
     from crm_assets.extract.fetch import ReadResult
 
 
-def delete_unseen(session: WarehouseSession, connection: Connection, reading: ReadResult) -> tuple[int, int]:
+def delete_unseen(
+    session: WarehouseSession, connection: Connection, reading: ReadResult, moment: datetime
+) -> tuple[int, int]:
     """Delete what a complete read of the same rows no longer found, in the transaction that is open.
+
+    Args:
+        session: The open warehouse.
+        connection: Gives the days their zone, and the guard its share.
+        reading: The read.
+        moment: When the rows were read.
 
     Returns:
         Rows deleted or marked as deleted, and rows whose mark ``max_delete_fraction`` forbids.
@@ -29,7 +37,9 @@ def delete_unseen(session: WarehouseSession, connection: Connection, reading: Re
         return 0, 0
     if report.mode == "window":
         return _delete_in_window(session, connection, reading), 0
-    return _mark(session, connection, reading) if reading.task.resource.write_disposition == "merge" else (0, 0)
+    if reading.task.resource.write_disposition != "merge":
+        return 0, 0
+    return _mark(session, connection, reading, moment)
 
 
 def _delete_in_window(session: WarehouseSession, connection: Connection, reading: ReadResult) -> int:
@@ -54,7 +64,7 @@ def _strays(session: WarehouseSession, connection: Connection, reading: ReadResu
     return int(strays)
 
 
-def _mark(session: WarehouseSession, connection: Connection, reading: ReadResult) -> tuple[int, int]:
+def _mark(session: WarehouseSession, connection: Connection, reading: ReadResult, moment: datetime) -> tuple[int, int]:
     """Mark the rows that a proven full refresh did not see, unless they are more than the guard's share."""
     resource, read_id = reading.task.resource, reading.proof.read_id
     table = session.table(resource.name)
@@ -65,9 +75,9 @@ def _mark(session: WarehouseSession, connection: Connection, reading: ReadResult
     if gone > guard * live:
         return 0, gone
     if gone:
-        now = datetime.now(timezone.utc)
         marks = "_deleted_at = %s, _changed_at = %s"
-        session.write(f"UPDATE {table} SET {marks} WHERE _read_id <> %s AND _deleted_at IS NULL", now, now, read_id)
+        unseen = "_read_id <> %s AND _deleted_at IS NULL"
+        session.write(f"UPDATE {table} SET {marks} WHERE {unseen}", moment, moment, read_id)
     return gone, 0
 
 

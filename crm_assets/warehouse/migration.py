@@ -16,6 +16,7 @@ from crm_assets.warehouse.schema_changes import (
     alterations,
     current_view,
     drop_view,
+    free_name,
     schema_changes,
 )
 from crm_assets.warehouse.session import WarehouseSession
@@ -73,7 +74,7 @@ def _convert(session: WarehouseSession, resource: Resource, change: TypeChange, 
     if not aside:
         converted = SchemaChanges([TypeChange(change.column, change.kind, change.before, change.after, safe=True)])
         return alterations(session, resource, converted)[:-1]
-    kept = session.column(_free_name(session, resource, change))
+    kept = session.column(free_name(session, resource.name, change))
     table, column, kind = session.table(resource.name), session.column(change.column), session.sql_type(change.after)
     return [
         drop_view(session, resource.name),
@@ -89,11 +90,6 @@ def _condition(session: WarehouseSession, change: TypeChange, column: str) -> st
     return template.format(column=column, new=session.sql_type(change.after), old=change.kind)
 
 
-def _free_name(session: WarehouseSession, resource: Resource, change: TypeChange) -> str:
-    taken, name = session.columns(resource.name), f"{change.column}__v_{change.before or 'old'}"
-    return next(one for one in (name, *(f"{name}_{number}" for number in range(2, 1000))) if one not in taken)
-
-
 def _kept(session: WarehouseSession, resource: Resource, change: TypeChange) -> str:
     ((values,),) = session.query(f"SELECT count({session.column(change.column)}) FROM {session.table(resource.name)}")
     return f"{_fits(change, values, values)}."
@@ -107,7 +103,7 @@ def _effect(resource: Resource, session: WarehouseSession, change: TypeChange, f
     sentence = _fits(change, fitting, values)
     if fitting == values:
         return f"{sentence}."
-    kept = _free_name(session, resource, change)
+    kept = free_name(session, resource.name, change)
     again = " --from and the first day" if resource.window else " --full"
     return (
         f"{sentence}. The column stays as {kept}, with all values; where a value does not fit, {change.column} is NULL "

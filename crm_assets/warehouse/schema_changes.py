@@ -48,14 +48,15 @@ class SchemaChanges:
         return [change for change in self.types if not change.safe]
 
 
-def schema_changes(session: WarehouseSession, resource: Resource) -> SchemaChanges:
-    """Compare a resource's declared columns with its table."""
-    found, declared, changes = session.columns(resource.name), dlt_columns(resource), SchemaChanges()
+def schema_changes(session: WarehouseSession, resource: Resource, table: str | None = None) -> SchemaChanges:
+    """Compare a resource's declared columns with its table, or with another one that has them."""
+    table = table or resource.name
+    found, declared, changes = session.columns(table), dlt_columns(resource), SchemaChanges()
     for name, hints in declared.items() if found else ():
         kind, nullable = found.get(name, ("", True))
         before, after = (session.type_of(kind) if kind else None), hints["data_type"]
         if kind and before != after:
-            safe = _is_safe(session, resource.name, name, before, after)
+            safe = _is_safe(session, table, name, before, after)
             changes.types.append(TypeChange(name, kind, before, after, safe))
         if nullable and not hints["nullable"]:
             changes.required.append(name)
@@ -84,13 +85,23 @@ def alterations(session: WarehouseSession, resource: Resource, changes: SchemaCh
     table = session.table(resource.name)
     statements = [f"ALTER TABLE {table} ALTER COLUMN {session.column(name)} DROP NOT NULL" for name in changes.optional]
     for change in (one for one in changes.types if one.safe):
-        column, kind = session.column(change.column), session.sql_type(change.after)
         # PostgreSQL changes no column that a view shows; the view is ours and made again
-        statements.append(drop_view(session, resource.name))
-        statements.append(
-            f"ALTER TABLE {table} ALTER COLUMN {column} SET DATA TYPE {kind} USING CAST({column} AS {kind})"
-        )
+        statements += [drop_view(session, resource.name), alter_type(session, resource.name, change)]
     return [*statements, current_view(session, resource.name)]
+
+
+def alter_type(session: WarehouseSession, table: str, change: TypeChange) -> str:
+    """Return the statement that gives a column its declared type."""
+    column, kind = session.column(change.column), session.sql_type(change.after)
+    return (
+        f"ALTER TABLE {session.table(table)} ALTER COLUMN {column} SET DATA TYPE {kind} USING CAST({column} AS {kind})"
+    )
+
+
+def free_name(session: WarehouseSession, table: str, change: TypeChange) -> str:
+    """Return a name under which a column is kept whose values do not fit the declared type, as dlt names variants."""
+    taken, name = session.columns(table), f"{change.column}__v_{change.before or 'old'}"
+    return next(one for one in (name, *(f"{name}_{number}" for number in range(2, 1000))) if one not in taken)
 
 
 def requirements(session: WarehouseSession, resource: Resource, changes: SchemaChanges) -> Iterator[str]:

@@ -105,7 +105,7 @@ class WarehouseSession:
 
     def sql_type(self, data_type: str) -> str:
         """Return the warehouse's name of a dlt type."""
-        column, table = cast("Any", {"name": "", "data_type": data_type}), cast("Any", {"columns": {}})
+        column, table = cast("Any", {"name": "", "data_type": data_type}), cast("Any", {"name": "", "columns": {}})
         return self._type_mapper.to_destination_type(column, table)
 
     @cached_property

@@ -186,8 +186,8 @@ def test_what_may_be_read(desk: Desk, entry: dict[str, Any]) -> None:
             {"timezones": "UTC"},
             (
                 "connection mine, key timezones: unknown key; did you mean 'timezone'? Allowed here: allow_http, "
-                "base_url, columns, concurrency, group, key_prefix, max_delete_fraction, name, owners, params, "
-                "rate_limit, resources, schedule, start_date, system, timezone"
+                "base_url, columns, concurrency, group, history, key_prefix, max_delete_fraction, name, owners, "
+                "params, rate_limit, resources, schedule, start_date, system, timezone"
             ),
         ),
         (

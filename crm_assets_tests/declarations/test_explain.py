@@ -23,8 +23,8 @@ CASES: list[tuple[dict[str, Any], str]] = [
         {"resources__0__colums": {}},
         (
             "resource accounts, key colums: unknown key; did you mean 'columns'? Allowed here: columns, "
-            "description, endpoint, evidence, for_each, incremental, max_delete_fraction, name, parent, primary_key, "
-            "remove, selected, verified, window, write_disposition"
+            "description, endpoint, evidence, for_each, history, incremental, max_delete_fraction, name, parent, "
+            "primary_key, remove, selected, undeclared_fields, verified, window, write_disposition"
         ),
     ),
     (

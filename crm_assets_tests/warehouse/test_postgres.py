@@ -16,6 +16,7 @@ from crm_assets.commands.migrate import migrate
 from crm_assets.commands.migrate import render as render_migration
 from crm_assets.commands.plan import plan
 from crm_assets.commands.plan import render as render_plan
+from crm_assets.declarations.connection_overrides import apply_connection
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.warehouse.dialect import in_dialect
 from crm_assets.warehouse.session import WarehouseSession
@@ -174,6 +175,22 @@ def test_checks_run_alone(loaded: PostgresHouse) -> None:
 def test_all_reads_are_in_one_view(loaded: PostgresHouse) -> None:
     found = loaded.query("SELECT DISTINCT connection FROM crm_assets.crm_reads WHERE complete ORDER BY 1")
     assert [row["connection"] for row in found] == ["paging", "sales_crm", "visitor_analytics"]
+
+
+def test_versions_of_rows_are_kept(loaded: PostgresHouse, sandbox: FaultySandbox) -> None:
+    paging = loaded.connections["paging"]
+    kept = apply_connection(paging.model_copy(update={"history": ("by_page",)}))
+    here = PostgresHouse(sandbox, loaded.served_at, loaded.folder, [kept], destination="postgres")
+    count = "SELECT count(*) AS all, count(_valid_to) AS ended FROM paging.by_page__history"
+    assert here.materialize("paging/by_page").success
+    assert here.query(count) == [{"all": len(here.table("paging", "by_page")), "ended": 0}]
+    first = {row["id"]: row for row in here.table("paging", "by_page")}
+    sandbox.state = 3
+    assert here.materialize("paging/by_page").success
+    now = {row["id"]: row for row in here.table("paging", "by_page", "_deleted_at IS NULL")}
+    ended = {row["id"] for row in here.query("SELECT id FROM paging.by_page__history WHERE _valid_to IS NOT NULL")}
+    assert ended == {key for key in first if first[key] != now.get(key)}
+    assert loaded.materialize("paging/by_page").success
 
 
 TRIALS = times(2, 20)

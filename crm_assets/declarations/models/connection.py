@@ -80,6 +80,8 @@ class Connection(Spec):
     """Further columns (custom fields) by resource."""
     resources: tuple[str, ...] | None = None
     """Only these resources; all when left out."""
+    history: tuple[str, ...] = ()
+    """Resources of which every version of every row is kept, beside those that declare it."""
     concurrency: int = Field(default=8, ge=1, le=64)
     """Requests in flight at once."""
     owners: tuple[str, ...] = ()

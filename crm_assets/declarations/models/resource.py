@@ -87,6 +87,8 @@ class Resource(Spec):
     """Where that was found, and what was in doubt."""
     max_delete_fraction: float = Field(default=0.3, ge=0, le=1)
     """Greatest share of the live rows that one full refresh may mark as deleted."""
+    history: bool = False
+    """Whether every version of every row is kept, in a table beside its own."""
 
     @property
     def mode(self) -> Literal["window", "incremental", "full_refresh"]:
@@ -130,6 +132,8 @@ def _check_resource(resource: Resource) -> None:
     with problems.noted():
         if resource.write_disposition == "merge" and not resource.primary_key:
             raise SpecError("merge needs primary_key; write replace or append without one", "key write_disposition")
+    with problems.noted():
+        check_history(resource)
     for name in resource.for_each:
         with problems.noted():
             if name not in resource.wire_placeholders:
@@ -145,6 +149,20 @@ def _check_resource(resource: Resource) -> None:
             with problems.noted():
                 _check_filter(resource, key, start)
     problems.raise_all()
+
+
+def check_history(resource: Resource) -> None:
+    """Check that a resource of which versions are kept has rows that can be recognized.
+
+    Raises:
+        SpecError: It has not.
+    """
+    if resource.history and resource.write_disposition != "merge":
+        raise SpecError(
+            f"versions are kept of rows that are merged by their key, and {resource.name} is written by "
+            f"{resource.write_disposition}",
+            "key history",
+        )
 
 
 def _check_filter(resource: Resource, key: str, placeholder: str) -> None:

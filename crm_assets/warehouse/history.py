@@ -1,0 +1,71 @@
+"""History: every version of every row, in ``<resource>__history``, for resources that say ``history: true``.
+
+A version begins when a read brought other values than before (the row's ``_changed_at``) and ends when one brought
+others again or no longer found the row. So the row's current version is the one that began at its ``_changed_at``: the
+table itself says which versions are over and which are missing, whatever became of the loads before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from crm_assets.declarations.models.resource import Resource
+from crm_assets.warehouse.dlt_schema import dlt_columns, optional
+from crm_assets.warehouse.schema_changes import additions, alter_type, free_name, schema_changes
+from crm_assets.warehouse.session import WarehouseSession
+
+_TIMES = ("_deleted_at", "_first_seen_at", "_changed_at")
+
+
+def history_table(resource: Resource) -> str:
+    """Return the name of the table of versions."""
+    return f"{resource.name}__history"
+
+
+def history_columns(resource: Resource) -> dict[str, dict[str, Any]]:
+    """Return the columns of the table of versions as dlt's hints."""
+    values = {name: hints for name, hints in dlt_columns(resource).items() if name not in _TIMES}
+    bounds = {name: {"name": name, "data_type": "timestamp"} for name in ("_valid_from", "_valid_to")}
+    return optional({**values, **bounds})
+
+
+def history_alterations(session: WarehouseSession, resource: Resource) -> Iterator[str]:
+    """Yield the statements that make the table of versions as declared; of values that do not fit, none is lost."""
+    name = history_table(resource)
+    for change in schema_changes(session, resource, name).types:
+        if change.safe:
+            yield alter_type(session, name, change)
+        else:
+            kept = session.column(free_name(session, name, change))
+            yield f"ALTER TABLE {session.table(name)} RENAME COLUMN {session.column(change.column)} TO {kept}"
+            kind = session.sql_type(change.after)
+            yield f"ALTER TABLE {session.table(name)} ADD COLUMN {session.column(change.column)} {kind}"
+    yield from additions(session, name, history_columns(resource))
+
+
+def record_versions(session: WarehouseSession, resource: Resource, moment: datetime) -> None:
+    """End the versions that are no longer a row's values, and begin those that are, in the transaction that is open.
+
+    Args:
+        session: The open warehouse; the table is as the read left it.
+        resource: The table's declaration.
+        moment: When the rows were read.
+    """
+    table, versions = session.table(resource.name), session.table(history_table(resource))
+    same_key = " AND ".join(f"d.{key} = h.{key}" for key in map(session.column, resource.primary_key))
+    begun, ended, changed = map(session.column, ("_valid_from", "_valid_to", "_changed_at"))
+    current = f"d.{session.column('_deleted_at')} IS NULL AND {same_key}"
+    session.write(
+        f"UPDATE {versions} AS h SET {ended} = %s WHERE h.{ended} IS NULL AND NOT EXISTS (SELECT 1 FROM {table} AS d "
+        f"WHERE {current} AND d.{changed} IS NOT DISTINCT FROM h.{begun})",
+        moment,
+    )
+    names = [session.column(name) for name in dlt_columns(resource) if name not in _TIMES]
+    session.write(
+        f"INSERT INTO {versions} ({', '.join([*names, begun])}) "
+        f"SELECT {', '.join(f'd.{name}' for name in [*names, changed])} FROM {table} AS d "
+        f"WHERE d.{session.column('_deleted_at')} IS NULL "
+        f"AND NOT EXISTS (SELECT 1 FROM {versions} AS h WHERE h.{ended} IS NULL AND {same_key})"
+    )
