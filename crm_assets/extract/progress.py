@@ -32,9 +32,21 @@ def listen(
     _listener, _waiting = listener, waiting
 
 
-def watch_of(connection: str) -> ProgressCallback | None:
-    """Return whom a connection's reads tell, ten times a second at most."""
-    return _seldom(_listener(connection)) if _listener else None
+def watch_of(connection: str, log: Callable[[str], object]) -> ProgressCallback:
+    """Return whom a connection's reads tell, ten times a second at most: the listener, and a log now and then.
+
+    Args:
+        connection: Its name.
+        log: Takes a line.
+    """
+    listener, logged = _listener(connection) if _listener else None, _logged(log)
+
+    def watch(resource: str, pages: int, rows: int) -> None:
+        logged(resource, pages, rows)
+        if listener:
+            listener(resource, pages, rows)
+
+    return _seldom(watch)
 
 
 def notices(connection: str, log: Callable[[str], object] | None = None) -> SayFn:
@@ -59,6 +71,21 @@ def notices(connection: str, log: Callable[[str], object] | None = None) -> SayF
 
 def say_nothing(_kind: str, _text: str) -> None:
     """Say nothing."""
+
+
+def _logged(log: Callable[[str], object]) -> ProgressCallback:
+    """Return what writes a line every ten seconds about each resource that is still being read."""
+    begun: dict[str, float] = {}
+    said: dict[str, float] = {}
+
+    def watch(resource: str, pages: int, rows: int) -> None:
+        now = time.monotonic()
+        seconds = now - begun.setdefault(resource, now)
+        if now - said.setdefault(resource, now) >= _LOG_SECONDS:
+            said[resource] = now
+            log(f"{resource}: {rows:,} rows from {pages:,} pages so far, {rows / seconds:,.0f} rows a second")
+
+    return watch
 
 
 def _seldom(watch: ProgressCallback) -> ProgressCallback:

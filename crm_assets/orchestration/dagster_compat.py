@@ -10,14 +10,36 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import yaml
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+from dagster._core.errors import DagsterUserCodeProcessError
 from dagster._core.events import ASSET_CHECK_EVENTS
 from dagster._core.instance.ref import InstanceRef
 from dagster._serdes import ConfigurableClassData
+from dagster._utils.error import SerializableErrorInfo  # type: ignore[attr-defined]  # re-exported in all versions
 from dagster._utils.schedules import cron_string_iterator
 
-__all__ = ["ASSET_CHECK_EVENTS", "ConfigurableClassData", "UnresolvedAssetJobDefinition", "sqlite_config", "ticks"]
+__all__ = [
+    "ASSET_CHECK_EVENTS",
+    "ConfigurableClassData",
+    "ExpectedError",
+    "UnresolvedAssetJobDefinition",
+    "sqlite_config",
+    "ticks",
+]
+
+
+class _StacklessError(DagsterUserCodeProcessError):
+    """Dagster records the stack of every exception but of those from another process; they bring their own, if any."""
+
+    def __init__(self, sentence: str) -> None:
+        info = SerializableErrorInfo(message=f"{sentence}\n", stack=[], cls_name="Failure")
+        super().__init__(sentence, user_code_process_error_infos=[info])  # type: ignore[no-untyped-call]
+
+
+class ExpectedError(dg.Failure, _StacklessError):
+    """A failure that a person can act on: the UI shows its sentence, without a stack trace."""
 
 
 def ticks(cron: str, zone: str, start: datetime) -> Iterator[datetime]:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from crm_assets.extract.fetch import ReadResult
     from crm_assets.extract.resume.journals import Journals
 
+_NOTICEABLE = 0.1
+"""Seconds of waiting that are worth a word."""
+
 
 @dataclass(frozen=True)
 class Fetcher:
@@ -60,9 +63,12 @@ class Fetcher:
             raise ReadError(problem)
         secrets = self.secrets.of(self.connection)
         tasks, refused = self._tasks(resources, folder)
+        for task in tasks:
+            self.context.log.info(_announced(task))
         path = self.warehouse.folder / "budgets" / self.connection.name
         budget = RateLimiter(path, self.connection.budget, say=self.say)
-        watch, limits = progress.watch_of(self.connection.name), limits_of(self.warehouse.destination)
+        watch = progress.watch_of(self.connection.name, self.context.log.info)
+        limits = limits_of(self.warehouse.destination)
         memory = self.warehouse.folder / "paging" / f"{self.connection.name}.json"
         stores = token_stores(self.connection.name, self.warehouse.folder)
         fetched = tasks and fetch(
@@ -117,10 +123,27 @@ class Fetcher:
     def _log(self, reading: ReadResult) -> None:
         name, proof = reading.task.resource.name, reading.proof
         if proof.complete:
+            speed = f", {proof.rows / proof.seconds_fetch:,.0f} rows a second" if proof.seconds_fetch else ""
+            waited = f", {proof.seconds_waited:.1f} s of it waiting" if proof.seconds_waited >= _NOTICEABLE else ""
+            doubt, end = proof.unproven or proof.assumed, "; ".join(filter(None, (proof.resumed, proof.reason)))
             self.context.log.info(
-                f"{name}: {proof.rows} rows from {proof.pages} pages in {proof.seconds_fetch:.1f} s "
-                f"({proof.mode}, {proof.requests} requests, {proof.retries} retries); "
-                f"{'; '.join(filter(None, (proof.resumed, proof.reason)))}"
+                f"{name}: fetched {proof.rows:,} rows from {proof.pages:,} pages in {proof.seconds_fetch:.1f} s"
+                f"{speed}{waited} ({proof.requests:,} requests, {proof.retries:,} retries). "
+                f"{f'Not proven complete: {doubt}' if doubt else f'Verified to its end: {end}'}."
             )
         else:
             self.context.log.error("\n".join(filter(None, (proof.reason, reading.bug))))
+
+
+def _announced(task: ReadTask) -> str:
+    """Return what is about to be read, and why."""
+    match task.mode:
+        case "window":
+            what = f"reading {', '.join(map(str, task.spans))}"
+        case "incremental" if task.since:
+            what = f"reading what changed since {task.since:%Y-%m-%d %H:%M:%S %Z}"
+        case "incremental":
+            what = "reading the lists of changed parents"
+        case _:
+            what = "reading the whole list"
+    return f"{task.resource.name}: {what}{f' ({task.why})' if task.why else ''}."

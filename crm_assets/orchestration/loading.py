@@ -16,6 +16,7 @@ from crm_assets.orchestration.keys import asset_key
 from crm_assets.orchestration.metadata import read_metadata, rows_by_day
 from crm_assets.orchestration.partitions import ranges_of
 from crm_assets.warehouse import all_reads
+from crm_assets.warehouse.changes import Committed
 from crm_assets.warehouse.commit import commit_read, failed_load, log_failed_reads, not_written
 from crm_assets.warehouse.errors import WarehouseError, cause_of
 from crm_assets.warehouse.load import Failures, each_alone, prepare, staged_rows, table_source
@@ -38,6 +39,8 @@ class Loader:
     translator: CrmTranslator
     failed: list[ReadResult] = field(default_factory=list)
     """Reads that are short or could not be loaded."""
+    _metadata: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Metadata of the materializations, by resource."""
 
     def load(self, session: WarehouseSession, readings: list[ReadResult], results: list[Any]) -> None:
         """Load each complete read into its table.
@@ -62,11 +65,11 @@ class Loader:
                 except WarehouseError as error:
                     self.context.log.error(str(error))
                     self.failed.append(failed_load(reading, str(error)))
-        done = complete.keys() - {reading.task.resource.name for reading in self.failed}
         self._log_failed_reads(session)
-        for resource in self.resources:
-            if resource.name not in done:
-                results += self._checks(session, resource)
+        for resource in self.resources:  # when all are loaded, because some checks look at several tables
+            started = time.perf_counter()
+            results += self._checks(session, resource)
+            self._metadata.get(resource.name, {})["seconds_checks"] = round(time.perf_counter() - started, 3)
 
     def _prepare(self, session: WarehouseSession) -> None:
         prepare(session)
@@ -97,15 +100,12 @@ class Loader:
     ) -> dg.MaterializeResult[Any]:
         resource, started = reading.task.resource, time.perf_counter()
         done = commit_read(session, self.connection, reading, self.context.run.run_id, staged)
-        seconds_load, started = round(time.perf_counter() - started, 3), time.perf_counter()
-        checks = self._checks(session, resource)
-        seconds_checks = round(time.perf_counter() - started, 3)
         metadata = {**loaded, **read_metadata(session, reading, done)}
-        metadata |= {"seconds_load": seconds_load, "seconds_checks": seconds_checks}
+        metadata |= {"seconds_load": round(time.perf_counter() - started, 3)}
+        self._metadata[resource.name] = metadata
         self._describe_partitions(session, reading)
-        return dg.MaterializeResult(
-            asset_key=asset_key(self.connection, resource.name), metadata=metadata, check_results=checks
-        )
+        self.context.log.info(_told(resource, done, metadata["seconds_load"]))
+        return dg.MaterializeResult(asset_key=asset_key(self.connection, resource.name), metadata=metadata)
 
     def _log_failed_reads(self, session: WarehouseSession) -> None:
         try:
@@ -133,3 +133,13 @@ class Loader:
             for check in sorted(self.context.selected_asset_check_keys)
             if check.asset_key == asset_key(self.connection, resource.name)
         ]
+
+
+def _told(resource: Resource, done: Committed, seconds: float) -> str:
+    changes = done.changes
+    text = (
+        f"{resource.name}: loaded in {seconds:.1f} s: {changes.new:,} new, {changes.changed:,} changed, "
+        f"{changes.unchanged:,} unchanged, {done.deleted:,} deleted; the table has {done.table_rows:,} rows."
+    )
+    refused = f" {done.refused:,} that vanished were not marked: more than max_delete_fraction." if done.refused else ""
+    return text + refused

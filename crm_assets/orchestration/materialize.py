@@ -13,6 +13,7 @@ from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract import progress
 from crm_assets.extract.errors import ReadError
+from crm_assets.orchestration.dagster_compat import ExpectedError
 from crm_assets.orchestration.dlt_integration import CrmTranslator, StagedDltResource
 from crm_assets.orchestration.fetching import Fetcher
 from crm_assets.orchestration.keys import asset_key
@@ -69,7 +70,8 @@ class ConnectionRun:
             fetcher.journals.close()
         yield from results
         if problem:
-            raise dg.Failure(str(problem), allow_retries=isinstance(problem, WarehouseError)) from problem
+            self.context.log.debug("The cause of the failure:", exc_info=problem)
+            raise ExpectedError(str(problem), allow_retries=isinstance(problem, WarehouseError)) from problem
         if loader.failed:
             raise self._failure(loader.failed, len(readings))
 
@@ -88,7 +90,7 @@ class ConnectionRun:
 
     def _failure(self, readings: list[ReadResult], total: int) -> dg.Failure:
         failed = [reading.task.resource.name for reading in readings]
-        return dg.Failure(
+        return ExpectedError(
             f"{len(failed)} of {total} resources of {self.connection.name} could not be read or loaded: "
             f"{', '.join(failed)}. {readings[0].proof.reason}.",
             metadata={reading.task.resource.name: reading.proof.reason for reading in readings},

@@ -12,6 +12,14 @@ import dagster as dg
 from crm_assets.declarations.models.columns import Column, ColumnType
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
+from crm_assets.declarations.wording import (
+    end_words,
+    filter_words,
+    mode_words,
+    paging_words,
+    request_words,
+    retry_words,
+)
 from crm_assets.extract.decode.duckdb_types import literal, quoted
 from crm_assets.orchestration.checks.report import MASK
 from crm_assets.orchestration.lineage import column_lineage, joins
@@ -22,7 +30,7 @@ from crm_assets.warehouse.session import WarehouseSession
 if TYPE_CHECKING:
     from crm_assets.extract.fetch import ReadResult
 
-_PREVIEW_ROWS, _PREVIEW_COLUMNS, _CELL = 5, 12, 60
+_PREVIEW_ROWS, _PREVIEW_COLUMNS, _CELL = 10, 12, 60
 KEEPING = {
     "_extra": "Undeclared fields the API sent, as JSON.",
     "_misfits": "Values that did not fit their column's type, as JSON: column to value.",
@@ -63,6 +71,8 @@ def definition_metadata(session_catalog: str, connection: Connection, resource: 
         "dagster/column_schema": declared_columns(resource),
         "dagster/column_lineage": column_lineage(connection, resource),
         "references": ", ".join(sorted({one.resource for one in connection.system.references(resource)})) or "none",
+        "vendor_list": dg.MetadataValue.md(request_words(resource.endpoint)),
+        "how_it_is_read": dg.MetadataValue.md(_reading(resource)),
         "how_to_query": dg.MetadataValue.md(_query(connection, resource)),
         "primary_key": ", ".join(resource.primary_key),
         "mode": resource.mode,
@@ -74,6 +84,19 @@ def definition_metadata(session_catalog: str, connection: Connection, resource: 
 def _query(connection: Connection, resource: Resource) -> str:
     table = f"{connection.name}.{resource.name}__current"
     return f"```sql\nselect * from {table} limit 10;\n```\n{joins(connection, resource)}".rstrip()
+
+
+def _reading(resource: Resource) -> str:
+    endpoint = resource.endpoint
+    paging, end = paging_words(endpoint.paginator), end_words(endpoint.paginator)
+    return "\n".join(
+        f"- {line}"
+        for line in (
+            f"{mode_words(resource)[0].upper()}{mode_words(resource)[1:]}. {filter_words(resource)}".rstrip(),
+            f"Pages: {paging}; the end is {end}.",
+            retry_words(endpoint.error_handler),
+        )
+    )
 
 
 def _declared_in(path: str) -> dg.CodeReferencesMetadataValue:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 
@@ -20,8 +21,7 @@ def told() -> Iterator[list[tuple[str, str, int, int]]]:
 
 
 def test_a_listener_is_told_ten_times_a_second_at_most(told: list[tuple[str, str, int, int]]) -> None:
-    watch = progress.watch_of("crm")
-    assert watch
+    watch = progress.watch_of("crm", print)
     end = time.monotonic() + 0.45
     while time.monotonic() < end:
         watch("people", 1, 100)
@@ -29,8 +29,14 @@ def test_a_listener_is_told_ten_times_a_second_at_most(told: list[tuple[str, str
     assert set(told) == {("crm", "people", 1, 100)}
 
 
-def test_without_a_listener_nobody_is_told() -> None:
-    assert progress.watch_of("crm") is None
+def test_a_log_says_now_and_then_how_far_and_how_fast_a_read_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_LOG_SECONDS", 0.25)
+    lines: list[str] = []
+    watch, end = progress.watch_of("crm", lines.append), time.monotonic() + 0.8
+    while time.monotonic() < end:
+        watch("people", 10, 1000)
+    assert 1 <= len(lines) <= 3
+    assert all(re.fullmatch(r"people: 1,000 rows from 10 pages so far, \S+ rows a second", line) for line in lines)
 
 
 def test_a_wait_is_shown_at_once_and_logged_seldom() -> None:

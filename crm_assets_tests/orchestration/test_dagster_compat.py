@@ -51,3 +51,21 @@ def test_the_storage_overrides_what_dagster_calls(tmp_path: Path) -> None:
     base = BatchingEventLogStorage.__base__
     assert all(hasattr(base, name) for name in ("store_event_batch", "prepare_insert_event", "store_asset_event_tags"))
     assert isinstance(BatchingSqliteStorage(str(tmp_path)).event_log_storage, BatchingEventLogStorage)
+
+
+def test_an_expected_failure_is_a_sentence_without_a_stack() -> None:
+    @dg.op
+    def step() -> None:
+        raise dagster_compat.ExpectedError("The key was refused.", {"contacts": "401"}, allow_retries=False)
+
+    @dg.job
+    def job() -> None:
+        step()
+
+    result = job.execute_in_process(raise_on_error=False)
+    (event,) = result.get_step_failure_events()
+    data = event.step_failure_data
+    assert data.error
+    assert (data.error.message, data.error.stack, data.error.cause) == ("The key was refused.\n", [], None)
+    assert data.user_failure_data
+    assert data.user_failure_data.description == "The key was refused."

@@ -261,7 +261,7 @@ def test_what_a_materialization_tells(house: Build) -> None:
     declared = here.resources("sales_crm")["products"].columns
     assert [column.name for column in told_columns][: len(declared)] == list(declared)
     assert all(column.type for column in told_columns)
-    assert preview.count("\n") == 1 + 5
+    assert preview.count("\n") == 1 + 10
     assert str(rows[0]["id"]) in preview
 
 

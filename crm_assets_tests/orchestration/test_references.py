@@ -29,6 +29,18 @@ def test_values_that_find_nothing_are_counted_and_shown(house: Build, connection
     assert offender.data == {"column": "customer_id", "value": "9999999", "rows": 1, "missing in": "customers"}
 
 
+def test_tables_that_are_loaded_together_are_looked_up_when_all_are_there(
+    house: Build, connections: dict[str, Connection]
+) -> None:
+    here = house(only(connections["service_crm"], "customers", "invoices", "tickets"))
+    result = here.materialize(INVOICES, "service_crm/customers", "service_crm/tickets")
+    found = {one.asset_key.path[-1]: one for one in result.get_asset_check_evaluations() if one.check_name == CHECK}
+    assert {name: one.passed for name, one in found.items()} == {"invoices": True, "customers": True, "tickets": True}
+    log = [entry.user_message for entry in here.instance.all_logs(result.run_id) if entry.dagster_event is None]
+    story = [line.split(" ", 2)[1] for line in log if line.startswith("invoices: ")]
+    assert story == ["reading", "fetched", "loaded"], log
+
+
 def test_only_what_refers_to_something_is_checked(connections: dict[str, Connection]) -> None:
     service = connections["service_crm"]
     checked = {

@@ -7,7 +7,12 @@ from pathlib import Path
 
 import yaml
 
-from crm_assets.commands.reference_docs.wording import (
+from crm_assets.declarations.loader import SYSTEMS, available_systems, load_system
+from crm_assets.declarations.models.columns import Column
+from crm_assets.declarations.models.connection import EXAMPLE_HOSTS
+from crm_assets.declarations.models.resource import Resource
+from crm_assets.declarations.models.system import System
+from crm_assets.declarations.wording import (
     auth_line,
     cell,
     code,
@@ -19,11 +24,6 @@ from crm_assets.commands.reference_docs.wording import (
     retry_words,
     table,
 )
-from crm_assets.declarations.loader import SYSTEMS, available_systems, load_system
-from crm_assets.declarations.models.columns import Column
-from crm_assets.declarations.models.connection import EXAMPLE_HOSTS
-from crm_assets.declarations.models.resource import Resource
-from crm_assets.declarations.models.system import System
 
 FOLDER = Path("docs/systems")
 _MADE = "<!-- Made from {source} by `crm-assets docs`: edit that file, not this one. -->"
