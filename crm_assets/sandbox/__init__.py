@@ -1,7 +1,8 @@
 """A local API server with test data for every configured connection, driven by the declarations alone."""
 
-from crm_assets.sandbox.environment import sandbox_environment, sandbox_secrets
+from crm_assets.sandbox.credentials import sandbox_environment, sandbox_secrets
+from crm_assets.sandbox.paging import PageRequest
 from crm_assets.sandbox.server import run_forever, serve
-from crm_assets.sandbox.service import PageRequest, Sandbox
+from crm_assets.sandbox.service import Sandbox
 
 __all__ = ["PageRequest", "Sandbox", "run_forever", "sandbox_environment", "sandbox_secrets", "serve"]

@@ -1,35 +1,90 @@
-"""Check that a request proves who asks, the way the declaration says."""
+"""Credentials: the secrets and tokens of the sandbox, demanded the way the declarations say."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+import binascii
+from collections.abc import Iterable
+from urllib.parse import unquote_plus, urlsplit
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 
 from crm_assets.declarations import Connection, Resource
+from crm_assets.declarations.models.auth import token_auth
 from crm_assets.declarations.models.simple_auth import HANDED_OUT
-from crm_assets.sandbox.environment import sandbox_secrets, sandbox_token
-from crm_assets.sandbox.errors import RefusedError
+from crm_assets.declarations.models.token_auth import SessionTokenAuth, TokenAuth
+from crm_assets.sandbox.wire import enveloped
+
+_SECONDS = 3600
+"""How long a token is said to be valid; the sandbox never refuses one."""
 
 
-def check_credentials(
-    connection: Connection, resource: Resource, headers: Mapping[str, str], query: Mapping[str, str]
-) -> None:
-    """Accept a request that carries the connection's sandbox secrets.
+def sandbox_secrets(connection: Connection) -> dict[str, str]:
+    """Return the secrets the sandbox accepts for a connection, by name."""
+    return {name: f"sandbox-{connection.name}-{name}" for name in connection.system.secrets}
+
+
+def sandbox_environment(connections: Iterable[Connection], base_url: str) -> dict[str, str]:
+    """Return the environment variables that point the connections at a sandbox and give them its secrets.
 
     Args:
-        connection: Whose credentials are wanted.
-        resource: The list asked for, which may want credentials of its own.
-        headers: Request headers, looked up without regard to case.
-        query: Query parameters.
+        connections: The connections it serves.
+        base_url: Where it listens, such as ``http://127.0.0.1:8123``.
+    """
+    variables = {"CRM_ASSETS_SANDBOX": base_url.rstrip("/")}
+    for connection in connections:
+        for name, secret in sandbox_secrets(connection).items():
+            variables[f"SOURCES__{connection.name}__{name}".upper()] = secret
+    return variables
+
+
+def check_credentials(connection: Connection, resource: Resource, request: Request) -> None:
+    """Accept a request for a list that carries the connection's sandbox secrets.
 
     Raises:
-        RefusedError: The credential is missing or wrong (401).
+        HTTPException: The credential is missing or wrong (401).
     """
-    secrets = {**sandbox_secrets(connection), HANDED_OUT: sandbox_token(connection)}
+    secrets = {**sandbox_secrets(connection), HANDED_OUT: _token(connection)}
     auth = resource.endpoint.auth or connection.system.client.auth
     for place, name, expected in auth.sent(secrets):
-        given = query.get(name) if place == "query" else headers.get(name)
-        if given is None:
-            missing = f"The query parameter {name} is missing." if place == "query" else f"Send the header {name}."
-            raise RefusedError(401, missing)
-        if given != expected:
-            raise RefusedError(401, f"The credential in {name} is not valid.")
+        sent = request.query_params.get(name) if place == "query" else request.headers.get(name)
+        if sent != expected:
+            where = "query parameter" if place == "query" else "header"
+            raise HTTPException(401, f"The credential in the {where} {name} is missing or not valid.")
+
+
+def login_at(connection: Connection, path: tuple[str, ...]) -> TokenAuth | None:
+    """Return the login a path below the connection's name belongs to."""
+    logins = filter(None, map(token_auth, connection.system.auths))
+    return next((login for login in logins if urlsplit(login.login_url).path.strip("/") == "/".join(path)), None)
+
+
+async def answer_login(connection: Connection, auth: TokenAuth, request: Request) -> JSONResponse:
+    """Hand out a token to a request that carries the secrets of a login.
+
+    Raises:
+        HTTPException: One of them is missing or wrong (401).
+    """
+    secrets = sandbox_secrets(connection)
+    sent = [(await request.body()).decode(errors="replace"), request.url.query, *request.headers.values()]
+    sent = [*sent, *map(unquote_plus, sent), _decoded(request.headers.get("Authorization", ""))]
+    missing = [name for name in auth.secrets if not any(secrets[name] in text for text in sent)]
+    if missing:
+        raise HTTPException(401, f"The login lacks {' and '.join(missing)}.")
+    token = _token(connection)
+    header = auth.access_token_header if isinstance(auth, SessionTokenAuth) else None
+    values = {auth.expires_in_path: _SECONDS} | ({} if header else {auth.access_token_path: token})
+    return JSONResponse(enveloped({}, values), headers={header: token} if header else None)
+
+
+def _token(connection: Connection) -> str:
+    return f"sandbox-{connection.name}-access-token"
+
+
+def _decoded(header: str) -> str:
+    try:
+        return base64.b64decode(header.removeprefix("Basic ")).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return ""

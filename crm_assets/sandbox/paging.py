@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, Protocol
-from urllib.parse import urlencode
 
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from typing_extensions import assert_never
 
-from crm_assets.declarations.json_path import dig, parse_path
+from crm_assets.declarations import Connection, Resource
+from crm_assets.declarations.json_path import dig
 from crm_assets.declarations.models.endpoint import Endpoint
 from crm_assets.declarations.models.paginator import (
     Auto,
@@ -24,55 +26,51 @@ from crm_assets.declarations.models.paginator import (
     PageNumber,
     SinglePage,
 )
-from crm_assets.sandbox.errors import RefusedError
-from crm_assets.sandbox.wire import selector_of
+from crm_assets.sandbox.calls import Call
+from crm_assets.sandbox.wire import Record, list_path
 
 DEFAULT_SIZE = 25
 """Records of a page when the API has no page size parameter, or none is sent."""
-LINK_PARAM = "after"
+_LINK_PARAM = "after"
 """Query parameter of the links the sandbox makes."""
 Path = tuple[str, ...]
 _Paged = PageNumber | Offset | JsonLink | HeaderLink | CursorPage | HeaderCursor
 
 
-class Records(Protocol):
+class RecordPages(Protocol):
     """The records of a whole list."""
 
     def __len__(self) -> int: ...
-    def __getitem__(self, place: Any) -> Any: ...
-    def position(self, path: Sequence[str], value: str) -> int | None:
+    def page(self, start: int, end: int | None = None) -> list[Record]:
+        """Return the records from one position to another."""
+
+    def position(self, path: Path, value: str) -> int | None:
         """Return the position of the record that has a value at a path."""
 
 
 @dataclass(frozen=True)
-class ListRequest:
-    """The page that a request asks for."""
+class PageRequest:
+    """A request for one page of one list, found to be in order."""
 
-    query: Mapping[str, Any]
-    body: Any
-    url: str
-    """Address without the query."""
+    request: Request
+    connection: Connection
+    resource: Resource
+    parent: Any
+    """Value that binds the list to its parent, if it has one."""
+    call: Call
+    records: RecordPages
+    """The whole list."""
+    key: Path | None
+    """Path of the records' key."""
+    start: int
+    """Record the page begins at, from 0."""
+    size: int
+    """Records of a page."""
 
-    def value(self, name: str, location: str = "query") -> Any:
-        """Return a parameter from the query, or from its path in the JSON body."""
-        return dig(self.body, parse_path(name)) if location == "json" else self.query.get(name)
-
-    def count(self, name: str, location: str, least: int) -> int:
-        """Return a parameter that must be a whole number of at least ``least``.
-
-        Raises:
-            RefusedError: It is missing or no such number (400).
-        """
-        given = self.value(name, location)
-        text = str(given)
-        if isinstance(given, bool) or not text.isdecimal() or int(text) < least:
-            shown = "it is missing" if given is None else f"got {text[:40]!r}"
-            raise RefusedError(400, f"{name} must be a whole number of at least {least}; {shown}.")
-        return int(text)
-
-    def link(self, name: str, value: int) -> str:
-        """Return the address of the same request with another value of a parameter."""
-        return f"{self.url}?{urlencode({**self.query, name: value}, doseq=True)}"
+    @property
+    def number(self) -> int:
+        """Position of the page in its list, from 1, however the API counts."""
+        return self.start // max(self.size, 1) + 1
 
 
 @dataclass(frozen=True)
@@ -84,93 +82,98 @@ class Envelope:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def requested_page(endpoint: Endpoint, asked: ListRequest, records: Records, key: Path | None) -> tuple[int, int]:
+def requested_page(endpoint: Endpoint, call: Call, records: RecordPages, key: Path | None) -> tuple[int, int]:
     """Return at which record the page a request asks for begins, and how many records a page has.
 
     Args:
         endpoint: Whose list it is.
-        asked: The request's parameters.
+        call: The request.
         records: The whole list.
         key: Path of the records' key.
 
     Raises:
-        RefusedError: A page number, offset, cursor or size is missing or wrong (400).
+        HTTPException: A page number, offset, cursor or size is missing or wrong (400).
     """
     match endpoint.paginator:
         case SinglePage() | Auto():
             return 0, len(records)
         case PageNumber() as paging:
-            size, first = _size(paging, asked), paging.start_from_page
-            return (asked.count(paging.page_param, paging.location, first) - first) * size, size
+            size, first = _size(paging, call), paging.start_from_page
+            return (call.count(paging.page_param, paging.location, first) - first) * size, size
         case Offset() as paging:
             first = paging.start_offset
-            return asked.count(paging.offset_param, paging.location, first) - first, _size(paging, asked)
+            return call.count(paging.offset_param, paging.location, first) - first, _size(paging, call)
         case JsonLink() | HeaderLink() as paging:
-            start = asked.count(LINK_PARAM, "query", 0) if asked.value(LINK_PARAM) is not None else 0
-            return start, _size(paging, asked)
+            start = 0 if call.value(_LINK_PARAM) is None else call.count(_LINK_PARAM, "query", 0)
+            return start, _size(paging, call)
         case CursorPage() | HeaderCursor() as paging:
-            given, size = asked.value(paging.cursor_param, paging.location), _size(paging, asked)
-            return 0 if given is None else _at_cursor(endpoint, paging, records, str(given), key), size
+            cursor, size = call.value(paging.cursor_param, paging.location), _size(paging, call)
+            return 0 if cursor is None else _at_cursor(endpoint, paging, records, str(cursor), key), size
         case other:
             assert_never(other)
 
 
-def envelope(
-    endpoint: Endpoint, asked: ListRequest, records: Records, key: Path | None, start: int, size: int
-) -> Envelope:
-    """Return the parts of an answer beside the page that begins at record ``start``; see :func:`requested_page`."""
-    total, following = len(records), start + size
-    match endpoint.paginator:
+def envelope(page: PageRequest) -> Envelope:
+    """Return the parts of an answer beside the list."""
+    total, following = len(page.records), page.start + page.size
+    match page.resource.endpoint.paginator:
         case Auto():
             return Envelope()
         case SinglePage() as paging:
             return Envelope({paging.total_records_path: total} if paging.total_records_path else {})
         case PageNumber() | Offset() as paging:
-            return Envelope(
-                {**_counts(paging, start, size, total), **_next_link(paging, asked, following, size, total)}
-            )
+            counts = {
+                paging.total_pages_path: max(ceil(total / page.size), 1),
+                paging.total_records_path: total,
+                paging.has_more_path: following < total,
+                # Where the absence of a link ends the list, the last page has none.
+                paging.next_link_path if following < total else None: _next_link(paging, page),
+            }
+            return Envelope({path: value for path, value in counts.items() if path})
         case JsonLink() | HeaderLink() | CursorPage() | HeaderCursor() as paging:
             more = {paging.has_more_path: following < total} if paging.has_more_path else {}
             # Where a repeated link or cursor ends the list, the last page names itself once more.
-            after = following if following < total else start if paging.end == "repeat" else None
-            last = records[min(following, total) - 1] if start < total else None
-            named = _named(endpoint, asked, after, last, key)
-            return Envelope({**more, **named.values}, named.headers)
+            after = following if following < total else page.start if paging.end == "repeat" else None
+            reference = _reference(paging, page, after)
+            return Envelope({**more, **reference.values}, reference.headers)
         case other:
             assert_never(other)
 
 
-def _named(endpoint: Endpoint, asked: ListRequest, after: int | None, last: Any, key: Path | None) -> Envelope:
-    """Return the reference to the next page, which begins at record ``after``, if one follows.
+def _next_link(paging: PageNumber | Offset, page: PageRequest) -> str:
+    name, step = (paging.page_param, 1) if isinstance(paging, PageNumber) else (paging.offset_param, page.size)
+    return page.call.link(name, page.call.count(name, paging.location, 0) + step)
 
-    Args:
-        endpoint: Whose list it is.
-        asked: The request's parameters.
-        after: Record the next page begins at.
-        last: The last record of this page, if it has any.
-        key: Path of the records' key.
-    """
-    match endpoint.paginator:
-        case JsonLink() as paging:
-            return Envelope({} if after is None else {paging.next_url_path: asked.link(LINK_PARAM, after)})
-        case HeaderLink() as paging:
-            link = f'<{asked.link(LINK_PARAM, after or 0)}>; rel="{paging.links_next_key}"'
-            return Envelope(headers={} if after is None else {"Link": link})
-        case HeaderCursor() as paging:
-            return Envelope(headers={} if after is None else {paging.cursor_key: _opaque(after)})
-        case CursorPage() as paging if path := _cursor_in_records(endpoint, paging, key):
+
+def _reference(
+    paging: JsonLink | HeaderLink | CursorPage | HeaderCursor, page: PageRequest, after: int | None
+) -> Envelope:
+    """Return the reference to the next page, which begins at record ``after``, if one follows."""
+    match paging:
+        case CursorPage() if path := _cursor_in_records(page.resource.endpoint, paging, page.key):
             # The path leads through the list itself, or the cursor is the key of the last record.
-            return Envelope({paging.cursor_path: dig(last, path)} if paging.overlap else {})
-        case CursorPage() as paging:
+            last = page.records.page(page.start, page.start + page.size)[-1:]
+            return Envelope({paging.cursor_path: dig(last[0], path) if last else None} if paging.overlap else {})
+        case CursorPage():
             return Envelope({paging.cursor_path: None if after is None else _opaque(after)})
-    return Envelope()
+        case _ if after is None:
+            return Envelope()
+        case JsonLink():
+            return Envelope({paging.next_url_path: page.call.link(_LINK_PARAM, after)})
+        case HeaderLink():
+            link = f'<{page.call.link(_LINK_PARAM, after)}>; rel="{paging.links_next_key}"'
+            return Envelope(headers={"Link": link})
+        case HeaderCursor():
+            return Envelope(headers={paging.cursor_key: _opaque(after)})
+        case other:
+            assert_never(other)
 
 
 def _cursor_in_records(endpoint: Endpoint, paging: CursorPage | HeaderCursor, key: Path | None) -> Path | None:
     """Return the path inside a record whose value is the cursor, or ``None`` where it is the sandbox's own."""
     if isinstance(paging, HeaderCursor):
         return None
-    selector = selector_of(endpoint)
+    selector = list_path(endpoint)
     inside = paging.cursor_path[len(selector) :]
     if paging.cursor_path[: len(selector)] == selector and inside[:1] == ("-1",):
         return inside[2:] if endpoint.unwrap else inside[1:]
@@ -178,44 +181,23 @@ def _cursor_in_records(endpoint: Endpoint, paging: CursorPage | HeaderCursor, ke
 
 
 def _at_cursor(
-    endpoint: Endpoint, paging: CursorPage | HeaderCursor, records: Records, given: str, key: Path | None
+    endpoint: Endpoint, paging: CursorPage | HeaderCursor, records: RecordPages, cursor: str, key: Path | None
 ) -> int:
     if path := _cursor_in_records(endpoint, paging, key):
-        found = records.position(path, given)
-        if found is not None:
-            return found + (not (isinstance(paging, CursorPage) and paging.overlap))
+        position = records.position(path, cursor)
+        if position is not None:
+            return position + (not (isinstance(paging, CursorPage) and paging.overlap))
     else:
-        try:
-            return int(base64.urlsafe_b64decode(given.encode()).decode().removeprefix("after:"))
-        except (binascii.Error, ValueError):
-            pass
-    raise RefusedError(400, f"{paging.cursor_param} is not a cursor of this list.")
+        with suppress(binascii.Error, ValueError):
+            return int(base64.urlsafe_b64decode(cursor.encode()).decode().removeprefix("after:"))
+    raise HTTPException(400, f"{paging.cursor_param} is not a cursor of this list.")
 
 
 def _opaque(after: int) -> str:
     return base64.urlsafe_b64encode(f"after:{after}".encode()).decode()
 
 
-def _size(paging: _Paged, asked: ListRequest) -> int:
-    if not paging.limit_param or asked.value(paging.limit_param, paging.location) is None:
+def _size(paging: _Paged, call: Call) -> int:
+    if not paging.limit_param or call.value(paging.limit_param, paging.location) is None:
         return DEFAULT_SIZE
-    return asked.count(paging.limit_param, paging.location, 1)
-
-
-def _counts(paging: PageNumber | Offset, start: int, size: int, total: int) -> dict[Path, Any]:
-    found = {
-        paging.total_pages_path: max(ceil(total / size), 1),
-        paging.total_records_path: total,
-        paging.has_more_path: start + size < total,
-    }
-    return {path: value for path, value in found.items() if path}
-
-
-def _next_link(
-    paging: PageNumber | Offset, asked: ListRequest, following: int, size: int, total: int
-) -> dict[Path, Any]:
-    """Return the link to the next page, where the declaration lets its absence end the list."""
-    if not paging.next_link_path or following >= total:
-        return {}
-    name, step = (paging.page_param, 1) if isinstance(paging, PageNumber) else (paging.offset_param, size)
-    return {paging.next_link_path: asked.link(name, asked.count(name, paging.location, 0) + step)}
+    return call.count(paging.limit_param, paging.location, 1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Set
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,62 +19,57 @@ _COLLEAGUES = 10_000_000
 """Number of the first colleague, beyond all other people."""
 
 
-class Person(NamedTuple):
-    """A person and the company they work for; the defaults are how examples put it."""
-
-    first_name: str = "Ada"
-    last_name: str = "Stone"
-    name: str = "Ada Stone"
-    initials: str = "AS"
-    email: str = "ada@stone.example"
-    company: str = "Stone Ltd"
-    company_initials: str = "SL"
-    company_email: str = "info@stone.example"
-    domain: str = "stone.example"
-    phone: str = "+1 555 0100"
-    phone_e164: str = "+15550100"
-    phone_digits: str = "15550100"
-    street: str = "1 Main St"
-    city: str = "Chicago"
-    region: str = "Illinois"
-    postcode: str = "60601"
-    country: str = "United States"
-    country_code: str = "US"
-    timezone: str = "America/Chicago"
-
-
-class Colleague(NamedTuple):
-    """A user of the CRM; the defaults are how examples put it."""
-
-    first_name: str = "Cora"
-    last_name: str = "North"
-    name: str = "Cora North"
-    initials: str = "CN"
-    email: str = "cora@crm.example"
-
-
-ADA, CORA = Person(), Colleague()
-_WORDS = (*ADA, *CORA)
+Words = dict[str, str]
+"""What stands in the place of each word of the examples."""
+CORA = frozenset({"Cora", "North", "Cora North", "CN", "cora@crm.example"})
+ADA = frozenset({
+    "Ada", "Stone", "Ada Stone", "AS", "ada@stone.example", "Stone Ltd", "SL", "info@stone.example", "stone.example",
+    "+1 555 0100", "+15550100", "15550100", "1 Main St",
+})  # fmt: skip
+PLACE = frozenset({"Chicago", "Illinois", "60601", "United States", "US", "America/Chicago"})
+"""Where Ada lives; colleagues live there, too."""
 _WORD = re.compile(
-    rf"(?<![\w.@+-])(?:{'|'.join(re.escape(word) for word in sorted(_WORDS, key=len, reverse=True))})(?![\w@])"
+    rf"(?<![\w.@+-])(?:{'|'.join(map(re.escape, sorted(ADA | CORA | PLACE, key=len, reverse=True)))})(?![\w@])"
 )
 
 
-class _Home(NamedTuple):
+class _Country(NamedTuple):
     locale: str
-    region: str
-    """Faker's name for the region of an address in that country."""
-    timezone: str
+    name: str
+    code: str
+    street: str
     phone: str
     """Pattern of telephone numbers that the country's regulator reserves for fiction."""
+    towns: tuple[tuple[str, str, str, str], ...]
+    """City, region, pattern of its postcodes and time zone."""
 
 
-_HOMES = (
-    _Home("en_US", "state", "America/New_York", "+1 %## 555 01##"),
-    _Home("de_DE", "state", "Europe/Berlin", "+49 30 23125 ###"),
-    _Home("en_GB", "county", "Europe/London", "+44 1632 960###"),
-    _Home("fr_FR", "region", "Europe/Paris", "+33 1 99 00 ## ##"),
-)
+_COUNTRIES = (
+    _Country("en_US", "United States", "US", "{number} {street}", "+1 %## 555 01##", (
+        ("Boston", "Massachusetts", "021##", "America/New_York"),
+        ("Chicago", "Illinois", "606##", "America/Chicago"),
+        ("Denver", "Colorado", "802##", "America/Denver"),
+        ("Seattle", "Washington", "981##", "America/Los_Angeles"),
+    )),
+    _Country("de_DE", "Germany", "DE", "{street} {number}", "+49 30 23125 ###", (
+        ("Dresden", "Sachsen", "010##", "Europe/Berlin"),
+        ("Hamburg", "Hamburg", "203##", "Europe/Berlin"),
+        ("München", "Bayern", "803##", "Europe/Berlin"),
+        ("Stuttgart", "Baden-Württemberg", "701##", "Europe/Berlin"),
+    )),
+    _Country("en_GB", "United Kingdom", "GB", "{number} {street}", "+44 1632 960###", (
+        ("Bristol", "England", "BS1 #AB", "Europe/London"),
+        ("Cardiff", "Wales", "CF10 #AE", "Europe/London"),
+        ("Glasgow", "Scotland", "G2 #DW", "Europe/London"),
+        ("Leeds", "England", "LS1 #HD", "Europe/London"),
+    )),
+    _Country("fr_FR", "France", "FR", "{number} {street}", "+33 1 99 00 ## ##", (
+        ("Bordeaux", "Nouvelle-Aquitaine", "33000", "Europe/Paris"),
+        ("Lille", "Hauts-de-France", "59800", "Europe/Paris"),
+        ("Lyon", "Auvergne-Rhône-Alpes", "6900%", "Europe/Paris"),
+        ("Nantes", "Pays de la Loire", "44000", "Europe/Paris"),
+    )),
+)  # fmt: skip
 
 
 @cache
@@ -85,62 +81,62 @@ def _generator(locale: str) -> Faker:
 
 
 @lru_cache(maxsize=50_000)
-def person(number: int) -> Person:
-    """Return the person of that number, counted from 0 without end."""
-    home = _HOMES[number % len(_HOMES)]
-    fake = _generator(home.locale)
+def person(number: int) -> Words:
+    """Return the person of that number, counted from 0 without end, and the company they work for."""
+    country = _COUNTRIES[number % len(_COUNTRIES)]
+    fake = _generator(country.locale)
     fake.seed_instance(number)
     first, last, company = fake.first_name(), fake.last_name(), fake.company()
-    domain, phone = f"{_slug(company)}.example", fake.numerify(home.phone)
-    return Person(
-        first,
-        last,
-        f"{first} {last}",
-        first[0] + last[0],
-        f"{_slug(first)}.{_slug(last)}@{domain}",
-        company,
-        "".join(word[0] for word in re.findall(r"\w+", company))[:2].upper(),
-        f"info@{domain}",
-        domain,
-        phone,
-        re.sub(r"[^+\d]", "", phone),
-        re.sub(r"\D", "", phone),
-        f"{fake.building_number()} {fake.street_name()}",
-        fake.city(),
-        str(getattr(fake, home.region)()),
-        fake.postcode(),
-        fake.current_country(),
-        fake.current_country_code(),
-        home.timezone,
-    )
+    city, region, postcode, timezone = fake.random_element(country.towns)
+    domain, phone = f"{_slug(company)}.example", fake.numerify(country.phone)
+    return {
+        "Ada": first,
+        "Stone": last,
+        "Ada Stone": f"{first} {last}",
+        "AS": first[0] + last[0],
+        "ada@stone.example": f"{_slug(first)}.{_slug(last)}@{domain}",
+        "Stone Ltd": company,
+        "SL": "".join(word[0] for word in re.findall(r"\w+", company))[:2].upper(),
+        "info@stone.example": f"info@{domain}",
+        "stone.example": domain,
+        "+1 555 0100": phone,
+        "+15550100": re.sub(r"[^+\d]", "", phone),
+        "15550100": re.sub(r"\D", "", phone),
+        "1 Main St": country.street.format(number=fake.random_int(1, 180), street=fake.street_name()),
+        "Chicago": city,
+        "Illinois": region,
+        "60601": fake.numerify(postcode),
+        "United States": country.name,
+        "US": country.code,
+        "America/Chicago": timezone,
+    }
 
 
-def colleague(number: int) -> Colleague:
+@lru_cache(maxsize=1_000)
+def colleague(number: int) -> Words:
     """Return the user of the CRM of that number, counted from 0."""
     who = person(_COLLEAGUES + number)
-    email = f"{_slug(who.first_name)}.{_slug(who.last_name)}@crm.example"
-    return Colleague(who.first_name, who.last_name, who.name, who.initials, email)
+    first, last = who["Ada"], who["Stone"]
+    email = f"{_slug(first)}.{_slug(last)}@crm.example"
+    return {"Cora": first, "North": last, "Cora North": f"{first} {last}", "CN": who["AS"], "cora@crm.example": email}
 
 
-def speaks_of(who: Person | Colleague, example: Any) -> bool:
-    """Return whether an example, or a text inside it, speaks of a person."""
+def speaks_of(words: Set[str], example: Any) -> bool:
+    """Return whether an example, or a text inside it, holds one of the words."""
     if isinstance(example, dict):
-        return any(speaks_of(who, value) for value in example.values())
+        return any(speaks_of(words, value) for value in example.values())
     if isinstance(example, (list, tuple)):
-        return any(speaks_of(who, value) for value in example)
-    return isinstance(example, str) and any(found in who for found in _WORD.findall(example))
+        return any(speaks_of(words, value) for value in example)
+    return isinstance(example, str) and not words.isdisjoint(_WORD.findall(example))
 
 
-def retold(example: Any, who: Person, helper: Colleague) -> Any:
-    """Return an example as it reads for another person, looked after by another colleague."""
+def retold(example: Any, words: Words) -> Any:
+    """Return an example as it reads with other words in the place of Ada's and Cora's."""
     if isinstance(example, dict):
-        return {key: retold(value, who, helper) for key, value in example.items()}
+        return {key: retold(value, words) for key, value in example.items()}
     if isinstance(example, (list, tuple)):
-        return [retold(value, who, helper) for value in example]
-    if not isinstance(example, str):
-        return example
-    names = (*who, *helper)
-    return _WORD.sub(lambda word: names[_WORDS.index(word[0])], example)
+        return [retold(value, words) for value in example]
+    return _WORD.sub(lambda word: words[word[0]], example) if isinstance(example, str) else example
 
 
 def _slug(text: str) -> str:

@@ -1,25 +1,43 @@
-"""Records as an API sends them, made from what a declaration says: types, classes of personal data, examples."""
+"""Records as an API sends them, made from what a declaration says, and changed from one day to the next."""
 
 from __future__ import annotations
 
 import random
-from typing import Any
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from crm_assets.declarations import Column, ColumnType, Resource
 from crm_assets.declarations.json_path import dig
 from crm_assets.declarations.models.resource import Reference
-from crm_assets.sandbox.people import colleague, person
-from crm_assets.sandbox.population import Population
-from crm_assets.sandbox.times import Calendar, Span, on_the_wire
-from crm_assets.sandbox.values import Make, RowSeed, counted, value_maker
-from crm_assets.sandbox.wire import join_companion, place
+from crm_assets.sandbox.population import STAFF, Population
+from crm_assets.sandbox.times import Calendar, Span, microseconds, midnight, on_the_wire
+from crm_assets.sandbox.values import Make, Row, numbered, value_maker
+from crm_assets.sandbox.wire import Record, join_companion, place
 
-Record = dict[str, Any]
 _NULLS = 1 / 12
 """Share of values that are null of a column without examples."""
-_STAFF = 8
-"""Colleagues of a system that has no list of them."""
+_SIGHTINGS = 3
+"""Most days on which an aggregate is seen."""
+_LIKED = (ColumnType.TEXT, ColumnType.BOOL, ColumnType.DECIMAL, ColumnType.DOUBLE, ColumnType.BIGINT)
+"""Types of the columns a change shows in, the best first."""
+
+
+class StoredRow(NamedTuple):
+    """A record and what requests choose it by."""
+
+    serial: int
+    """Number of the row among all that ever were, from 0; the sightings of an aggregate share one."""
+    parent: int | None
+    """Which of the parent's rows it belongs to."""
+    moment: int | None
+    """The instant a date filter speaks of, in microseconds since 1970."""
+    record: str
+    """The record as JSON."""
 
 
 class RecordMaker:
@@ -28,94 +46,131 @@ class RecordMaker:
     Args:
         population: The people of its connection.
         resource: The resource.
-        zone: Time zone of the timestamps sent.
+        zone: Time zone of the connection.
     """
 
     def __init__(self, population: Population, resource: Resource, zone: ZoneInfo) -> None:
         self._population, self._resource, self._zone = population, resource, zone
-        self.calendar = Calendar(resource, zone)
-        self._counted = population.counted(resource)
-        self._kept = {*resource.primary_key, *self._counted}
-        self._kept |= {one.parent.field for one in population.system.resources if one.parent}
+        self._calendar = Calendar(resource, zone)
+        self._references = population.references[resource.name]
+        self._aggregated = bool(resource.window and resource.window.per_partition)
+        self._fixed = {*resource.primary_key, *population.counted(resource)}
+        self._fixed |= {child.parent.field for child in population.system.resources if child.parent}
         columns = [
             (column.wire_path(name), column.type is not ColumnType.JSON, self._maker(name, column))
             for name, column in resource.columns.items()
-            if not column.placeholder and name not in self.calendar.columns
+            if not column.placeholder and name not in self._calendar.columns
         ]
         # What is inside a JSON value is put there after the value itself.
         self._columns = sorted(columns, key=lambda entry: (len(entry[0]), entry[1]))
+        self._changing = self._changing_column()
 
-    def make(self, serial: int, subject: int, parent: int | None, draws: random.Random) -> Record:
-        """Return a record without its dates.
+    def rows(self, serials: range, span: Span) -> Iterator[StoredRow]:
+        """Make new records, spread over a span: one each, of an aggregate one for every sighting."""
+        for index, serial in enumerate(serials):
+            draws = self._population.draws(self._resource.name, serial)
+            shares = [(index + draws.random()) / len(serials)]
+            if self._aggregated:
+                shares = sorted(draws.random() for _ in range(draws.randint(1, _SIGHTINGS)))
+            row = self._row(serial, draws)
+            record: Record = {}
+            for path, _, make in self._columns:
+                place(record, path, make(row))
+            parent = self._population.origin(self._resource.name, serial).parent
+            for share in shares:
+                moment = self._put_dates(record, span, share, row)
+                yield StoredRow(serial, parent, moment, _text(record))
 
-        Args:
-            serial: Number of the row among all that ever were, from 0.
-            subject: Number of the person it is about.
-            parent: Which of the parent's rows it belongs to, if it has a parent.
-            draws: Stream to draw from.
-        """
-        name = self._resource.name
-        users = max((self._population.size(each) for each in self._population.staff), default=_STAFF) or _STAFF
-        user = serial if name in self._population.staff else draws.randrange(users)
-        row = RowSeed(serial, subject, parent, user, person(subject), colleague(user), draws)
-        record: Record = {}
-        for path, _, make in self._columns:
-            place(record, path, make(row))
-        return record
+    def changed(self, row: StoredRow, span: Span, draws: random.Random) -> StoredRow:
+        """Return a row with another value, and changed at some moment of the span if it has a change time."""
+        record, moment, incremental = msgspec.json.decode(row.record), row.moment, self._resource.incremental
+        if self._changing:
+            column = self._resource.columns[self._changing]
+            path = column.wire_path(self._changing)
+            place(record, path, _other(dig(record, path), column, draws))
+        if incremental:
+            moment = self._put_date(record, incremental.field, span.at(draws.random(), self._calendar.step))
+        return row._replace(moment=moment, record=_text(record))
 
-    def dated(self, record: Record, span: Span, share: float, draws: random.Random) -> Record:
-        """Return the record with the dates of a moment; see :meth:`Calendar.values`."""
-        for name, value in self.calendar.values(span, share, draws).items():
-            column = self._resource.columns[name]
-            wire = None if value is None else on_the_wire(column, value, self._zone)
-            place(record, column.wire_path(name), wire)
+    def _row(self, serial: int, draws: random.Random) -> Row:
+        population, name = self._population, self._resource.name
+        users = max((population.size(each) for each in population.staff), default=STAFF) or STAFF
+        user = serial if name in population.staff else draws.randrange(users)
+        return Row(serial, population.origin(name, serial).subject, user, name in population.personal, draws)
+
+    def _put_dates(self, record: Record, span: Span, share: float, row: Row) -> int | None:
+        """Put the dates of a moment into a record; return the instant that a date filter speaks of."""
+        moment = None
+        for name, instant in self._calendar.instants(span, share, row.draws, row.pick).items():
+            put = self._put_date(record, name, instant)
+            moment = put if name == self._calendar.filtered else moment
         if self._resource.endpoint.include:
             join_companion(self._resource.endpoint.include, record)
-        return record
+        return moment
 
-    def key(self, column: str, serial: int) -> Any:
-        """Return the value of a counted column in the row of that number."""
-        return counted(self._resource.columns[column], serial)
+    def _put_date(self, record: Record, name: str, instant: datetime | None) -> int | None:
+        column = self._resource.columns[name]
+        place(record, column.wire_path(name), instant and on_the_wire(column, instant, self._zone))
+        if instant and column.type is ColumnType.DATE:
+            instant = midnight(instant.astimezone(self._zone).date(), self._zone)
+        return microseconds(instant) if instant else None
 
     def _maker(self, name: str, column: Column) -> Make:
-        make = self._counting(name) if name in self._counted else self._value_maker(name, column)
-        # The examples contain their own share of missing values.
-        if not column.nullable or column.examples or name in self._kept or name in self._referring():
-            return make
-        return lambda row: None if row.draws.random() < _NULLS else make(row)
-
-    def _counting(self, name: str) -> Make:
-        return lambda row: self.key(name, row.serial)
-
-    def _referring(self) -> set[str]:
-        return {one.column for one in self._population.references[self._resource.name]}
-
-    def _value_maker(self, name: str, column: Column) -> Make:
+        if name in self._population.counted(self._resource):
+            return lambda row: numbered(column, row.serial)
         plain = value_maker(column)
-        references = [one for one in self._population.references[self._resource.name] if one.column == name]
-        if not references:
+        references = [reference for reference in self._references if reference.column == name]
+        if references:
+            return lambda row: self._referring(column, references, plain, row)
+        # The examples contain their own share of missing values.
+        if not column.nullable or column.examples or name in self._fixed:
             return plain
+        return lambda row: None if row.draws.random() < _NULLS else plain(row)
 
-        def make(row: RowSeed) -> Any:
-            value = [] if column.type is ColumnType.JSON and not references[0].path else plain(row)
-            for one in references:
-                many = column.type is ColumnType.JSON and isinstance(dig(value, one.path), list)
-                keys = [self._referred(one, row) for _ in range(row.draws.randint(1, 2) if many else 1)]
-                found = [key for key in dict.fromkeys(keys) if key is not None] if many else keys[0]
-                value = place(value, one.path, found)
-            return value
+    def _referring(self, column: Column, references: list[Reference], plain: Make, row: Row) -> Any:
+        value = [] if column.type is ColumnType.JSON and not references[0].path else plain(row)
+        for reference in references:
+            many = column.type is ColumnType.JSON and isinstance(dig(value, reference.path), list)
+            keys = [self._key(column, reference, row) for _ in range(row.draws.randint(1, 2) if many else 1)]
+            present = [key for key in dict.fromkeys(keys) if key is not None]
+            value = place(value, reference.path, present if many else keys[0])
+        return value
 
-        return make
-
-    def _referred(self, reference: Reference, row: RowSeed) -> Any:
+    def _key(self, column: Column, reference: Reference, row: Row) -> Any:
+        """Return the key of the row that a row refers to, as a value of the referring column."""
         population, target = self._population, self._population.system.resource(reference.resource)
-        if target.name in population.staff and target.name != self._resource.name and population.size(target.name):
+        size = population.size(target.name)
+        if target.name in population.staff and target.name != self._resource.name and size:
             serial: int | None = row.user
         else:
-            serial = population.related(self._resource.name, reference, row.serial, row.subject, row.parent, row.draws)
-        if serial is None and not self._resource.columns[reference.column].nullable and population.size(target.name):
-            serial = row.draws.randrange(population.size(target.name))
-        if serial is None:
-            return None
-        key = counted(target.columns[reference.key], serial)
-        return str(key) if self._resource.columns[reference.column].type is ColumnType.TEXT else key
+            serial = population.referred(self._resource.name, target.name, row.serial, row.draws)
+        if serial is None and not column.nullable and size:
+            serial = row.draws.randrange(size)
+        key = None if serial is None else numbered(target.columns[reference.key], serial)
+        return str(key) if key is not None and column.type is ColumnType.TEXT else key
+
+    def _changing_column(self) -> str | None:
+        """Return the column a change shows in: a status rather than a text, a text rather than a number."""
+        resource, include = self._resource, self._resource.endpoint.include
+        fixed = self._fixed | {*self._calendar.columns} | {reference.column for reference in self._references}
+        free = [
+            (_LIKED.index(column.type), len(column.examples) < 2 or bool(column.pii), name)
+            for name, column in resource.columns.items()
+            if column.type in _LIKED and name not in fixed and not column.placeholder
+            if not (include and column.wire_path(name)[0] == include.field)
+        ]
+        return min(free)[2] if free else None
+
+
+def _other(value: Any, column: Column, draws: random.Random) -> Any:
+    """Return another value on the wire than the present one."""
+    if column.type is ColumnType.TEXT:
+        others = [each for each in column.examples if each is not None and each != value and not column.pii]
+        return draws.choice(others) if others else f"{value or 'Note'} (changed)"
+    if column.type is ColumnType.BOOL:
+        return not value
+    return str(Decimal(value or 0) + 1) if column.type is ColumnType.DECIMAL else (value or 0) + 1
+
+
+def _text(record: Record) -> str:
+    return msgspec.json.encode(record).decode()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import uvicorn
 
 from crm_assets.sandbox.service import Sandbox
 
-HOST = "127.0.0.1"
+_HOST = "127.0.0.1"
 _PATIENCE = 1
 """Seconds that answers under way get when the server stops."""
 
@@ -27,21 +27,21 @@ def serve(sandbox: Sandbox, port: int = 0) -> Iterator[str]:
     Raises:
         OSError: The port is taken.
     """
-    listener = _listener(port)
-    server = _server(sandbox)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True)
-    thread.start()
-    try:
-        # The socket already listens: requests wait in its backlog until the server takes them.
-        yield f"http://{HOST}:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(_PATIENCE + 5)
-        listener.close()
+    config = uvicorn.Config(sandbox.app, log_level="critical", lifespan="off", timeout_graceful_shutdown=_PATIENCE)
+    server = uvicorn.Server(config)
+    with socket.create_server((_HOST, port), backlog=512) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True)
+        thread.start()
+        try:
+            # The socket already listens: requests wait in its backlog until the server takes them.
+            yield f"http://{_HOST}:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(_PATIENCE + 5)
 
 
-def run_forever(sandbox: Sandbox, port: int = 0) -> None:
-    """Serve a sandbox in this thread until Ctrl-C, then return; SIGTERM ends the process, without a traceback.
+def run_forever(sandbox: Sandbox, port: int) -> None:
+    """Serve a sandbox until Ctrl-C, then return; SIGTERM ends the process.
 
     Args:
         sandbox: What to serve.
@@ -50,26 +50,5 @@ def run_forever(sandbox: Sandbox, port: int = 0) -> None:
     Raises:
         OSError: The port is taken.
     """
-    listener = _listener(port)
-    try:
-        _server(sandbox).run(sockets=[listener])
-    except KeyboardInterrupt:
-        return
-    finally:
-        listener.close()
-
-
-def _listener(port: int) -> socket.socket:
-    return socket.create_server((HOST, port), backlog=512)
-
-
-def _server(sandbox: Sandbox) -> uvicorn.Server:
-    config = uvicorn.Config(
-        sandbox.app,
-        log_level="critical",
-        access_log=False,
-        lifespan="off",
-        ws="none",
-        timeout_graceful_shutdown=_PATIENCE,
-    )
-    return uvicorn.Server(config)
+    with suppress(KeyboardInterrupt), serve(sandbox, port):
+        threading.Event().wait()

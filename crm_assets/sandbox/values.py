@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import random
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from crm_assets.declarations import Column, ColumnType
-from crm_assets.sandbox.people import ADA, CORA, Colleague, Person, retold, speaks_of
+from crm_assets.sandbox.people import ADA, CORA, PLACE, Words, colleague, person, retold, speaks_of
 
 _COUNTER = 1000
 """Examples from here on that follow one another, as 1001, 1002, 1003 do, are numbers given in turn."""
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SENTENCES = (
     "Asked for a quote.",
     "Called back, wants the new price list.",
@@ -25,72 +28,71 @@ _SENTENCES = (
 
 
 @dataclass(frozen=True)
-class RowSeed:
-    """Facts about a row, decided before its values are made."""
+class Row:
+    """What the values of a row are made from."""
 
     serial: int
     """Its number among all rows that ever were, from 0."""
     subject: int
     """Number of the person it is about."""
-    parent: int | None
-    """Which of the parent's rows it belongs to."""
     user: int
     """Number of the colleague who looks after it."""
-    who: Person
-    helper: Colleague
+    personal: bool
+    """Whether it is about a person; others, such as products, take the examples in turn."""
     draws: random.Random
+    _picks: dict[int, int] = field(default_factory=dict)
+
+    @cached_property
+    def words(self) -> Words:
+        """What stands in the place of the examples' words."""
+        return person(self.subject) | colleague(self.user)
+
+    def pick(self, count: int) -> int:
+        """Choose among that many examples; columns with as many of them choose alike, so that they fit together."""
+        if count not in self._picks:
+            self._picks[count] = self.draws.randrange(count) if self.personal else self.serial % count
+        return self._picks[count]
 
 
-Make = Callable[[RowSeed], Any]
+Make = Callable[[Row], Any]
 
 
 def value_maker(column: Column) -> Make:
     """Return the generator of a column's values on the wire; dates, keys and references are made elsewhere."""
-    if column.examples:
-        return _typed(column.type, _example_maker(column))
-    make = _CLASSES.get(column.pii)
-    if make and column.type is ColumnType.TEXT:
-        return make
-    if make and column.type is ColumnType.JSON:
-        return lambda row: [make(row)]
-    if column.type is ColumnType.JSON and column.pii == "record":
-        return lambda row: {"name": row.who.name, "company": row.who.company}
-    return _TYPES[column.type]
+    examples = column.examples or _EXAMPLES.get((column.type, column.pii), ())
+    if not examples:
+        return _TYPES[column.type]
+    # Where some speak of Ada or Cora, the others would be somebody else's.
+    personal = [example for example in examples if speaks_of(ADA | CORA | PLACE, example)]
+    examples = (*personal, *(each for each in examples if each is None)) if personal else examples
+    if _given_in_turn(examples):
+        return lambda row: numbered(column, row.serial)
+    convert = _CONVERSIONS.get(column.type, lambda value: value)
+
+    def make(row: Row) -> Any:
+        example = examples[row.pick(len(examples))]
+        return None if example is None else convert(retold(example, row.words) if personal else copy.deepcopy(example))
+
+    return make
 
 
-def counted(column: Column, serial: int) -> Any:
+def numbered(column: Column, serial: int) -> Any:
     """Return the key of the row of that number, in the shape of the column's first example."""
     example = str(column.examples[0]) if column.examples else "1" if column.type is ColumnType.BIGINT else "1001"
     runs = list(re.finditer(r"\d+", example))
     if not runs:
         return f"{example}-{serial + 1}"
-    run = max(runs, key=lambda found: len(found[0]))
+    run = max(runs, key=lambda digits: len(digits[0]))
     text = f"{example[: run.start()]}{int(run[0]) + serial:0{len(run[0])}d}{example[run.end() :]}"
     return int(text) if column.type is ColumnType.BIGINT else text
 
 
-def _example_maker(column: Column) -> Make:
-    """Return a generator that draws from the examples; if some name Ada or Cora, from those alone."""
-    personal = [text for text in column.examples if speaks_of(ADA, text) or speaks_of(CORA, text)]
-    examples = [*personal, *(text for text in column.examples if text is None)] if personal else list(column.examples)
-    numbers = [int(text) if str(text).isdigit() else 0 for text in examples]
-    if len(numbers) > 1 and numbers[0] >= _COUNTER and numbers == list(range(numbers[0], numbers[0] + len(numbers))):
-        return lambda row: counted(column, row.serial)
-    if not personal and column.type is not ColumnType.JSON:
-        return lambda row: row.draws.choice(examples)
-    return lambda row: retold(row.draws.choice(examples), row.who, row.helper)
-
-
-def _typed(kind: ColumnType, make: Make) -> Make:
-    convert = _CONVERSIONS.get(kind)
-    if convert is None:
-        return make
-
-    def converted(row: RowSeed) -> Any:
-        value = make(row)
-        return None if value is None else convert(value)
-
-    return converted
+def _given_in_turn(examples: tuple[Any, ...]) -> bool:
+    """Return whether examples are unique in every row: numbers that follow one another, or the one UUID."""
+    numbers = [int(example) if str(example).isdigit() else 0 for example in examples]
+    if len(numbers) == 1:
+        return bool(_UUID.fullmatch(str(examples[0])))
+    return numbers[0] >= _COUNTER and numbers == [*range(numbers[0], numbers[0] + len(numbers))]
 
 
 _CONVERSIONS: dict[ColumnType, Callable[[Any], Any]] = {
@@ -107,11 +109,15 @@ _TYPES: dict[ColumnType, Make] = {
     ColumnType.BOOL: lambda row: row.draws.random() < 0.5,
     ColumnType.JSON: lambda _: {},
 }
-_CLASSES: dict[str | None, Make] = {
-    "name": lambda row: row.who.name,
-    "email": lambda row: row.who.email,
-    "phone": lambda row: row.who.phone,
-    "address": lambda row: f"{row.who.street}, {row.who.city}",
-    "url": lambda row: f"https://{row.who.domain}",
-    "text": lambda row: row.draws.choice(_SENTENCES),
+_EXAMPLES: dict[tuple[ColumnType, str | None], tuple[Any, ...]] = {
+    (ColumnType.TEXT, "name"): ("Ada Stone",),
+    (ColumnType.TEXT, "email"): ("ada@stone.example",),
+    (ColumnType.TEXT, "phone"): ("+1 555 0100",),
+    (ColumnType.TEXT, "address"): ("1 Main St, Chicago",),
+    (ColumnType.TEXT, "url"): ("https://stone.example",),
+    (ColumnType.TEXT, "text"): _SENTENCES,
+    (ColumnType.JSON, "email"): (["ada@stone.example"],),
+    (ColumnType.JSON, "phone"): (["+1 555 0100"],),
+    (ColumnType.JSON, "record"): ({"name": "Ada Stone", "company": "Stone Ltd"},),
 }
+"""Examples of a column without any, by its class of personal data."""

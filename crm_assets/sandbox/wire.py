@@ -1,18 +1,16 @@
-"""The shapes of JSON: values put at paths, lists where selectors find them, rows read out of records."""
+"""The shapes of JSON: values put at paths, lists where selectors find them, companions beside the records."""
 
 from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from crm_assets.declarations import Column, ColumnType, Resource
 from crm_assets.declarations.json_path import WILDCARD, dig
 from crm_assets.declarations.models.endpoint import Endpoint, Include
-from crm_assets.sandbox.times import from_the_wire
 
+Record = dict[str, Any]
 _GROUP = 3
 """Records of a group, where a selector walks through groups."""
 
@@ -32,36 +30,7 @@ def place(container: Any, path: Sequence[str], value: Any) -> Any:
     return container
 
 
-class RowReader:
-    """Reads the true rows out of records, in the declared types.
-
-    Args:
-        resource: Whose records they are.
-    """
-
-    def __init__(self, resource: Resource) -> None:
-        self._columns = [
-            (name, column, column.placeholder, column.wire_path(name), _DECODERS.get(column.type))
-            for name, column in resource.columns.items()
-        ]
-
-    def row(self, record: Mapping[str, Any], requested: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the row of a record that is not wrapped; ``requested`` fills the columns of the request itself."""
-        row: dict[str, Any] = {}
-        for name, column, placeholder, path, decode in self._columns:
-            value = requested.get(placeholder) if placeholder else dig(record, path)
-            row[name] = value if value is None or placeholder or decode is None else decode(column, value)
-        return row
-
-
-_DECODERS: dict[ColumnType, Callable[[Column, Any], Any]] = {
-    ColumnType.DECIMAL: lambda _, value: Decimal(value),
-    ColumnType.TIMESTAMP: from_the_wire,
-    ColumnType.DATE: from_the_wire,
-}
-
-
-def selector_of(endpoint: Endpoint) -> tuple[str, ...]:
+def list_path(endpoint: Endpoint) -> tuple[str, ...]:
     """Return the path of an endpoint's list; ``data`` if none is declared."""
     return ("data",) if endpoint.data_selector is None else endpoint.data_selector
 
@@ -86,7 +55,7 @@ def enveloped(body: Any, values: Mapping[tuple[str, ...], Any]) -> Any:
     return body
 
 
-def join_companion(include: Include, record: dict[str, Any]) -> None:
+def join_companion(include: Include, record: Record) -> None:
     """Let a record refer to its JSON:API companion, by an id made of its content; an empty one has none."""
     companion = record.get(include.field) or {}
     key = None
@@ -96,9 +65,9 @@ def join_companion(include: Include, record: dict[str, Any]) -> None:
     place(record, include.on, key)
 
 
-def split_companions(include: Include, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def split_companions(include: Include, records: list[Record]) -> list[Record]:
     """Take the companions out of the records and return them, each once, the way JSON:API includes them."""
-    companions: dict[str, dict[str, Any]] = {}
+    companions: dict[str, Record] = {}
     for record in records:
         companion, key = record.pop(include.field, None) or {}, dig(record, include.on)
         if key is not None:

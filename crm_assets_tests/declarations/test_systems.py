@@ -83,6 +83,7 @@ EXAMPLE_TYPES: dict[ColumnType, tuple[type, ...]] = {
     ColumnType.BIGINT: (int,),
     ColumnType.DOUBLE: (int, float),
     ColumnType.DECIMAL: (str, int, float),
+    ColumnType.BOOL: (bool,),
     ColumnType.TIMESTAMP: (str,),
     ColumnType.DATE: (str,),
     ColumnType.JSON: (dict, list),
@@ -214,7 +215,7 @@ def test_examples_are_of_their_column_type(kind: ColumnType) -> None:
         for name, column in columns
         for example in column.examples
         if example is not None or not column.nullable
-        if isinstance(example, bool) or not isinstance(example, EXAMPLE_TYPES.get(kind, ()))
+        if isinstance(example, bool) != (kind is ColumnType.BOOL) or not isinstance(example, EXAMPLE_TYPES[kind])
     ]
     assert not wrong
 

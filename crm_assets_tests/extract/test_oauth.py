@@ -20,8 +20,9 @@ from crm_assets.extract.fetch import ReadResult, fetch
 from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.http.tokens import TokenStores, token_stores
 from crm_assets.extract.read_report import ReadTask
-from crm_assets.sandbox import Sandbox, sandbox_secrets, serve
+from crm_assets.sandbox import sandbox_secrets, serve
 from crm_assets_tests.extract.oauth_server import CLIENT, REFRESH, USER, oauth_server
+from crm_assets_tests.faults import FaultySandbox
 
 SECRETS = {
     "client_id": CLIENT[0],
@@ -345,7 +346,7 @@ def test_the_sandbox_serves_what_is_declared(auth: dict[str, Any], tmp_path: Pat
     moved = {**auth, "access_token_url": "https://login.vendor.example/oauth/token"} if "login" not in auth else auth
     keys = {"name": "keys", "endpoint": {"path": "/keys", "auth": {"type": "api_key", "api_key": "own_key"}}}
     connection = connection_at("https://api.vendor.example", moved, keys)
-    with serve(Sandbox([connection], rows=25)) as url:
+    with serve(FaultySandbox([connection], rows=25)) as url:
         pointed = connection.at(f"{url}/desk")
         readings = read(pointed, tmp_path, **sandbox_secrets(connection))
         assert [count(reading) for reading in readings] == [len(_rows(connection, name)) for name in ("things", "keys")]
@@ -354,4 +355,4 @@ def test_the_sandbox_serves_what_is_declared(auth: dict[str, Any], tmp_path: Pat
 
 
 def _rows(connection: Connection, resource: str) -> list[dict[str, Any]]:
-    return Sandbox([connection], rows=25).rows("desk", resource)
+    return FaultySandbox([connection], rows=25).rows("desk", resource)

@@ -9,8 +9,8 @@ from typing import Any
 from crm_assets.declarations import ColumnType
 from crm_assets.declarations.json_path import WILDCARD, dig
 from crm_assets.sandbox import PageRequest
-from crm_assets.sandbox.paging import Records
-from crm_assets.sandbox.wire import place, selector_of
+from crm_assets.sandbox.paging import RecordPages
+from crm_assets.sandbox.wire import list_path, place
 from crm_assets_tests.faults.fault import ActiveFaults, Fault, FaultKind
 
 Record = dict[str, Any]
@@ -31,17 +31,16 @@ _MISFITS: dict[ColumnType, Any] = {
 class _MovedRows:
     """A list whose slices begin ``first`` and end ``last`` rows later than asked for, and which is ``last`` shorter."""
 
-    rows: Records
+    rows: RecordPages
     first: int
     last: int
 
     def __len__(self) -> int:
         return max(len(self.rows) - self.last, 0)
 
-    def __getitem__(self, place: Any) -> Any:
-        if isinstance(place, slice):
-            return self.rows[max(place.start + self.first, 0) : max(place.stop + self.last, 0)]
-        return self.rows[max(place + self.last, 0)]
+    def page(self, start: int, end: int | None = None) -> list[Record]:
+        last = len(self.rows) if end is None else end
+        return self.rows.page(max(start + self.first, 0), max(last + self.last, 0))
 
     def position(self, path: Sequence[str], value: str) -> int | None:
         return self.rows.position(path, value)
@@ -79,7 +78,7 @@ def _path(selector: tuple[str, ...]) -> tuple[str, ...]:
 def change_records(faults: ActiveFaults, page: PageRequest, body: Any) -> None:
     """Change the records of a decoded body in place, as the faults say."""
     unwrap = page.resource.endpoint.unwrap
-    found = [record for records in record_lists(body, selector_of(page.resource.endpoint)) for record in records]
+    found = [record for records in record_lists(body, list_path(page.resource.endpoint)) for record in records]
     records = [record[unwrap] if unwrap else record for record in found]
     for fault in faults.faults:
         if fault.kind in CHANGES:

@@ -9,16 +9,15 @@ from email.utils import format_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from crm_assets.declarations.json_path import WILDCARD, dig
 from crm_assets.declarations.models.paginator import JsonLink
 from crm_assets.sandbox import PageRequest
-from crm_assets.sandbox.errors import RefusedError
-from crm_assets.sandbox.http_io import json_response
-from crm_assets.sandbox.wire import place, selector_of
+from crm_assets.sandbox.wire import list_path, place
 from crm_assets_tests.faults.fault import ActiveFaults, Fault, FaultKind
 from crm_assets_tests.faults.records import CHANGES, change_records, keyed, record_lists
 
@@ -29,14 +28,14 @@ async def before_answer(faults: ActiveFaults, request: Request) -> Response | No
     """Wait, refuse or redirect as the faults say.
 
     Raises:
-        RefusedError: The answer is an error.
+        HTTPException: The answer is an error.
     """
     if delay := faults.get("delay"):
         await asyncio.sleep(1.0 if delay.seconds is None else delay.seconds)
     if hang := faults.get("hang"):
         await _hang(request, 600.0 if hang.seconds is None else hang.seconds)
     if fault := faults.get("status"):
-        raise RefusedError(fault.status or 500, "The sandbox was told to fail.", _retry_after(fault))
+        raise HTTPException(fault.status or 500, "The sandbox was told to fail.", _retry_after(fault))
     if fault := faults.get("redirect"):
         return Response(status_code=fault.status or 302, headers={"Location": _elsewhere(str(request.url), fault)})
     return None
@@ -68,7 +67,7 @@ def with_faults(faults: ActiveFaults, page: PageRequest, response: Response) -> 
     """Return the response with the faults of its records, its body and its bytes."""
     if any(kind in faults for kind in _OF_THE_BODY):
         body = _changed_body(faults, page, json.loads(bytes(response.body)))
-        response = json_response(body, response.status_code)
+        response = JSONResponse(body, response.status_code)
     content, media_type = bytes(response.body), "application/json"
     if "html" in faults:
         html = "<!doctype html><html><head><title>Sign in</title></head><body>Please sign in.</body></html>"
@@ -79,7 +78,7 @@ def with_faults(faults: ActiveFaults, page: PageRequest, response: Response) -> 
 
 
 def _changed_body(faults: ActiveFaults, page: PageRequest, body: Any) -> Any:
-    selector, paginator = selector_of(page.resource.endpoint), page.resource.endpoint.paginator
+    selector, paginator = list_path(page.resource.endpoint), page.resource.endpoint.paginator
     change_records(faults, page, body)
     if "empty_page" in faults:
         for records in record_lists(body, selector):

@@ -7,18 +7,22 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from datetime import date
+from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from crm_assets.declarations import Connection
 from crm_assets.sandbox import PageRequest, Sandbox
-from crm_assets.sandbox.errors import RefusedError
-from crm_assets.sandbox.http_io import json_body, query_of
+from crm_assets.sandbox.calls import Call
+from crm_assets.sandbox.filters import UNBOUNDED, Bounds
+from crm_assets.sandbox.times import DAY, midnight
 from crm_assets_tests.faults.fault import FaultPlan
 from crm_assets_tests.faults.records import with_moved_rows
 from crm_assets_tests.faults.request_log import LoggedRequest, RequestLog
 from crm_assets_tests.faults.response import before_answer, with_faults
+from crm_assets_tests.faults.truth import true_row
 
 
 class FaultySandbox(Sandbox):
@@ -53,6 +57,30 @@ class FaultySandbox(Sandbox):
         self.faults = FaultPlan()
         self._recent: dict[str, deque[float]] = {name: deque() for name in self.connections}
 
+    def rows(
+        self, connection: str, resource: str, *, window: tuple[date, date] | None = None, parent: Any = None
+    ) -> list[dict[str, Any]]:
+        """Return the true rows of a resource in the current state, column by column in the declared types.
+
+        Args:
+            connection: Name of the connection.
+            resource: Name of the resource.
+            window: First and last day (inclusive) of the window's or cursor's field; all rows without it.
+            parent: Value that binds the rows to one parent; the rows of all parents without it.
+        """
+        zone = self.connections[connection].zone
+        declared = self.connections[connection].system.resource(resource)
+        bounds = Bounds(midnight(window[0], zone), midnight(window[1] + DAY, zone)) if window else UNBOUNDED
+        days = {"window_start": window[0], "window_end": window[1]} if window else {}
+        parents = [None] if declared.parent is None else self.parents(connection, declared)
+        table = self.table(connection, resource)
+        return [
+            true_row(declared, record, {**days, **({declared.parent.placeholder: value} if declared.parent else {})})
+            for index, value in enumerate(parents)
+            if parent is None or value == parent
+            for record in table.records(self.state, index if declared.parent else None, bounds).page(0)
+        ]
+
     def reset(self) -> None:
         """Remove all faults, forget all requests and go back to the first day."""
         self.faults.clear()
@@ -61,11 +89,9 @@ class FaultySandbox(Sandbox):
 
     async def handle(self, request: Request) -> Response:
         """Log the request and answer it, after the latency."""
-        name = request.url.path.strip("/").partition("/")[0]
-        entry = LoggedRequest(
-            request.method, request.url.path, query_of(request), dict(request.headers), await json_body(request)
-        )
-        entry.connection = name if name in self.connections else None
+        call = await Call.read(request)
+        entry = LoggedRequest(request.method, request.url.path, dict(call.query), dict(request.headers), call.body)
+        entry.connection = call.connection if call.connection in self.connections else None
         request.state.entry = entry
         self.requests.append(entry)
         await asyncio.sleep(self.latency)
@@ -90,5 +116,5 @@ class FaultySandbox(Sandbox):
         while recent and recent[0] <= now - 1:
             recent.popleft()
         if len(recent) >= self.rate_limit:
-            raise RefusedError(429, "Too many requests.", {"Retry-After": "1"})
+            raise HTTPException(429, "Too many requests.", {"Retry-After": "1"})
         recent.append(now)

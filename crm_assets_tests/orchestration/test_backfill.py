@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -11,21 +12,25 @@ from datetime import date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import duckdb
 import pytest
 import yaml
 
+from crm_assets.declarations import Column
 from crm_assets.declarations.connections import load_connections
 from crm_assets.declarations.json_path import dig
 from crm_assets.declarations.loader import available_systems
 from crm_assets.declarations.models.base import deep_merge
 from crm_assets.sandbox import sandbox_environment, serve
+from crm_assets.sandbox.records import StoredRow
 from crm_assets.sandbox.tables import Table
-from crm_assets.sandbox.times import from_the_wire, on_the_wire, read_instant
+from crm_assets.sandbox.times import microseconds, on_the_wire, read_instant
 from crm_assets.sandbox.wire import place
 from crm_assets_tests.faults import Fault, FaultySandbox
+from crm_assets_tests.faults.truth import from_the_wire
 from crm_assets_tests.installation import Installation, Row, dates
 from crm_assets_tests.reliability import times
 from crm_assets_tests.reliability.killed_runs import Command, until
@@ -80,30 +85,37 @@ def declared(folder: Path) -> Path:
     return folder / "connections.yaml"
 
 
-class Later(Table):
-    """A table as it is after the change at the source."""
-
-    def _pass_a_day(self, before: Table, day: date) -> None:
-        """Move all rows of one day but the first to a later one, and leave out those of another."""
-        window, zone = self.resource.window, self._tables.connection.zone
-        assert window
-        column = self.resource.columns[window.field]
+def change_source(table: Table) -> None:
+    """Let the day that leads to state 1 move all rows of one day but the first to a later one, and drop another day."""
+    table.records(0)
+    table.days = 1
+    if window := table.resource.window:
+        column = table.resource.columns[window.field]
         path = column.wire_path(window.field)
+        rows = [StoredRow(*row) for row in table.query(f"SELECT serial, parent, moment, record FROM {table.name}", {})]
+        own_days = [own_day(dig(json.loads(row.record), path), column, table.zone) for row in rows]
+        touched = {row.serial for row, own in zip(rows, own_days, strict=True) if own in (MOVED, EMPTIED)}
         kept, moved = [], 0
-        for serial, subject, parent, _, text in self.query(f"SELECT * FROM {before.name} ORDER BY ALL"):
-            record = self.record(text)
-            value = dig(record, path)
-            found = None if value is None else from_the_wire(column, value)
-            own = found.astimezone(zone).date() if isinstance(found, datetime) else found
-            if own == EMPTIED:
-                continue
+        for row, own in zip(rows, own_days, strict=True):
             moved += own == MOVED
-            if found and own == MOVED and moved > 1:
-                place(
-                    record, path, on_the_wire(column, read_instant(found + timedelta(days=len(DAYS) // 2), zone), zone)
-                )
-            kept.append((serial, subject, parent, record))
-        self._create(self._arrow(kept), "")
+            if own == MOVED and moved > 1:
+                record = json.loads(row.record)
+                later = from_the_wire(column, dig(record, path)) + timedelta(days=len(DAYS) // 2)
+                instant = read_instant(str(later), table.zone)
+                place(record, path, on_the_wire(column, instant, table.zone))
+                kept.append(row._replace(moment=microseconds(instant), record=json.dumps(record)))
+            elif row.serial in touched and own != EMPTIED:
+                kept.append(row)
+        table.retire([*touched], 1)
+        table.insert(kept, 1)
+
+
+def own_day(value: Any, column: Column, zone: ZoneInfo) -> date | None:
+    """Return the day of a window that a value belongs to."""
+    if value is None:
+        return None
+    instant = from_the_wire(column, value)
+    return instant.astimezone(zone).date() if isinstance(instant, datetime) else instant
 
 
 class Source:
@@ -118,11 +130,8 @@ class Source:
     def __init__(self, sandbox: FaultySandbox, url: str, file: Path) -> None:
         self.sandbox, self.url, self.file = sandbox, url, file
         (self.connection,) = sandbox.connections.values()
-        tables = sandbox._tables[NAME]
-        tables._tables["accounts", 1] = tables.table("accounts", 0)
-        for resource in WINDOWED:
-            tables.table(resource, 0)
-            tables._tables[resource, 1] = Later(tables, resource, 1)
+        for resource in ("accounts", *WINDOWED):
+            change_source(sandbox.table(NAME, resource))
 
     def house(self, folder: Path) -> Installation:
         """Return an installation with its data in that folder."""

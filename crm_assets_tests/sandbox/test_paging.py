@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crm_assets.sandbox import Sandbox
+from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.sandbox.conftest import World
 
 LISTS = ["companies", "people", "orders", "links", "feed", "log", "journal", "tags", "tickets"]
@@ -90,6 +90,6 @@ def test_selectors_with_wildcards_find_their_records_in_groups(world: World) -> 
 
 
 def test_an_empty_list_has_no_rows_on_any_page(world: World) -> None:
-    empty = Sandbox(world.sandbox.connections.values(), rows=0)
+    empty = FaultySandbox(world.sandbox.connections.values(), rows=0)
     assert [empty.rows("shop", resource) for resource in LISTS] == [[]] * len(LISTS)
     assert empty.rows("tracker", "visits") == []

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from crm_assets.declarations import ColumnType, Connection, load_connections
-from crm_assets.sandbox import Sandbox
+from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.sandbox.conftest import START, TODAY, World
 
 PYTHON_TYPES = {
@@ -26,7 +26,7 @@ PYTHON_TYPES = {
 }
 
 
-def everything(sandbox: Sandbox) -> dict[str, list[dict[str, object]]]:
+def everything(sandbox: FaultySandbox) -> dict[str, list[dict[str, object]]]:
     return {
         f"{name}.{resource.name}": sandbox.rows(name, resource.name)
         for name, connection in sandbox.connections.items()
@@ -87,7 +87,7 @@ def test_parents_are_few_and_each_has_children(world: World) -> None:
 
 
 def test_the_same_people_are_in_several_systems(packaged: tuple[Connection, ...]) -> None:
-    sandbox = Sandbox(packaged, today=TODAY)
+    sandbox = FaultySandbox(packaged, today=TODAY)
     names: dict[str, set[tuple[object, object]]] = {}
     for name, rows in everything(sandbox).items():
         for row in rows:
@@ -103,10 +103,10 @@ def test_the_same_arguments_give_the_same_data_in_every_process(tmp_path: Path) 
 import sys
 from datetime import date
 from pathlib import Path
-from crm_assets.sandbox import Sandbox
 from crm_assets_tests.sandbox.conftest import load_own
 from crm_assets_tests.sandbox.test_rows import everything, START, TODAY
-sandbox = Sandbox(load_own(Path(sys.argv[1])), start=START, today=TODAY, state=2)
+from crm_assets_tests.faults import FaultySandbox
+sandbox = FaultySandbox(load_own(Path(sys.argv[1])), start=START, today=TODAY, state=2)
 print(repr(everything(sandbox)))
 """
     told = []
@@ -121,13 +121,13 @@ print(repr(everything(sandbox)))
 
 
 def test_another_seed_gives_other_data(world: World, connections: tuple[Connection, ...]) -> None:
-    other = Sandbox(connections, start=START, today=TODAY, seed=8)
+    other = FaultySandbox(connections, start=START, today=TODAY, seed=8)
     assert other.rows("shop", "people") != world.sandbox.rows("shop", "people")
 
 
 def test_nothing_is_made_before_it_is_asked_for(connections: tuple[Connection, ...]) -> None:
     begun = time.perf_counter()
-    sandbox = Sandbox(connections, rows=100_000, today=TODAY)
+    sandbox = FaultySandbox(connections, rows=100_000, today=TODAY)
     assert time.perf_counter() - begun < 0.2
     assert len(sandbox.rows("shop", "tags")) > 10_000
 

@@ -11,8 +11,9 @@ import pytest
 
 from crm_assets.declarations import Column, ColumnType
 from crm_assets.extract.decode.decoder import Decoder
-from crm_assets.sandbox.times import from_the_wire, on_the_wire
+from crm_assets.sandbox.times import on_the_wire
 from crm_assets_tests.extract.declared import resource
+from crm_assets_tests.faults.truth import from_the_wire
 
 AT = datetime(2025, 8, 14, 2, 43, 7, tzinfo=timezone.utc)
 FORMATS = ["iso", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "dotnet", "%d.%m.%Y %H:%M:%S", "%Y%m%d%H%M%S %z"]
