@@ -169,7 +169,9 @@ def test_every_example_of_the_dialect_is_one(kind: str, text: str, tmp_path: Pat
     elif kind == "endpoint":
         override = {"name": "queues", "endpoint": {"path": "/queues", **example}}
         endpoint = parse_system(system, {"name": "own", "resources": [override]}).resource("queues").endpoint
-        assert [key for key in example if not getattr(endpoint, {"json": "json_body"}.get(key, key))] == []
+        assert [
+            key for key in example if not getattr(endpoint, {"json": "json_body", "graphql": "json_body"}.get(key, key))
+        ] == []
     elif kind == "resource":
         own = parse_system(system, {"name": "own", "resources": [example]}).resource(example["name"])
         assert own.mode == next((mode for mode in ("window", "incremental") if mode in example), "full_refresh")

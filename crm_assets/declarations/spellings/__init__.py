@@ -7,10 +7,12 @@ system, such as the parent of a list, by :func:`completed_system` after profiles
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from crm_assets.declarations.errors import Problems, SpecError
 from crm_assets.declarations.spellings.former import renamed_connection, renamed_system
+from crm_assets.declarations.spellings.graphql import canonical_graphql
 from crm_assets.declarations.spellings.hints import canonical_hints
 from crm_assets.declarations.spellings.increments import canonical_incremental
 from crm_assets.declarations.spellings.names import renamed_resources
@@ -42,9 +44,10 @@ def completed_system(document: Document) -> Document:
     """
     client, paginator = _client(document.get("client"))
     problems, resources = Problems(), []
+    folder = Path(document["path"]).parent if document.get("path") else None
     for resource in document["resources"]:
         with problems.noted():
-            resources.append(_completed(resource, paginator))
+            resources.append(_completed(resource, paginator, folder))
     problems.raise_all()
     params = document.get("params")
     resources = bound_references(renamed_resources(resources), params if isinstance(params, dict) else {})
@@ -71,8 +74,9 @@ def _authenticated(resource: Document) -> Document:
     return {**resource, "endpoint": {**endpoint, "auth": {"type": "bearer", **auth}}}
 
 
-def _completed(resource: Document, paginator: Any) -> Document:
+def _completed(resource: Document, paginator: Any, folder: Path | None) -> Document:
     try:
+        resource = canonical_graphql(resource, folder)
         for step in (_authenticated, canonical_hints, canonical_responses, canonical_incremental):
             resource = step(resource)
         return canonical_paginator(resource, paginator)
