@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from crm_assets.orchestration.dlt_integration import CrmTranslator, StagedDltRes
 from crm_assets.orchestration.keys import asset_key
 from crm_assets.orchestration.metadata import read_metadata, rows_by_day
 from crm_assets.orchestration.partitions import ranges_of
-from crm_assets.warehouse import all_reads
+from crm_assets.warehouse import all_reads, comments
 from crm_assets.warehouse.changes import Committed
 from crm_assets.warehouse.commit import commit_read, failed_load, log_failed_reads, not_written
 from crm_assets.warehouse.errors import WarehouseError, cause_of
@@ -66,6 +67,9 @@ class Loader:
                     self.context.log.error(str(error))
                     self.failed.append(failed_load(reading, str(error)))
         self._log_failed_reads(session)
+        if complete:
+            described = [reading.task.resource for reading in complete.values()]
+            self._aside("The comments of tables", comments.describe, session, described)
         for resource in self.resources:  # when all are loaded, because some checks look at several tables
             started = time.perf_counter()
             results += self._checks(session, resource)
@@ -73,10 +77,14 @@ class Loader:
 
     def _prepare(self, session: WarehouseSession) -> None:
         prepare(session)
+        self._aside(f"The view {SHARED_SCHEMA}.{all_reads.VIEW}", all_reads.refresh, session)
+
+    def _aside(self, what: str, write: Callable[..., None], *arguments: Any) -> None:
+        """Write what no table waits for."""
         try:
-            all_reads.refresh(session)
-        except Exception as error:  # tables do not wait for a view
-            self.context.log.warning(f"The view {SHARED_SCHEMA}.{all_reads.VIEW} is not up to date: {cause_of(error)}.")
+            write(*arguments)
+        except Exception as error:
+            self.context.log.warning(f"{what} could not be written: {cause_of(error)}.")
 
     def _make_tables(
         self, session: WarehouseSession, complete: list[ReadResult]

@@ -24,28 +24,20 @@ from crm_assets.extract.decode.duckdb_types import literal, quoted
 from crm_assets.orchestration.checks.report import MASK
 from crm_assets.orchestration.lineage import column_lineage, joins
 from crm_assets.warehouse.changes import Committed
-from crm_assets.warehouse.dlt_schema import dlt_columns
+from crm_assets.warehouse.dlt_schema import KEEPING, dlt_columns
 from crm_assets.warehouse.session import WarehouseSession
 
 if TYPE_CHECKING:
     from crm_assets.extract.fetch import ReadResult
 
 _PREVIEW_ROWS, _PREVIEW_COLUMNS, _CELL = 10, 12, 60
-KEEPING = {
-    "_extra": "Undeclared fields the API sent, as JSON.",
-    "_misfits": "Values that did not fit their column's type, as JSON: column to value.",
-    "_read_id": "The read that brought the row; see the table _reads.",
-    "_deleted_at": "When a complete read no longer found the row at the source.",
-    "_first_seen_at": "When a read first brought the row; empty if that was before these times were kept.",
-    "_changed_at": "When a read last brought other values than before, or the row was marked as deleted.",
-}
 
 
 def declared_columns(resource: Resource) -> dg.TableSchema:
     """Return the declared columns for the UI."""
     columns = [_declared(name, column, resource) for name, column in resource.columns.items()]
     kinds = {name: hints["data_type"] for name, hints in dlt_columns(resource).items()}
-    columns += [dg.TableColumn(name, kinds[name], text) for name, text in KEEPING.items()]
+    columns += [dg.TableColumn(name, kinds[name], text) for name, text in KEEPING.items() if name in kinds]
     return dg.TableSchema(columns)
 
 

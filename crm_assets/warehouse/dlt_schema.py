@@ -8,6 +8,17 @@ from crm_assets.declarations.models.columns import Column
 from crm_assets.declarations.models.resource import Resource
 
 _TIMES = ("_deleted_at", "_first_seen_at", "_changed_at")
+KEEPING = {
+    "_extra": "Undeclared fields the API sent, as JSON.",
+    "_misfits": "Values that did not fit their column's type, as JSON: column to value.",
+    "_read_id": "The read that brought the row; see the table _reads.",
+    "_deleted_at": "When a complete read no longer found the row at the source.",
+    "_first_seen_at": "When a read first brought the row; empty if that was before these times were kept.",
+    "_changed_at": "When a read last brought other values than before, or the row was marked as deleted.",
+    "_valid_from": "When a read first brought this version of the row; empty if that was before such times were kept.",
+    "_valid_to": "When a read brought other values or no longer found the row; empty for the current version.",
+}
+"""Descriptions of the columns that are ours, of tables and their versions."""
 REJECTED_COLUMNS: dict[str, dict[str, Any]] = {
     "reason": {"name": "reason", "data_type": "text", "nullable": True},
     "record": {"name": "record", "data_type": "text", "nullable": True},

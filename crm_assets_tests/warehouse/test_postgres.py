@@ -18,6 +18,7 @@ from crm_assets.commands.plan import plan
 from crm_assets.commands.plan import render as render_plan
 from crm_assets.declarations.connection_overrides import apply_connection
 from crm_assets.declarations.models.connection import Connection
+from crm_assets.warehouse.comments import describe
 from crm_assets.warehouse.dialect import in_dialect
 from crm_assets.warehouse.session import WarehouseSession
 from crm_assets_tests.faults import Fault, FaultySandbox
@@ -175,6 +176,23 @@ def test_checks_run_alone(loaded: PostgresHouse) -> None:
 def test_all_reads_are_in_one_view(loaded: PostgresHouse) -> None:
     found = loaded.query("SELECT DISTINCT connection FROM crm_assets.crm_reads WHERE complete ORDER BY 1")
     assert [row["connection"] for row in found] == ["paging", "sales_crm", "visitor_analytics"]
+
+
+def test_descriptions_are_comments(loaded: PostgresHouse) -> None:
+    found = loaded.query(
+        "SELECT a.attname AS name, col_description(a.attrelid, a.attnum) AS comment FROM pg_attribute a "
+        "WHERE a.attrelid = 'sales_crm.accounts'::regclass AND a.attnum > 0"
+    )
+    told = {row["name"]: row["comment"] for row in found}
+    declared = loaded.resources("sales_crm")["accounts"]
+    described = {name: " ".join(column.description.split()) for name, column in declared.columns.items()}
+    assert {name: text for name, text in described.items() if text}.items() <= told.items()
+    (table,) = loaded.query("SELECT obj_description('sales_crm.accounts'::regclass) AS comment")
+    assert table["comment"] == " ".join(declared.description.split())
+    with loaded.warehouse.session("sales_crm", loaded.folder, print) as session:
+        describe(session, [declared.model_copy(update={"description": "It's 100% ours; -- a \\ %s"})])
+        describe(session, [declared])
+        assert loaded.query("SELECT obj_description('sales_crm.accounts'::regclass) AS comment") == [table]
 
 
 def test_versions_of_rows_are_kept(loaded: PostgresHouse, sandbox: FaultySandbox) -> None:
