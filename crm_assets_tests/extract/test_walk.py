@@ -352,7 +352,7 @@ def test_a_server_that_ignores_the_cursor_is_noticed() -> None:
     assert "page 2 repeats the page before" in refused(CURSOR, lambda _: body(1, 2, next="n"))
     growing = iter(range(100))
     assert refused(CURSOR, lambda _: body(next(growing), next="n")) == (
-        "page 2 names itself as the next one, yet another comes: the server ignores after"
+        "page 2 names itself as the next one, but another page came: the server ignores after"
     )
 
 

@@ -70,19 +70,14 @@ def list_request(
     Raises:
         ReadError: A parent's key cannot stand in an address.
     """
-    endpoint = resource.endpoint
+    endpoint, values = resource.endpoint, dict(values)
     filters: Window | Incremental | None = None
-    values = dict(values)
     if span and resource.window:
         filters = resource.window
-        asked = span.widened(filters.padding_days)
-        zone = zone_of(connection, resource, filters.field)
-        values |= window_values(asked.instants(connection.zone), filters.format, filters.end, zone)
+        values |= _window_values(connection, resource, filters, span)
     elif resource.incremental and (since or resource.incremental.initial_value is not None):
         filters = resource.incremental
-        zone = zone_of(connection, resource, filters.field)
-        values["incremental.start_value"] = _start(connection, filters, since, zone)
-        values["incremental.end_value"] = start_text(datetime.now(timezone.utc), filters.format, zone)
+        values |= _incremental_values(connection, resource, filters, since)
     try:
         path = fill_url(endpoint.path, values)
     except ValueError as error:
@@ -104,6 +99,21 @@ def zone_of(connection: Connection, resource: Resource, column: str) -> ZoneInfo
     """Return the time zone in which the API writes and reads a column's times, where they have no offset."""
     name = resource.columns[column].timezone
     return ZoneInfo(name) if name else connection.zone
+
+
+def _window_values(connection: Connection, resource: Resource, window: Window, dates: DateRange) -> dict[str, object]:
+    instants = dates.widened(window.padding_days).instants(connection.zone)
+    return window_values(instants, window.format, window.end, zone_of(connection, resource, window.field))
+
+
+def _incremental_values(
+    connection: Connection, resource: Resource, incremental: Incremental, since: datetime | None
+) -> dict[str, object]:
+    zone = zone_of(connection, resource, incremental.field)
+    return {
+        "incremental.start_value": _start(connection, incremental, since, zone),
+        "incremental.end_value": start_text(datetime.now(timezone.utc), incremental.format, zone),
+    }
 
 
 def _start(connection: Connection, incremental: Incremental, since: datetime | None, zone: ZoneInfo) -> object:

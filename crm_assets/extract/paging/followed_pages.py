@@ -55,9 +55,7 @@ async def follow(
             state.end(f"page {state.pages} names itself as the next one")
             return
         if again:
-            raise ReadError(
-                f"page {state.pages} names itself as the next one, yet another comes: {_ignored(paginator)}"
-            )
+            raise _ignored(paginator, state)
         state.repeats += state.pages > 0 and isinstance(paginator, CursorPage) and paginator.overlap
         state.note(page, name)
         yield page
@@ -65,12 +63,16 @@ async def follow(
             state.end(ended)
             return
         again, empty = own and state.pages > 1, 0 if page.count else empty + 1
-        if repeated and not again:
-            raise ReadError(f"{name} names a page that was already read: the list goes round in a circle")
-        if empty > _EMPTY_IN_A_ROW:
-            raise ReadError(f"the {_EMPTY_IN_A_ROW} pages up to {name} have no records, and each names another")
+        _refuse_endless(name, circle=repeated and not again, empty=empty)
         request = following or request
         seen.add(hash(_identity(request)))
+
+
+def _refuse_endless(name: str, *, circle: bool, empty: int) -> None:
+    if circle:
+        raise ReadError(f"{name} names a page that was already read: the list goes round in a circle")
+    if empty > _EMPTY_IN_A_ROW:
+        raise ReadError(f"the {_EMPTY_IN_A_ROW} pages up to {name} have no records, and each names another")
 
 
 def _identity(request: Request) -> str:
@@ -153,7 +155,8 @@ def _no_further(paginator: FollowedPaginator) -> str:
     return "links to no further page" if isinstance(paginator, (JsonLink, HeaderLink)) else "names no further cursor"
 
 
-def _ignored(paginator: FollowedPaginator) -> str:
-    if isinstance(paginator, (JsonLink, HeaderLink)):
-        return "the server ignores its own link"
-    return f"the server ignores {paginator.cursor_param}"
+def _ignored(paginator: FollowedPaginator, state: PagingState) -> ReadError:
+    what = "its own link" if isinstance(paginator, (JsonLink, HeaderLink)) else paginator.cursor_param
+    return ReadError(
+        f"page {state.pages} names itself as the next one, but another page came: the server ignores {what}"
+    )

@@ -34,8 +34,8 @@ def primary_key(session: WarehouseSession, _: Connection, resource: Resource) ->
     if without:
         report.problems.append(counted(without, "row has", "rows have") + " no key")
     if doubles:
-        atleast = "at least " if len(doubles) == OFFENDERS else ""
-        report.problems.append(atleast + counted(len(doubles), "key is", "keys are") + " on several rows")
+        at_least = "at least " if len(doubles) == OFFENDERS else ""
+        report.problems.append(at_least + counted(len(doubles), "key is", "keys are") + " on several rows")
     rejects = last.details.get("rejects", []) if last else []
     if rejected:
         report.problems.append(_rejected(rejected, rejects, resource))
@@ -49,12 +49,8 @@ def primary_key(session: WarehouseSession, _: Connection, resource: Resource) ->
         "rejected_records": rejected,
         "duplicates_in_read": seen_twice,
     }
-    names = [*resource.primary_key, "times"]
-    report.add_offenders(
-        [dict(zip(names, row, strict=True)) for row in doubles]
-        or rejects
-        or (last.details["duplicate_keys"] if last else [])
-    )
+    on_several_rows = [dict(zip([*resource.primary_key, "times"], row, strict=True)) for row in doubles]
+    report.add_offenders(on_several_rows or rejects or (last.details["duplicate_keys"] if last else []))
     return report
 
 
