@@ -15,8 +15,13 @@ LogFn = Callable[[str], None]
 """Takes a line for the log."""
 _SMALLEST = 3 * 4096
 """Bytes of a DuckDB file with nothing in it: its headers."""
-_DUCKDB: dict[str, Any] = {"memory_limit": "320MB", "preserve_insertion_order": "false"}
-"""Loads spill to disk instead of growing with their rows."""
+_DUCKDB: dict[str, Any] = {
+    "memory_limit": "320MB",
+    "preserve_insertion_order": "false",
+    "storage_compatibility_version": "v1.0.0",
+}
+"""Loads spill to disk instead of growing with their rows. A new file can be opened by every DuckDB since 1.0, whatever
+version made it; one that is there keeps the format it has."""
 
 
 @dataclass(frozen=True)

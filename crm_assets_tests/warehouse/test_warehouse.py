@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import duckdb
 import pytest
 
+from crm_assets.warehouse.duckdb_file import DuckDbFile
 from crm_assets.warehouse.errors import WarehouseError
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.conftest import Build
@@ -187,3 +189,16 @@ def test_a_list_whose_load_fails_costs_its_siblings_nothing(paging: Installation
     assert paging.snapshot("paging")["whole"] == before
     last = paging.query("SELECT complete, reason FROM paging._reads WHERE resource = 'whole' ORDER BY finished_at")[-1]
     assert (last["complete"], "could not be written" in last["reason"]) == (False, True)
+
+
+def test_the_file_is_one_that_every_duckdb_since_1_0_opens(paging: Installation) -> None:
+    told = paging.query("SELECT tags['storage_version'] AS version FROM duckdb_databases() WHERE NOT internal")
+    assert told == [{"version": "v1.0.0+"}]
+
+
+def test_a_file_of_another_format_keeps_it(tmp_path: Path) -> None:
+    path = tmp_path / "warehouse.duckdb"
+    with duckdb.connect(str(path), config={"storage_compatibility_version": "latest"}) as made:
+        made.execute("CREATE TABLE here AS SELECT 1 AS one")
+    with DuckDbFile(path, patience=1).open(print) as opened:
+        assert opened.execute("FROM here").fetchall() == [(1,)]
