@@ -14,6 +14,7 @@ from crm_assets.declarations.importers.airbyte.manifest import declaration
 from crm_assets.declarations.importers.captured import captured
 from crm_assets.declarations.importers.configuration import declarable
 from crm_assets.declarations.importers.losses import Note, Notes
+from crm_assets.declarations.importers.openapi.declaration import from_openapi
 from crm_assets.declarations.spellings.names import snake_case
 from crm_assets.declarations.yaml_reader import read_foreign_yaml
 
@@ -36,7 +37,7 @@ def import_source(source: str, name: str | None = None) -> Imported:
 
     Args:
         source: Path of a seed document, of a Python file, of a YAML or JSON file that holds a configuration of dlt's
-            REST API source or an Airbyte manifest; or ``module:object``.
+            REST API source, an Airbyte manifest or an OpenAPI 3 document; or ``module:object``.
         name: Name of the system; by default the file's.
 
     Raises:
@@ -65,15 +66,12 @@ def _document(source: str, path: Path, notes: Notes) -> dict[str, Any]:
     if document.get("type") == "DeclarativeSource" or "streams" in document:
         return declaration(document, notes)
     if "openapi" in document or "swagger" in document:
-        raise SpecError(
-            "is an OpenAPI document, which does not say how lists are paged or where their records are; make a "
-            "configuration of it with dlt-init-openapi, and import that",
-            path.name,
-        )
+        return from_openapi(document, notes)
     if "client" in document and "resources" in document:
         return declarable(document, notes)
     raise SpecError(
-        "is neither a configuration of dlt's REST API source (client, resources) nor an Airbyte manifest (streams)",
+        "is none of a configuration of dlt's REST API source (client, resources), an Airbyte manifest (streams) and an "
+        "OpenAPI document (openapi, paths)",
         path.name,
     )
 
