@@ -130,7 +130,7 @@ class _Lists:
         return result
 
     def _note(self, trial: Trials, result: ReadResult, always: set[int]) -> set[int]:
-        moving, report = self._server.list, result.proof
+        moving, report = self._server.list, result.report
         missing = (always or moving.always) - _ids(result)
         verdict = "red" if not report.complete else "amber" if report.unproven else "green"
         trial.verdicts[f"{verdict} and missing" if missing else verdict] += 1
@@ -139,14 +139,14 @@ class _Lists:
         return missing
 
     def _keys(self, result: ReadResult) -> Path:
-        assert result.spool
+        assert result.staged
         path = self._folder / f"{self._reads}.known.parquet"
-        pq.write_table(pq.read_table(result.spool.path, columns=["id"]), path)
+        pq.write_table(pq.read_table(result.staged.path, columns=["id"]), path)
         return path
 
 
 def _ids(result: ReadResult) -> set[int]:
-    return set(pq.read_table(result.spool.path, columns=["id"])["id"].to_pylist()) if result.spool else set()
+    return set(pq.read_table(result.staged.path, columns=["id"])["id"].to_pylist()) if result.staged else set()
 
 
 def _row(title: str, trial: Trials) -> dict[str, Any]:

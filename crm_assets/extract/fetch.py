@@ -32,16 +32,16 @@ from crm_assets.extract.staging.decode_queue import DecodingThread, UndecodableE
 from crm_assets.extract.staging.staged_rows import StagedRows
 
 _ROOM = 100_000_000
-"""Bytes of decoded rows that all spools of a connection together may hold."""
+"""Bytes of decoded rows that all staged rows of a connection together may hold."""
 
 
 @dataclass(frozen=True)
 class ReadResult:
-    """The outcome for one resource: a spool that may be loaded, or the reason why there is none."""
+    """The outcome for one resource: staged rows that may be loaded, or the reason why there is none."""
 
     task: ReadTask
-    proof: ReadReport
-    spool: StagedRows | None
+    report: ReadReport
+    staged: StagedRows | None
     bug: str = ""
     """The traceback of an error in crm_assets itself."""
     learned: ListFacts = field(default_factory=ListFacts)
@@ -60,13 +60,13 @@ def fetch(
     stores: TokenStores | None = None,
     journals: Journals | None = None,
 ) -> list[ReadResult]:
-    """Read resources into spools and verify them. A resource that fails stops alone, whatever it raises.
+    """Read resources into staged rows and verify them. A resource that fails stops alone, whatever it raises.
 
     Args:
         connection: The account.
         tasks: What to read. The parent of a list is read whole, for its keys alone where it is missing here.
         secrets: Secret name to value.
-        folder: The run's own folder for spools.
+        folder: The run's own folder for staged rows.
         budget: The connection's rate budget.
         watch: Told of progress.
         limits: What the destination cannot hold.
@@ -116,44 +116,46 @@ class _Fetch:
                 finally:
                     for reading in self._readings.values():
                         reading.cancel()
-        self._memory.keep((one.task.resource, one.learned) for one in readings if one.proof.complete)
+        self._memory.keep((one.task.resource, one.learned) for one in readings if one.report.complete)
         return [reading for reading in readings if reading.task.load]
 
     async def _read(self, task: ReadTask, opened: OpenConnection, decoding: DecodingThread) -> ReadResult:
-        proof, started = ReadReport(mode=task.mode, spans=task.spans, since=task.since), time.perf_counter()
+        report, started = ReadReport(mode=task.mode, spans=task.spans, since=task.since), time.perf_counter()
         room = _ROOM // max(len(self._tasks), 1)
-        spool = StagedRows(task.resource, proof.read_id, self._folder, opened.database, room, self._limits)
+        staged = StagedRows(task.resource, report.read_id, self._folder, opened.database, room, self._limits)
         memory = self._memory.of(task.resource, in_full=task.mode == "full_refresh")
         journal = self._journals.of(self._connection, task, opened.credentials.secrets, opened.credentials.redact)
-        reader = Reader(self._connection, task, proof, opened.client, spool, decoding, self._watch, memory, journal)
-        proof.started_at, bug, at_end = journal.began, "", False
+        reader = Reader(self._connection, task, report, opened.client, staged, decoding, self._watch, memory, journal)
+        report.started_at, bug, at_end = journal.began, "", False
         try:
             keys, unseen = await self._parents(task, decoding)
             await reader.read(keys, unseen, await self._further_fields(task, decoding))
             at_end = True
-            await decoding.run(spool.seal, proof, task.found_before)
-            task = replace(task, resource=spool.resource)
-            verify(proof, paged=not isinstance(task.resource.endpoint.paginator, SinglePage))
+            await decoding.run(staged.seal, report, task.found_before)
+            task = replace(task, resource=staged.resource)
+            verify(report, paged=not isinstance(task.resource.endpoint.paginator, SinglePage))
         except ReadError as error:
-            proof.reason = self._told(task, opened, error.problem)
+            report.reason = self._told(task, opened, error.problem)
             at_end = at_end or isinstance(error, UndecodableError)
         except (OSError, pa.ArrowException, duckdb.Error) as error:
             said = (error.strerror if isinstance(error, OSError) else None) or (str(error).splitlines() or ["?"])[0]
-            proof.reason = self._told(task, opened, f"its rows cannot be put into {self._folder.parent}: {said}")
+            report.reason = self._told(task, opened, f"its rows cannot be put into {self._folder.parent}: {said}")
         except Exception:  # a bug stops the list it is met at, and no other
-            proof.reason = self._told(task, opened, "it stopped at an error in crm_assets itself; the run's log has it")
+            report.reason = self._told(
+                task, opened, "it stopped at an error in crm_assets itself; the run's log has it"
+            )
             bug = opened.credentials.redact(traceback.format_exc())
         else:
-            proof.complete = True
-        if bug or (at_end and not proof.complete):  # what came is at fault, and must come again
+            report.complete = True
+        if bug or (at_end and not report.complete):  # what came is at fault, and must come again
             self._journals.discard(task.resource.name)
-        traffic, proof.finished_at = reader.traffic, datetime.now(timezone.utc)
-        proof.requests, proof.retries, proof.bytes = traffic.requests, traffic.retries, traffic.bytes
-        proof.seconds_fetch = round(time.perf_counter() - started, 3)
-        proof.seconds_waited = round(traffic.seconds_waited, 3)
-        proof.concurrency = round(traffic.seconds_in_flight / max(proof.seconds_fetch, 0.001), 2)
-        learned = memory.result(only_list=proof.lists == 1 and task.mode == "full_refresh")
-        return ReadResult(task, proof, spool if proof.complete else None, bug, learned)
+        traffic, report.finished_at = reader.traffic, datetime.now(timezone.utc)
+        report.requests, report.retries, report.bytes = traffic.requests, traffic.retries, traffic.bytes
+        report.seconds_fetch = round(time.perf_counter() - started, 3)
+        report.seconds_waited = round(traffic.seconds_waited, 3)
+        report.concurrency = round(traffic.seconds_in_flight / max(report.seconds_fetch, 0.001), 2)
+        learned = memory.result(only_list=report.lists == 1 and task.mode == "full_refresh")
+        return ReadResult(task, report, staged if report.complete else None, bug, learned)
 
     def _told(self, task: ReadTask, opened: OpenConnection, problem: str) -> str:
         return opened.credentials.redact(f"{self._connection.name}.{task.resource.name}: {problem}")
@@ -164,12 +166,12 @@ class _Fetch:
         if parent is None:
             return None, frozenset()
         reading = await asyncio.shield(self._readings[parent.resource])
-        if reading.spool is None:
-            raise ReadError(f"its parent could not be read ({reading.proof.reason})")
-        seen = await decoding.run(reading.spool.values, parent.field)
+        if reading.staged is None:
+            raise ReadError(f"its parent could not be read ({reading.report.reason})")
+        seen = await decoding.run(reading.staged.values, parent.field)
         changes, unchanged = reading.task.resource.incremental, task.unchanged_parents
         if changes and unchanged is not None:
-            times = await decoding.run(reading.spool.combinations, parent.field, changes.field)
+            times = await decoding.run(reading.staged.combinations, parent.field, changes.field)
             seen = [key for key, changed in times if changed is None or unchanged.get(key) != changed]
         unseen = dict.fromkeys(task.known_parents or ()).keys() - set(seen)
         return [*(key for key in task.known_parents or () if key in unseen), *seen], frozenset(unseen)
@@ -179,33 +181,33 @@ class _Fetch:
         parent, found = task.resource.parent, dict[Any, list[tuple[Any, ...]]]()
         if parent is None or not parent.further_fields:
             return found
-        spool = (await asyncio.shield(self._readings[parent.resource])).spool
+        staged = (await asyncio.shield(self._readings[parent.resource])).staged
         further = parent.further_fields.values()
-        for key, *values in await decoding.run(spool.combinations, parent.field, *further) if spool else ():
+        for key, *values in await decoding.run(staged.combinations, parent.field, *further) if staged else ():
             found.setdefault(key, []).append(tuple(values))
         return found
 
 
-def verify(proof: ReadReport, *, paged: bool) -> None:
+def verify(report: ReadReport, *, paged: bool) -> None:
     """Compare the number of records the API reports with that of the different ones that were read.
 
     A list that moved may have brought more than there are at its end. Fewer are no proof, and of a list that was still
     they are an error.
 
     Args:
-        proof: The report; it becomes unproven where rows that moved are the reason.
+        report: The report; it becomes unproven where rows that moved are the reason.
         paged: Whether rows can move between pages.
 
     Raises:
         ReadError: The API reported another number of records than a list has that was still.
     """
-    read, total = proof.rows + proof.rejected + proof.filtered, proof.reported_total
-    if total is None or proof.unproven or read == total or (proof.moved and read > total):
+    read, total = report.rows + report.rejected + report.filtered, report.reported_total
+    if total is None or report.unproven or read == total or (report.moved and read > total):
         return
-    differs = f"the API reports {total} records, but {read} different ones were read ({proof.duplicates} came twice)"
-    if not paged or not (proof.moved or proof.duplicates):
+    differs = f"the API reports {total} records, but {read} different ones were read ({report.duplicates} came twice)"
+    if not paged or not (report.moved or report.duplicates):
         raise ReadError(differs)
-    proof.unproven = f"{differs}: rows moved while paging; nothing was marked as deleted, and the next run settles it"
+    report.unproven = f"{differs}: rows moved while paging; nothing was marked as deleted, and the next run settles it"
 
 
 def _with_parents(connection: Connection, tasks: list[ReadTask]) -> dict[str, ReadTask]:

@@ -1,4 +1,4 @@
-"""Read one resource: all its lists, each to its end, into its spool."""
+"""Read one resource: all its lists, each to its end, into its staged rows."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class Reader:
     Args:
         connection: The account.
         task: What to read.
-        proof: Filled while reading.
+        report: Filled while reading.
         session: Sends the requests.
-        spool: Takes the rows.
+        staged: Takes the rows.
         decoding: Decodes the pages.
         watch: Told of progress.
         memory: What is known of how the resource's lists are paged.
@@ -50,15 +50,15 @@ class Reader:
         self,
         connection: Connection,
         task: ReadTask,
-        proof: ReadReport,
+        report: ReadReport,
         session: ApiClient,
-        spool: StagedRows,
+        staged: StagedRows,
         decoding: DecodingThread,
         watch: ProgressCallback,
         memory: ListMemory,
         journal: Journal,
     ) -> None:
-        self.proof = proof
+        self.report = report
         self.task = task
         self.traffic = Traffic()
         self.memory = memory
@@ -66,12 +66,12 @@ class Reader:
         self._journal = journal
         self._connection = connection
         self._endpoint = task.resource.endpoint
-        self._pages = PageReader(session, self._endpoint, spool.decoder.inspect, self.traffic)
-        self._batches = Batches(decoding, spool.append)
+        self._pages = PageReader(session, self._endpoint, staged.decoder.inspect, self.traffic)
+        self._batches = Batches(decoding, staged.append)
         self._decoding = decoding
-        self._spool = spool
+        self._staged = staged
         if task.known:
-            spool.remember_keys()
+            staged.remember_keys()
         self._watch = watch
         self._rows = 0
         self._ended_by = ""
@@ -93,22 +93,22 @@ class Reader:
         Raises:
             ReadError: One of the lists could not be read to its end.
         """
-        self.proof.parents = None if parents is None else len(parents)
+        self.report.parents = None if parents is None else len(parents)
         self._unseen = unseen
         listings = deque(self.listings.of(parents, further))
         if self.task.spans:
-            self.proof.unsettled = sorted(self.task.parent_windows.settled - {str(key) for key in parents or ()})
+            self.report.unsettled = sorted(self.task.parent_windows.settled - {str(key) for key in parents or ()})
         workers = min(len(listings), self._connection.concurrency)
         try:
             await gather_or_cancel(self._work(listings) for _ in range(workers))
             await self._batches.finish()
         finally:
             self._batches.abandon()
-        refused = len(self.proof.skipped) - self.proof.gone_parents
-        if self.proof.lists == 0 and refused and not self.task.some_parents:
-            raise ReadError(f"nothing could be read: {self.proof.skipped[0]}")
-        self.proof.reason = (
-            self._ended_by if self.proof.lists == 1 else f"all {self.proof.lists} lists read to their end"
+        refused = len(self.report.skipped) - self.report.gone_parents
+        if self.report.lists == 0 and refused and not self.task.some_parents:
+            raise ReadError(f"nothing could be read: {self.report.skipped[0]}")
+        self.report.reason = (
+            self._ended_by if self.report.lists == 1 else f"all {self.report.lists} lists read to their end"
         )
 
     async def _work(self, listings: deque[Listing]) -> None:
@@ -118,7 +118,7 @@ class Reader:
                 await self._list(listing, listings)
                 if listing.parent in self.listings.late:
                     listings.extend(self.listings.late.pop(listing.parent))
-                    self.proof.settled.append(str(listing.parent))
+                    self.report.settled.append(str(listing.parent))
             except UndecodableError:
                 raise
             except ReadError as error:
@@ -130,12 +130,12 @@ class Reader:
                 self._pass_over(listing, error.problem, gone)
 
     def _pass_over(self, listing: Listing, problem: str, gone: bool) -> None:
-        self.proof.skipped.append(f"{str(listing) or 'the list'}: {problem}")
-        self.proof.gone_parents += gone
+        self.report.skipped.append(f"{str(listing) or 'the list'}: {problem}")
+        self.report.gone_parents += gone
         if self.task.resource.parent:
-            self.proof.passed_over.append(str(listing.parent))
+            self.report.passed_over.append(str(listing.parent))
             if listing.span:
-                self.proof.missed.setdefault(str(listing.parent), []).append(listing.span)
+                self.report.missed.setdefault(str(listing.parent), []).append(listing.span)
 
     async def _list(self, listing: Listing, listings: deque[Listing]) -> None:
         kept = KeptList(self._journal, listing, self.task.start_of(listing.parent), self._endpoint.paginator)
@@ -145,8 +145,8 @@ class Reader:
         except ReadError:
             kept.failed()
             raise
-        self.proof.lists_resumed += resumed and not outcome.split
-        self.proof.pages_resumed += outcome.pages if resumed else kept.used
+        self.report.lists_resumed += resumed and not outcome.split
+        self.report.pages_resumed += outcome.pages if resumed else kept.used
         self._finish(outcome)
 
     async def vanished(self) -> int:
@@ -154,7 +154,7 @@ class Reader:
         if self.task.known is None:
             return 0
         await self._batches.finish()
-        return await self._decoding.run(self._spool.missing, self.task.known)
+        return await self._decoding.run(self._staged.missing, self.task.known)
 
     @property
     def concurrency(self) -> int:
@@ -186,23 +186,23 @@ class Reader:
             pages: Pages of the list so far.
         """
         self._rows += 0 if keep.again else records.count
-        self._watch(self.task.resource.name, self.proof.pages + pages, self._rows)
+        self._watch(self.task.resource.name, self.report.pages + pages, self._rows)
         await self._batches.add(records, keep)
 
     def _finish(self, outcome: ListOutcome) -> None:
-        proof = self.proof
-        proof.pages += outcome.pages
-        proof.repeats += outcome.repeats
+        report = self.report
+        report.pages += outcome.pages
+        report.repeats += outcome.repeats
         if outcome.split:
             return
-        proof.lists += 1
+        report.lists += 1
         self._ended_by, self.memory.filled = outcome.ended_by, outcome.filled
-        proof.moved, proof.unproven = proof.moved or outcome.moved, proof.unproven or outcome.unproven
-        proof.found += [text for text in outcome.found if text not in proof.found]
-        proof.assumed = proof.assumed or outcome.assumed
-        proof.doubts += outcome.doubts[: _DOUBTS - len(proof.doubts)]
+        report.moved, report.unproven = report.moved or outcome.moved, report.unproven or outcome.unproven
+        report.found += [text for text in outcome.found if text not in report.found]
+        report.assumed = report.assumed or outcome.assumed
+        report.doubts += outcome.doubts[: _DOUBTS - len(report.doubts)]
         if outcome.reported_total is not None:
-            proof.reported_total = (proof.reported_total or 0) + outcome.reported_total
+            report.reported_total = (report.reported_total or 0) + outcome.reported_total
 
 
 async def gather_or_cancel(work: Iterable[Awaitable[None]]) -> None:

@@ -49,7 +49,7 @@ def _public(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class StagedDltResource(DagsterDltResource):
-    """Runs a dlt pipeline over verified spools.
+    """Runs a dlt pipeline over verified files.
 
     It differs from its base where that loses or breaks something: metadata is read without taking the live dlt schema
     apart (dagster#34052), zero rows are a number (dagster#33575), tables are named database.schema.table, tables that

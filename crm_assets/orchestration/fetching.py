@@ -121,18 +121,18 @@ class Fetcher:
         return ranges_of(self.partitions, list(self.context.partition_keys), resource.window, self.connection)
 
     def _log(self, reading: ReadResult) -> None:
-        name, proof = reading.task.resource.name, reading.proof
-        if proof.complete:
-            speed = f", {proof.rows / proof.seconds_fetch:,.0f} rows a second" if proof.seconds_fetch else ""
-            waited = f", {proof.seconds_waited:.1f} s of it waiting" if proof.seconds_waited >= _NOTICEABLE else ""
-            doubt, end = proof.unproven or proof.assumed, "; ".join(filter(None, (proof.resumed, proof.reason)))
+        name, report = reading.task.resource.name, reading.report
+        if report.complete:
+            speed = f", {report.rows / report.seconds_fetch:,.0f} rows a second" if report.seconds_fetch else ""
+            waited = f", {report.seconds_waited:.1f} s of it waiting" if report.seconds_waited >= _NOTICEABLE else ""
+            doubt, end = report.unproven or report.assumed, "; ".join(filter(None, (report.resumed, report.reason)))
             self.context.log.info(
-                f"{name}: fetched {proof.rows:,} rows from {proof.pages:,} pages in {proof.seconds_fetch:.1f} s"
-                f"{speed}{waited} ({proof.requests:,} requests, {proof.retries:,} retries). "
+                f"{name}: fetched {report.rows:,} rows from {report.pages:,} pages in {report.seconds_fetch:.1f} s"
+                f"{speed}{waited} ({report.requests:,} requests, {report.retries:,} retries). "
                 f"{f'Not proven complete: {doubt}' if doubt else f'Verified to its end: {end}'}."
             )
         else:
-            self.context.log.error("\n".join(filter(None, (proof.reason, reading.bug))))
+            self.context.log.error("\n".join(filter(None, (report.reason, reading.bug))))
 
 
 def _announced(task: ReadTask) -> str:

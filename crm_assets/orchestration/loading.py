@@ -51,18 +51,18 @@ class Loader:
             readings: What was fetched.
             results: Materializations and check results are appended, so that they survive a failure further on.
         """
-        complete = {reading.task.resource.name: reading for reading in readings if reading.proof.complete}
-        self.failed = [reading for reading in readings if not reading.proof.complete]
+        complete = {reading.task.resource.name: reading for reading in readings if reading.report.complete}
+        self.failed = [reading for reading in readings if not reading.report.complete]
         if readings:
             self._prepare(session)
         loaded, unmade = self._make_tables(session, [*complete.values()])
-        with staged_rows(session, [complete[name] for name in loaded]) as (staged, unstaged):
+        with staged_rows(session, [complete[name] for name in loaded]) as (relations, unstaged):
             for name, reading in complete.items():
                 problem = unmade.get(name) or unstaged.get(name)
                 try:
                     if problem:
                         raise not_written(session, reading, problem)
-                    results.append(self._committed(session, reading, staged, loaded[name]))
+                    results.append(self._committed(session, reading, relations, loaded[name]))
                 except WarehouseError as error:
                     self.context.log.error(str(error))
                     self.failed.append(failed_load(reading, str(error)))
@@ -104,10 +104,10 @@ class Loader:
         return loaded, failures
 
     def _committed(
-        self, session: WarehouseSession, reading: ReadResult, staged: Relations, loaded: dict[str, Any]
+        self, session: WarehouseSession, reading: ReadResult, relations: Relations, loaded: dict[str, Any]
     ) -> dg.MaterializeResult[Any]:
         resource, started = reading.task.resource, time.perf_counter()
-        done = commit_read(session, self.connection, reading, self.context.run.run_id, staged)
+        done = commit_read(session, self.connection, reading, self.context.run.run_id, relations)
         metadata = {**loaded, **read_metadata(session, reading, done)}
         metadata |= {"seconds_load": round(time.perf_counter() - started, 3)}
         self._metadata[resource.name] = metadata

@@ -78,7 +78,7 @@ class ConnectionRun:
     def _settle(self, fetcher: Fetcher, loader: Loader, readings: list[ReadResult]) -> None:
         """Remove what was kept of the reads that are loaded."""
         failed = {reading.task.resource.name for reading in loader.failed}
-        read = {reading.task.resource.name for reading in readings if reading.proof.complete}
+        read = {reading.task.resource.name for reading in readings if reading.report.complete}
         fetcher.journals.settle(read - failed, read & failed, failed=bool(failed))
 
     @cached_property
@@ -92,7 +92,7 @@ class ConnectionRun:
         failed = [reading.task.resource.name for reading in readings]
         return ExpectedError(
             f"{len(failed)} of {total} resources of {self.connection.name} could not be read or loaded: "
-            f"{', '.join(failed)}. {readings[0].proof.reason}.",
-            metadata={reading.task.resource.name: reading.proof.reason for reading in readings},
+            f"{', '.join(failed)}. {readings[0].report.reason}.",
+            metadata={reading.task.resource.name: reading.report.reason for reading in readings},
             allow_retries=False,
         )

@@ -100,32 +100,32 @@ def _declared_in(path: str) -> dg.CodeReferencesMetadataValue:
 
 def read_metadata(session: WarehouseSession, reading: ReadResult, done: Committed) -> dict[str, Any]:
     """Return the numbers of one read, and a description of the table after it."""
-    resource, proof = reading.task.resource, reading.proof
+    resource, report = reading.task.resource, reading.report
     return {
         "dagster/row_count": done.table_rows,
         "dagster/table_name": f"{session.catalog}.{session.dataset}.{resource.name}",
         "dagster/column_schema": _found_columns(session, resource),
-        "rows_loaded": proof.rows,
+        "rows_loaded": report.rows,
         "rows_new": done.changes.new,
         "rows_changed": done.changes.changed,
         "rows_unchanged": done.changes.unchanged,
         "rows_deleted": done.deleted,
         "rows_vanished_not_marked": done.refused,
-        "pages": proof.pages,
-        "requests": proof.requests,
-        "retries": proof.retries,
-        "bytes": proof.bytes,
-        "duplicates_in_read": proof.duplicates,
-        "rejected_records": proof.rejected,
-        "misfit_values": sum(proof.misfits.values()),
-        "seconds_fetch": proof.seconds_fetch,
-        "seconds_waited": proof.seconds_waited,
-        "seconds_decode": proof.seconds_decode,
-        "concurrency": proof.concurrency,
-        "mode": proof.mode,
-        "ended_by": proof.reason,
+        "pages": report.pages,
+        "requests": report.requests,
+        "retries": report.retries,
+        "bytes": report.bytes,
+        "duplicates_in_read": report.duplicates,
+        "rejected_records": report.rejected,
+        "misfit_values": sum(report.misfits.values()),
+        "seconds_fetch": report.seconds_fetch,
+        "seconds_waited": report.seconds_waited,
+        "seconds_decode": report.seconds_decode,
+        "concurrency": report.concurrency,
+        "mode": report.mode,
+        "ended_by": report.reason,
         "preview": _preview(session, resource),
-        **({"resumed": proof.resumed} if proof.resumed else {}),
+        **({"resumed": report.resumed} if report.resumed else {}),
     }
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def commit_read(
-    session: WarehouseSession, connection: Connection, reading: ReadResult, run_id: str, staged: Relations
+    session: WarehouseSession, connection: Connection, reading: ReadResult, run_id: str, relations: Relations
 ) -> Committed:
     """Put one complete read into its table.
 
@@ -32,7 +32,7 @@ def commit_read(
         connection: Gives the days their zone, and the guard its share.
         reading: The read.
         run_id: The Dagster run, for the read log.
-        staged: Where the staged rows can be selected from, by table.
+        relations: Where the staged rows can be selected from, by table.
 
     Raises:
         WarehouseError: It could not be done; the sentence says in what state the table is.
@@ -48,7 +48,7 @@ def commit_read(
         with session.transaction():
             for statement in altering if session.capabilities.alters_in_transactions else ():
                 session.write(statement)
-            done = _write(session, connection, reading, staged)
+            done = _write(session, connection, reading, relations)
             for statement in requirements(session, reading.task.resource, evolution):
                 session.write(statement)
             entry = read_log.entry(session, reading, run_id, done)
@@ -86,41 +86,41 @@ def log_failed_reads(session: WarehouseSession, readings: list[ReadResult], run_
 
 def failed_load(reading: ReadResult, reason: str) -> ReadResult:
     """Return a read that was complete and could not be loaded."""
-    return replace(reading, proof=replace(reading.proof, complete=False, reason=reason.rstrip(".")))
+    return replace(reading, report=replace(reading.report, complete=False, reason=reason.rstrip(".")))
 
 
 def _additions(session: WarehouseSession, reading: ReadResult) -> list[str]:
     resource = reading.task.resource
     statements = additions(session, resource.name, dlt_columns(resource))
-    if reading.spool and reading.spool.rejected:
+    if reading.staged and reading.staged.rejected:
         statements += additions(session, f"{resource.name}__rejected", REJECTED_COLUMNS)
     if resource.history:
         statements += history_alterations(session, resource)
     return statements
 
 
-def _write(session: WarehouseSession, connection: Connection, reading: ReadResult, staged: Relations) -> Committed:
-    moment = reading.proof.finished_at or datetime.now(timezone.utc)
-    changes = _merge(session, reading, staged, moment)
+def _write(session: WarehouseSession, connection: Connection, reading: ReadResult, relations: Relations) -> Committed:
+    moment = reading.report.finished_at or datetime.now(timezone.utc)
+    changes = _merge(session, reading, relations, moment)
     deleted, refused = delete_unseen(session, connection, reading, moment)
     if reading.task.resource.history:
         record_versions(session, reading.task.resource, moment)
     return Committed(changes, deleted, refused, _table_rows(session, reading))
 
 
-def _merge(session: WarehouseSession, reading: ReadResult, staged: Relations, moment: datetime) -> Changes:
-    resource, spool = reading.task.resource, reading.spool
-    if spool is None:
+def _merge(session: WarehouseSession, reading: ReadResult, relations: Relations, moment: datetime) -> Changes:
+    resource, staged = reading.task.resource, reading.staged
+    if staged is None:
         raise ValueError(f"{resource.name} was not read completely")
-    if resource.write_disposition == "replace" and reading.proof.mode == "full_refresh":
+    if resource.write_disposition == "replace" and reading.report.mode == "full_refresh":
         session.write(f"DELETE FROM {session.table(resource.name)}")
-    if spool.rejected:
+    if staged.rejected:
         name = f"{resource.name}__rejected"
         names = ", ".join(map(session.column, REJECTED_COLUMNS))
-        session.write(f"INSERT INTO {session.table(name)} ({names}) SELECT {names} FROM {staged[name]}")
-    if not spool.rows:
+        session.write(f"INSERT INTO {session.table(name)} ({names}) SELECT {names} FROM {relations[name]}")
+    if not staged.rows:
         return Changes()
-    return merge_rows(session, resource, staged[resource.name], spool.rows, moment)
+    return merge_rows(session, resource, relations[resource.name], staged.rows, moment)
 
 
 def _table_rows(session: WarehouseSession, reading: ReadResult) -> int:

@@ -29,7 +29,7 @@ def delete_unseen(
     Returns:
         Rows deleted or marked as deleted, and rows whose mark ``max_delete_fraction`` forbids.
     """
-    report = reading.proof
+    report = reading.report
     _forget_rejects(session, reading)
     if report.mode == "window":
         report.strays = _strays(session, connection, reading)
@@ -44,7 +44,7 @@ def delete_unseen(
 
 def _delete_in_window(session: WarehouseSession, connection: Connection, reading: ReadResult) -> int:
     """Delete the window's rows that the read did not bring: the window is read whole, and they are not in it."""
-    task, read_id = reading.task, reading.proof.read_id
+    task, read_id = reading.task, reading.report.read_id
     unseen = f"{session.table(task.resource.name)} WHERE _read_id <> %s AND {_in_spans(session, task, connection)}"
     ((gone,),) = session.query(f"SELECT count(*) FROM {unseen}", read_id)
     if gone:
@@ -59,14 +59,14 @@ def _strays(session: WarehouseSession, connection: Connection, reading: ReadResu
     ((strays,),) = session.query(
         f"SELECT count(*) FROM {session.table(task.resource.name)} "
         f"WHERE _read_id = %s AND NOT {_in_spans(session, replace(task, spans=task.reach), connection, padding_days)}",
-        reading.proof.read_id,
+        reading.report.read_id,
     )
     return int(strays)
 
 
 def _mark(session: WarehouseSession, connection: Connection, reading: ReadResult, moment: datetime) -> tuple[int, int]:
     """Mark the rows that a proven full refresh did not see, unless they are more than the guard's share."""
-    resource, read_id = reading.task.resource, reading.proof.read_id
+    resource, read_id = reading.task.resource, reading.report.read_id
     table = session.table(resource.name)
     ((live, gone),) = session.query(
         f"SELECT count(*), count(CASE WHEN _read_id <> %s THEN 1 END) FROM {table} WHERE _deleted_at IS NULL", read_id
@@ -84,8 +84,8 @@ def _mark(session: WarehouseSession, connection: Connection, reading: ReadResult
 def _forget_rejects(session: WarehouseSession, reading: ReadResult) -> None:
     """Delete the rejects of earlier reads: a full refresh reports all there are."""
     table = f"{reading.task.resource.name}__rejected"
-    if reading.proof.mode != "incremental" and session.columns(table):
-        session.write(f"DELETE FROM {session.table(table)} WHERE _read_id <> %s", reading.proof.read_id)
+    if reading.report.mode != "incremental" and session.columns(table):
+        session.write(f"DELETE FROM {session.table(table)} WHERE _read_id <> %s", reading.report.read_id)
 
 
 def _in_spans(session: WarehouseSession, task: ReadTask, connection: Connection, padding_days: int = 0) -> str:

@@ -46,10 +46,10 @@ def first_null(reading: ReadResult) -> str | None:
     """Say which required column of a read holds no value, and in which record first; ``None`` where all do."""
     import duckdb
 
-    key, spool = reading.task.resource.primary_key, reading.spool
-    if spool is None:
+    key, staged = reading.task.resource.primary_key, reading.staged
+    if staged is None:
         return None
-    keys, source = ", ".join(map(quoted, key)), f"read_parquet({literal(str(spool.path))})"
+    keys, source = ", ".join(map(quoted, key)), f"read_parquet({literal(str(staged.path))})"
     for name, hints in dlt_columns(reading.task.resource).items():
         if not hints["nullable"]:
             query = f"SELECT {keys} FROM {source} WHERE {quoted(name)} IS NULL LIMIT 1"

@@ -52,13 +52,13 @@ def table_source(connection: Connection, readings: list[ReadResult], session: Wa
         session: Knows which columns there are.
     """
     resources = [
-        _resource(spool.schema.empty_table(), spool.resource.name, _new_columns(session, spool.resource))
-        for spool in _spools(readings)
+        _resource(rows.schema.empty_table(), rows.resource.name, _new_columns(session, rows.resource))
+        for rows in _staged(readings)
     ]
     resources += [
-        _resource(spool.rejected_schema.empty_table(), f"{spool.resource.name}__rejected", REJECTED_COLUMNS)
-        for spool in _spools(readings)
-        if spool.rejected
+        _resource(rows.rejected_schema.empty_table(), f"{rows.resource.name}__rejected", REJECTED_COLUMNS)
+        for rows in _staged(readings)
+        if rows.rejected
     ]
     return _source(connection, resources)
 
@@ -77,14 +77,14 @@ def staged_rows(session: WarehouseSession, readings: list[ReadResult]) -> Iterat
     Yields:
         What to select each table's rows from, and the reads whose rows could not be staged.
     """
-    spools = {spool.resource.name: spool for spool in _spools(readings)}
+    by_name = {rows.resource.name: rows for rows in _staged(readings)}
     if session.reads_parquet_in_place:
-        yield files(spools.values()), {}
+        yield files(by_name.values()), {}
         return
     relations: dict[str, str] = {}
     with staging_schema(session) as schema:
         failures = each_alone(
-            [*spools], lambda names: relations.update(stage(session, schema, [spools[name] for name in names]))
+            [*by_name], lambda names: relations.update(stage(session, schema, [by_name[name] for name in names]))
         )
         yield relations, failures
 
@@ -107,8 +107,8 @@ def each_alone(names: list[str], act: Callable[[list[str]], Any]) -> Failures:
     return {}
 
 
-def _spools(readings: list[ReadResult]) -> list[StagedRows]:
-    return [reading.spool for reading in readings if reading.spool]
+def _staged(readings: list[ReadResult]) -> list[StagedRows]:
+    return [reading.staged for reading in readings if reading.staged]
 
 
 def _new_columns(session: WarehouseSession, resource: Resource) -> dict[str, dict[str, Any]]:

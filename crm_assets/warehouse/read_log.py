@@ -124,14 +124,14 @@ def entry(session: WarehouseSession, reading: ReadResult, run_id: str, done: Com
         run_id: The Dagster run.
         done: What it changed in its table; ``None`` where nothing was loaded.
     """
-    proof = reading.proof
-    facts = asdict(proof)
-    facts["missed"] = {key: [str(one) for one in merge_ranges(spans)] for key, spans in proof.missed.items()}
+    report = reading.report
+    facts = asdict(report)
+    facts["missed"] = {key: [str(one) for one in merge_ranges(spans)] for key, spans in report.missed.items()}
     facts |= {
         "run_id": run_id,
         "resource": reading.task.resource.name,
-        "span": ", ".join(str(span) for span in merge_ranges(list(proof.spans)))
-        or (proof.since.isoformat() if proof.since else ""),
+        "span": ", ".join(str(span) for span in merge_ranges(list(report.spans)))
+        or (report.since.isoformat() if report.since else ""),
         "rows_new": done and done.changes.new,
         "rows_changed": done and done.changes.changed,
         "rows_unchanged": done and done.changes.unchanged,
@@ -150,12 +150,12 @@ def entry(session: WarehouseSession, reading: ReadResult, run_id: str, done: Com
 
 def _fields(reading: ReadResult) -> dict[str, Any]:
     """Return what the records of a read looked like: declared columns and their types, and fields that deviated."""
-    proof, columns = reading.proof, dlt_columns(reading.task.resource)
+    report, columns = reading.report, dlt_columns(reading.task.resource)
     return {
         "columns": {name: columns[name]["data_type"] for name in reading.task.resource.columns},
-        "undeclared": sorted(proof.unknown),
-        "misfits": sorted(proof.misfits),
-        "absent": sorted(proof.absent),
+        "undeclared": sorted(report.unknown),
+        "misfits": sorted(report.misfits),
+        "absent": sorted(report.absent),
     }
 
 

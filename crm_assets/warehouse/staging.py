@@ -31,10 +31,10 @@ _ABANDONED = timedelta(days=1)
 """Age at which another machine's staging schema is taken for a killed run's, where no lock shows that it runs."""
 
 
-def files(spools: Iterable[StagedRows]) -> Relations:
+def files(staged: Iterable[StagedRows]) -> Relations:
     """Return the verified files as relations, for a destination that reads them where they are."""
-    found = {spool.resource.name: spool.path for spool in spools}
-    found |= {f"{spool.resource.name}__rejected": spool.rejected_path for spool in spools if spool.rejected}
+    found = {rows.resource.name: rows.path for rows in staged}
+    found |= {f"{rows.resource.name}__rejected": rows.rejected_path for rows in staged if rows.rejected}
     return {name: f"read_parquet({literal(str(path))})" for name, path in found.items()}
 
 
@@ -53,18 +53,18 @@ def staging_schema(session: WarehouseSession) -> Iterator[str]:
             _remove(session, name)
 
 
-def stage(session: WarehouseSession, schema: str, spools: list[StagedRows]) -> Relations:
+def stage(session: WarehouseSession, schema: str, staged: list[StagedRows]) -> Relations:
     """Let dlt load the verified rows into new tables of a staging schema.
 
     Nothing is required there: what the table does not take shows when its rows go into it, in a transaction of its own.
     """
-    rejects = {f"{spool.resource.name}__rejected": spool for spool in spools if spool.rejected}
-    resources = [_rows(spool.tables(), spool.resource.name, dlt_columns(spool.resource)) for spool in spools]
-    resources += [_rows(spool.rejects(), name, REJECTED_COLUMNS) for name, spool in rejects.items()]
+    rejects = {f"{rows.resource.name}__rejected": rows for rows in staged if rows.rejected}
+    resources = [_rows(rows.tables(), rows.resource.name, dlt_columns(rows.resource)) for rows in staged]
+    resources += [_rows(rows.rejects(), name, REJECTED_COLUMNS) for name, rows in rejects.items()]
     pipeline = session.open_pipeline(schema)
     load_format: Any = _format(session)
     pipeline.run(resources, write_disposition="append", loader_file_format=load_format).raise_on_failed_jobs()
-    names = [*(spool.resource.name for spool in spools), *rejects]
+    names = [*(rows.resource.name for rows in staged), *rejects]
     return {name: f"{session.column(schema)}.{session.column(name)}" for name in names}
 
 

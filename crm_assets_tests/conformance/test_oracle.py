@@ -64,10 +64,10 @@ def by_ours(connection: Connection, resource: Resource, folder: Path) -> list[st
     """Return the rows of our engine's full refresh, as comparable text."""
     budget = RateLimiter(folder / "budget", None)
     (reading,) = fetch(connection, [ReadTask(resource)], sandbox_secrets(connection), folder, budget)
-    assert reading.proof.complete, reading.proof.reason
-    assert reading.spool
+    assert reading.report.complete, reading.report.reason
+    assert reading.staged
     names = compared(resource)
-    rows = pq.read_table(reading.spool.path, columns=names).to_pylist()
+    rows = pq.read_table(reading.staged.path, columns=names).to_pylist()
     return sorted(json.dumps([_decoded(resource, name, row[name]) for name in names], sort_keys=True) for row in rows)
 
 

@@ -27,8 +27,8 @@ def read(connection: Connection, secrets: dict[str, str], folder: Path) -> dict[
 
 def records(reading: ReadResult) -> list[Record]:
     """Return the rows of a read as the records they hold, leaves as text."""
-    assert reading.spool is not None, reading.proof.reason
-    rows = [row for table in reading.spool.tables() for row in table.to_pylist()]
+    assert reading.staged is not None, reading.report.reason
+    rows = [row for table in reading.staged.tables() for row in table.to_pylist()]
     return ordered(_record(row, reading.task.resource) for row in rows)
 
 

@@ -50,7 +50,7 @@ def test_both_engines_deliver_the_same_rows(case: dict[str, Any], tmp_path: Path
         ours = {name: records(readings[name]) for name in names}
         assert any(ours.values())
         assert by_dlt(filled(case["config"], {"{server}": api.url, "{secret}": SECRET}), names) == ours
-    warned = " ".join(readings[name].proof.assumed for name in names)
+    warned = " ".join(readings[name].report.assumed for name in names)
     assert case["warns"] in warned if "warns" in case else not warned.strip()
 
 

@@ -72,8 +72,8 @@ def test_errors_beside_data_are_an_error(tmp_path: Path) -> None:
     answer = {"data": {"tickets": None}, "errors": [{"message": "no such team"}]}
     with SmallApi({"/graphql": {"method": "POST", "body": answer}}) as api:
         reading = read(connect(document(api.url, query=QUERY, connection="tickets")), {}, tmp_path)["tickets"]
-    assert reading.spool is None
-    assert "no such team" in reading.proof.reason
+    assert reading.staged is None
+    assert "no such team" in reading.report.reason
 
 
 @pytest.mark.parametrize(
@@ -110,4 +110,4 @@ def test_a_query_file_is_served_by_the_sandbox_and_known_to_dlt(tmp_path: Path) 
     with serve(sandbox) as url:
         reading = read(connection.at(f"{url}/desk"), {}, tmp_path)["tickets"]
     assert [one["id"] for one in records(reading)] == sorted(str(row["id"]) for row in sandbox.rows("desk", "tickets"))
-    assert reading.proof.pages > 2
+    assert reading.report.pages > 2

@@ -67,8 +67,8 @@ def reading_of(
 
 def rows_of(reading: ReadResult) -> list[dict[str, Any]]:
     """Return the rows without what every table has, nulls left out."""
-    assert reading.spool is not None, reading.proof.reason
-    rows = [row for table in reading.spool.tables() for row in table.to_pylist()]
+    assert reading.staged is not None, reading.report.reason
+    rows = [row for table in reading.staged.tables() for row in table.to_pylist()]
     return [{k: v for k, v in row.items() if v is not None and k != "_read_id"} for row in rows]
 
 
@@ -145,8 +145,8 @@ def test_a_body_that_is_not_in_its_format_is_refused(
     body: bytes, endpoint: dict[str, Any], problem: str, tmp_path: Path
 ) -> None:
     reading = reading_of(tmp_path, body, "text/plain", ID_NAME, **endpoint)
-    assert reading.spool is None
-    assert problem in reading.proof.reason
+    assert reading.staged is None
+    assert problem in reading.report.reason
 
 
 RECORDS: list[Any] = [
@@ -185,8 +185,8 @@ def test_records_that_do_not_meet_the_filter_are_left_out_and_counted(
         paginator={"type": "single_page", "total_records_path": "total"},
     )
     assert [row["id"] for row in rows_of(reading)] == ids
-    assert reading.proof.filtered == 4 - len(ids)
-    assert reading.proof.complete
+    assert reading.report.filtered == 4 - len(ids)
+    assert reading.report.complete
 
 
 def test_a_filter_changes_nothing_of_how_a_list_ends(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_a_filter_changes_nothing_of_how_a_list_ends(tmp_path: Path) -> None:
     condition = [{"field": "id", "in": [0, 31]}]
     reading = reading_of(tmp_path, pages, "application/json", ID_NAME, paginator=paginator, record_filter=condition)
     assert [row["id"] for row in rows_of(reading)] == [0, 31]
-    assert (reading.proof.complete, reading.proof.filtered) == (True, 10)
+    assert (reading.report.complete, reading.report.filtered) == (True, 10)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_a_nested_list_that_is_not_there_is_refused(tmp_path: Path) -> None:
     shape = {"data_selector": "orders.*.lines.*", "outer_fields": {"order": "id"}}
     columns = {"sku": "text", "order": "bigint"}
     refused = reading_of(tmp_path, body, "application/json", columns, **shape)
-    assert "no list at 'orders.*.lines.*'" in refused.proof.reason
+    assert "no list at 'orders.*.lines.*'" in refused.report.reason
     (tmp_path / "more").mkdir()
     allowed = reading_of(tmp_path / "more", body, "application/json", columns, **shape, absent_list="empty")
     assert rows_of(allowed) == [{"sku": "a", "order": 1}]

@@ -78,8 +78,8 @@ def read(
 
 def ids(reading: ReadResult) -> list[str]:
     """Return the ids a reading would load."""
-    assert reading.spool is not None
-    return sorted(row["id"] for table in reading.spool.tables() for row in table.to_pylist())
+    assert reading.staged is not None
+    return sorted(row["id"] for table in reading.staged.tables() for row in table.to_pylist())
 
 
 @pytest.mark.parametrize(
@@ -96,11 +96,11 @@ def ids(reading: ReadResult) -> list[str]:
 def test_what_cannot_be_read_stops_alone(broken: Any, problem: str, connection: Connection, tmp_path: Path) -> None:
     exchanges = [answer("/things", broken), answer("/others", {"data": [{"id": "7"}]})]
     fetched = read(connection, tmp_path, exchanges, "things", "others")
-    assert fetched["things"].spool is None
-    assert fetched["things"].proof.reason.startswith("crm.things: ")
-    assert problem in fetched["things"].proof.reason
+    assert fetched["things"].staged is None
+    assert fetched["things"].report.reason.startswith("crm.things: ")
+    assert problem in fetched["things"].report.reason
     assert ids(fetched["others"]) == ["7"]
-    assert fetched["others"].proof.complete
+    assert fetched["others"].report.complete
 
 
 @pytest.mark.parametrize("key", ["", ".", ".."])
@@ -109,7 +109,7 @@ def test_a_parents_key_that_cannot_stand_in_an_address_stops_its_child_alone(
 ) -> None:
     exchanges = [answer("/others", {"data": [{"id": key}]}), answer("/things", {"data": [{"id": "1"}]})]
     fetched = read(connection, tmp_path, exchanges, "parts", "things", "others")
-    assert "cannot stand for {other_id}" in fetched["parts"].proof.reason
+    assert "cannot stand for {other_id}" in fetched["parts"].report.reason
     assert ids(fetched["things"]) == ["1"]
     assert ids(fetched["others"]) == [key]
 
@@ -122,7 +122,7 @@ def test_a_parent_that_is_not_asked_for_is_read_for_its_keys_alone(connection: C
     ]
     fetched = read(connection, tmp_path, exchanges, "parts")
     assert list(fetched) == ["parts"]
-    assert (fetched["parts"].proof.parents, fetched["parts"].proof.lists) == (2, 2)
+    assert (fetched["parts"].report.parents, fetched["parts"].report.lists) == (2, 2)
     assert ids(fetched["parts"]) == ["1"]
 
 
@@ -132,15 +132,15 @@ def test_a_status_that_is_ignored_is_told_and_one_that_skips_everything_is_an_er
     others = answer("/others", {"data": [{"id": "a"}, {"id": "b"}]})
     half = [others, answer("/others/a/parts", 402), answer("/others/b/parts", {"data": [{"id": "1"}]})]
     (tmp_path / "half").mkdir()
-    proof = read(connection, tmp_path / "half", half, "parts")["parts"].proof
-    assert proof.complete
-    assert len(proof.skipped) == 1
-    assert proof.skipped[0].startswith("other_id a: the only page: the server answered 402")
+    report = read(connection, tmp_path / "half", half, "parts")["parts"].report
+    assert report.complete
+    assert len(report.skipped) == 1
+    assert report.skipped[0].startswith("other_id a: the only page: the server answered 402")
     (tmp_path / "none").mkdir()
     none = [others, answer("/others/a/parts", 402), answer("/others/b/parts", 402)]
-    proof = read(connection, tmp_path / "none", none, "parts")["parts"].proof
-    assert not proof.complete
-    assert "nothing could be read: other_id" in proof.reason
+    report = read(connection, tmp_path / "none", none, "parts")["parts"].report
+    assert not report.complete
+    assert "nothing could be read: other_id" in report.reason
 
 
 def _days(*numbers: int) -> dict[str, Any]:
@@ -156,15 +156,15 @@ def test_a_window_that_reaches_the_apis_depth_is_split(connection: Connection, t
     span = DateRange(date(2026, 10, 1), date(2026, 10, 5))
     reading = read(connection, tmp_path, exchanges, "days", span=span)["days"]
     assert ids(reading) == ["1", "2", "3", "4"]
-    assert (reading.proof.lists, reading.proof.pages, reading.proof.duplicates) == (2, 3, 0)
+    assert (reading.report.lists, reading.report.pages, reading.report.duplicates) == (2, 3, 0)
 
 
 def test_a_day_that_reaches_the_apis_depth_is_refused(connection: Connection, tmp_path: Path) -> None:
     exchanges = [answer("/days", _days(1, 1, 1), **{"from": "2026-10-01", "to": "2026-10-01"})]
     span = DateRange(date(2026, 10, 1), date(2026, 10, 2))
     reading = read(connection, tmp_path, exchanges, "days", span=span)["days"]
-    assert reading.spool is None
-    assert "window 2026-10-01: the API serves no more than 3 rows of one query" in reading.proof.reason
+    assert reading.staged is None
+    assert "window 2026-10-01: the API serves no more than 3 rows of one query" in reading.report.reason
 
 
 def _totalled(connection: Connection) -> Connection:
@@ -189,6 +189,6 @@ def _totalled(connection: Connection) -> Connection:
 def test_the_count_the_api_reports_must_be_read(
     body: Any, complete: bool, connection: Connection, tmp_path: Path
 ) -> None:
-    proof = read(_totalled(connection), tmp_path, [answer("/things", body)], "things")["things"].proof
-    assert proof.complete is complete
-    assert complete or "the API reports" in proof.reason
+    report = read(_totalled(connection), tmp_path, [answer("/things", body)], "things")["things"].report
+    assert report.complete is complete
+    assert complete or "the API reports" in report.reason

@@ -69,8 +69,8 @@ def read(connection: Connection, folder: Path, stores: TokenStores | None = None
 
 def count(reading: ReadResult) -> int:
     """Return the number of rows a read brought."""
-    assert reading.spool is not None, reading.proof.reason
-    return reading.proof.rows
+    assert reading.staged is not None, reading.report.reason
+    return reading.report.rows
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_token_that_ends_in_the_middle_of_a_read_is_renewed(auth: dict[str, An
         (reading,) = read(connection_at(server.url, auth), tmp_path)
         assert count(reading) == 500
         assert len(server.token_requests) in range(5, 8)
-        assert reading.proof.retries == 0
+        assert reading.report.retries == 0
 
 
 def test_a_token_is_renewed_before_its_time_is_over(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_no_refresh_token_is_spent_where_its_successor_could_not_be_kept(tmp_pat
     with oauth_server(rotates=True) as server:
         connection = connection_at(server.url, REFRESH_TOKEN)
         (reading,) = read(connection, tmp_path, token_stores("desk", tmp_path))
-        assert "a new refresh token would be lost" in reading.proof.reason
+        assert "a new refresh token would be lost" in reading.report.reason
         assert server.token_requests == []
 
 
@@ -239,7 +239,7 @@ def test_consent_that_was_taken_back_is_one_sentence(tmp_path: Path) -> None:
             assert (
                 f"the consent is gone: {server.url}/oauth/token no longer accepts the refresh token "
                 f"(it says: token *** was revoked); give consent again and set the secret refresh_token to the new "
-                f"refresh token" in reading.proof.reason
+                f"refresh token" in reading.report.reason
             )
         assert len(server.token_requests) == 1, "nobody tries again and again"
         assert server.requests == []
@@ -270,7 +270,7 @@ def test_a_login_that_fails_says_why(
 ) -> None:
     with oauth_server() as server:
         (reading,) = read(connection_at(server.url, auth), tmp_path, **secrets)
-        assert sentence in reading.proof.reason
+        assert sentence in reading.report.reason
         assert server.requests == []
 
 
@@ -286,7 +286,7 @@ def test_a_list_that_is_forbidden_to_every_token_does_not_log_in_for_ever(tmp_pa
     with oauth_server(forbidden=("/api/secret",)) as server:
         things, forbidden = read(connection_at(server.url, CLIENT_CREDENTIALS, secret), tmp_path)
         assert count(things) == 50
-        assert "401" in forbidden.proof.reason
+        assert "401" in forbidden.report.reason
         assert len(server.token_requests) <= 3
 
 
@@ -297,10 +297,10 @@ def test_no_token_is_shown_or_logged(tmp_path: Path, caplog: pytest.LogCaptureFi
 
     with oauth_server(rotates=True, forbidden=("/api/secret",)) as server:
         connection = connection_at(server.url, REFRESH_TOKEN, forbidden)
-        said = [reading.proof.reason for reading in read(connection, tmp_path, token_stores("desk", tmp_path))]
+        said = [reading.report.reason for reading in read(connection, tmp_path, token_stores("desk", tmp_path))]
         server.revoked = True
         server.invalidate()
-        said += [reading.proof.reason for reading in read(connection, tmp_path, token_stores("desk", tmp_path))]
+        said += [reading.report.reason for reading in read(connection, tmp_path, token_stores("desk", tmp_path))]
         tokens = [*server.refresh_tokens, *server._tokens]
     assert len(tokens) > 3
     text = " ".join([*said, caplog.text])
@@ -351,7 +351,7 @@ def test_the_sandbox_serves_what_is_declared(auth: dict[str, Any], tmp_path: Pat
         readings = read(pointed, tmp_path, **sandbox_secrets(connection))
         assert [count(reading) for reading in readings] == [len(_rows(connection, name)) for name in ("things", "keys")]
         refused = read(pointed, tmp_path, **{**sandbox_secrets(connection), **dict.fromkeys(SECRETS, "wr0ng")})
-        assert "The login lacks" in refused[0].proof.reason
+        assert "The login lacks" in refused[0].report.reason
 
 
 def _rows(connection: Connection, resource: str) -> list[dict[str, Any]]:

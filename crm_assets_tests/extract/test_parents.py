@@ -41,17 +41,21 @@ def test_a_parent_read_for_changes_is_read_whole_where_its_lists_are_read(
     contacts, items = (connection.system.resource(name) for name in ("contacts", "pipeline_items"))
     _, whole = read(connection, tmp_path / "whole", ReadTask(contacts), ReadTask(items))
     parent, child = read(connection, tmp_path / "changes", ReadTask(contacts, since=TOMORROW), ReadTask(items))
-    assert whole.proof.rows > 0
-    assert (child.proof.complete, child.proof.rows, child.proof.parents) == (True, whole.proof.rows, parent.proof.rows)
-    assert (parent.task.mode, parent.proof.mode) == ("full_refresh", "full_refresh")
+    assert whole.report.rows > 0
+    assert (child.report.complete, child.report.rows, child.report.parents) == (
+        True,
+        whole.report.rows,
+        parent.report.rows,
+    )
+    assert (parent.task.mode, parent.report.mode) == ("full_refresh", "full_refresh")
 
 
 def test_a_parent_alone_is_read_for_changes(connection: Connection, tmp_path: Path) -> None:
     (parent,) = read(connection, tmp_path / "run", ReadTask(connection.system.resource("contacts"), since=TOMORROW))
-    assert (parent.proof.complete, parent.proof.mode, parent.proof.rows) == (True, "incremental", 0)
+    assert (parent.report.complete, parent.report.mode, parent.report.rows) == (True, "incremental", 0)
 
 
 def test_a_parent_nobody_asked_for_is_read_for_its_keys_alone(connection: Connection, tmp_path: Path) -> None:
     (child,) = read(connection, tmp_path / "run", ReadTask(connection.system.resource("pipeline_items")))
     assert child.task.resource.name == "pipeline_items"
-    assert child.proof.parents
+    assert child.report.parents

@@ -40,8 +40,8 @@ def test_a_refusal_in_a_body_with_status_200_is_tried_again(tmp_path: Path) -> N
     busy = Reply(body=b'{"error": {"code": "TOO_MANY"}, "items": []}')
     actions = [{"path": "error.code", "equals": "TOO_MANY", "action": "retry"}]
     reading, server = listed(tmp_path, [busy, Reply(body=PAGE), Reply(body=LAST)], response_actions=actions)
-    assert reading.proof.rows == 2
-    assert reading.proof.retries == 1
+    assert reading.report.rows == 2
+    assert reading.report.retries == 1
     assert [heard.target for heard in server.heard[:2]] == ["/api/things?page=1"] * 2
 
 
@@ -49,16 +49,16 @@ def test_an_error_in_a_body_with_status_200_can_fail_a_list(tmp_path: Path) -> N
     wrong = Reply(body=b'{"ok": false, "message": "the view was removed", "items": []}')
     actions = [{"path": "ok", "equals": False, "action": "fail"}]
     reading, _ = listed(tmp_path, [wrong], response_actions=actions)
-    assert reading.spool is None
-    assert "(it says: the view was removed)" in reading.proof.reason
+    assert reading.staged is None
+    assert "(it says: the view was removed)" in reading.report.reason
 
 
 def test_what_dlt_ignores_is_passed_over_and_reported(tmp_path: Path) -> None:
     gone = Reply(404, b'{"message": "Not found"}')
     actions = [{"status_code": 404, "content": "Not found", "action": "ignore"}]
     reading, _ = listed(tmp_path, [gone], response_actions=actions)
-    assert reading.proof.rows == 0
-    assert "404" in " ".join([reading.proof.reason, *reading.proof.skipped])
+    assert reading.report.rows == 0
+    assert "404" in " ".join([reading.report.reason, *reading.report.skipped])
 
 
 @pytest.mark.parametrize(("status", "body"), [(404, b'{"code": "NO_RECORDS"}'), (200, b'{"status": "nothing"}')])
@@ -68,17 +68,17 @@ def test_an_answer_can_stand_for_an_empty_list(status: int, body: bytes, tmp_pat
         {"path": "status", "equals": "nothing", "action": "empty"},
     ]
     reading, _ = listed(tmp_path, [Reply(status, body)], response_actions=actions)
-    assert reading.proof.complete, reading.proof.reason
-    assert reading.proof.rows == 0
+    assert reading.report.complete, reading.report.reason
+    assert reading.report.rows == 0
 
 
 @pytest.mark.parametrize("status", [201, 206])
 def test_another_status_can_be_a_page(status: int, tmp_path: Path) -> None:
     replies = [Reply(status, PAGE), Reply(body=LAST)]
     refused, _ = listed(tmp_path, replies)
-    assert str(status) in refused.proof.reason
+    assert str(status) in refused.report.reason
     reading, _ = listed(tmp_path, replies, response_actions=[{"status_code": status, "action": "read"}])
-    assert reading.proof.rows == 2
+    assert reading.report.rows == 2
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_none_one_or_several_credentials_are_sent(
     auth: Any, secrets: dict[str, str], headers: dict[str, str | None], query: str, tmp_path: Path
 ) -> None:
     reading, server = listed(tmp_path, [Reply(body=PAGE), Reply(body=LAST)], auth, secrets)
-    assert reading.proof.rows == 2
+    assert reading.report.rows == 2
     for heard in server.heard:
         assert {name: heard.headers.get(name) for name in headers} == headers
         assert query in heard.target
@@ -166,7 +166,7 @@ def test_a_list_has_headers_and_authentication_of_its_own(tmp_path: Path) -> Non
     reading, server = listed(
         tmp_path, [Reply(body=PAGE), Reply(body=LAST)], {"type": "bearer"}, {"key": "k3y", "token": "t0k"}, **endpoint
     )
-    assert reading.proof.rows == 2
+    assert reading.report.rows == 2
     assert {heard.headers.get("X-Key") for heard in server.heard} == {"k3y"}
     assert {heard.headers.get("X-Version") for heard in server.heard} == {"7"}
     assert {heard.headers.get("Authorization") for heard in server.heard} == {None}

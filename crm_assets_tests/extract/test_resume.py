@@ -76,7 +76,7 @@ class Reading:
                 RateLimiter(self.folder / "budget", None),
                 journals=journals,
             )
-            complete = {one.task.resource.name for one in found if one.proof.complete}
+            complete = {one.task.resource.name for one in found if one.report.complete}
             journals.settle(complete, set(), failed=len(complete) < len(found))
         finally:
             journals.close()
@@ -87,25 +87,25 @@ class Reading:
 
 
 def ids(result: ReadResult) -> list[Any]:
-    assert result.proof.complete, result.proof.reason
-    assert result.spool is not None
-    return sorted(row["id"] for table in result.spool.tables() for row in table.select(["id"]).to_pylist())
+    assert result.report.complete, result.report.reason
+    assert result.staged is not None
+    return sorted(row["id"] for table in result.staged.tables() for row in table.select(["id"]).to_pylist())
 
 
 def test_lists_of_parents_that_were_read_to_their_end_are_not_asked_again(reading: Reading) -> None:
-    assert not reading.run("contacts", "notes", stays=12 + 40)["notes"].proof.complete
+    assert not reading.run("contacts", "notes", stays=12 + 40)["notes"].report.complete
     assert len(reading.journals) == 1, "that of the loaded parent is gone"
     found = reading.run("contacts", "notes")
     assert ids(found["notes"]) == sorted(f"{parent}-{number}" for parent in range(1, 61) for number in (1, 2))
     lists = [target for target in reading.server.asked if target.endswith("/notes")]
     assert len(lists) <= 60 - 40 + reading.connection.concurrency
-    assert found["notes"].proof.resumed == f"resumed: {60 - len(lists)} of 60 lists were read before"
-    assert found["notes"].proof.requests == len(lists)
+    assert found["notes"].report.resumed == f"resumed: {60 - len(lists)} of 60 lists were read before"
+    assert found["notes"].report.requests == len(lists)
     assert not reading.journals
 
 
 def test_windows_that_were_read_to_their_end_are_not_asked_again(reading: Reading) -> None:
-    assert not reading.run("days", stays=30)["days"].proof.complete
+    assert not reading.run("days", stays=30)["days"].report.complete
     found = reading.run("days")["days"]
     assert ids(found) == [str(day.start) for day in DAYS]
     assert len(reading.server.asked) <= len(DAYS) - 30 + reading.connection.concurrency
@@ -113,16 +113,16 @@ def test_windows_that_were_read_to_their_end_are_not_asked_again(reading: Readin
 
 @pytest.mark.parametrize("name", ["contacts", "tickets"])
 def test_pages_of_counted_lists_are_not_asked_again(reading: Reading, name: str) -> None:
-    assert not reading.run(name, stays=9)[name].proof.complete
+    assert not reading.run(name, stays=9)[name].report.complete
     began = datetime.now(timezone.utc)
     found = reading.run(name)[name]
     assert ids(found) == [*range(1, 61)]
-    assert not found.proof.unproven
-    assert found.proof.started_at is not None
-    assert found.proof.started_at < began, "the read began with the run that was interrupted"
+    assert not found.report.unproven
+    assert found.report.started_at is not None
+    assert found.report.started_at < began, "the read began with the run that was interrupted"
     pages = [target for target in reading.server.asked if f"/{name}" in target]
     assert len(pages) < 12
-    assert found.proof.pages_resumed >= 6
+    assert found.report.pages_resumed >= 6
 
 
 def test_a_list_that_grew_meanwhile_goes_on_and_is_proven(reading: Reading) -> None:
@@ -130,8 +130,8 @@ def test_a_list_that_grew_meanwhile_goes_on_and_is_proven(reading: Reading) -> N
     reading.server.rows["contacts"] += [{"id": number} for number in range(61, 73)]
     found = reading.run("contacts")["contacts"]
     assert ids(found) == [*range(1, 73)]
-    assert found.proof.pages_resumed
-    assert not found.proof.moved + found.proof.unproven
+    assert found.report.pages_resumed
+    assert not found.report.moved + found.report.unproven
 
 
 @pytest.mark.parametrize("name", ["contacts", "tickets"])
@@ -140,28 +140,28 @@ def test_a_list_whose_rows_moved_meanwhile_is_read_from_its_beginning(reading: R
     del reading.server.rows[name][:3]
     found = reading.run(name)[name]
     assert ids(found) == [*range(4, 61)]
-    assert not found.proof.pages_resumed
-    assert not found.proof.unproven
+    assert not found.report.pages_resumed
+    assert not found.report.unproven
 
 
 def test_a_list_that_fails_once_more_at_the_same_page_is_read_from_its_beginning(reading: Reading) -> None:
     reading.run("tickets", stays=9)
     reading.server.status = 422
-    assert not reading.run("tickets", stays=1)["tickets"].proof.complete
+    assert not reading.run("tickets", stays=1)["tickets"].report.complete
     reading.run("tickets")
     assert len([target for target in reading.server.asked if target.endswith("offset=0")]) == 1
 
 
 def test_nothing_is_kept_of_a_read_whose_records_are_at_fault(reading: Reading) -> None:
     reading.server.claims = 1
-    assert "reports 61 records, but 60" in reading.run("teams")["teams"].proof.reason
+    assert "reports 61 records, but 60" in reading.run("teams")["teams"].report.reason
     assert not reading.journals
 
 
 def test_a_server_that_stays_away_costs_nothing_that_was_read(reading: Reading) -> None:
     reading.run("tickets", stays=9)
     for _ in range(3):
-        assert not reading.run("tickets", stays=0)["tickets"].proof.complete
+        assert not reading.run("tickets", stays=0)["tickets"].report.complete
     assert ids(reading.run("tickets")["tickets"]) == [*range(1, 61)]
     assert "/tickets?size=5&offset=0" not in reading.server.asked
 
@@ -169,7 +169,7 @@ def test_a_server_that_stays_away_costs_nothing_that_was_read(reading: Reading) 
 def everything_is_asked_again(reading: Reading, **given: Any) -> bool:
     found = reading.run("tickets", **given)["tickets"]
     assert ids(found) == [*range(1, 61)]
-    return not found.proof.pages_resumed and "/tickets?size=5&offset=0" in reading.server.asked
+    return not found.report.pages_resumed and "/tickets?size=5&offset=0" in reading.server.asked
 
 
 @pytest.mark.parametrize(

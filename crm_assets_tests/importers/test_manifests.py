@@ -83,8 +83,8 @@ def test_a_manifest_is_read_to_exact_rows(case: dict[str, Any], tmp_path: Path) 
         entry |= {"base_url": api.url} if "base_url" in case else {}
         connection = apply_connection(Connection.model_validate(entry))
         reading = read(connection, dict.fromkeys(connection.system.secrets, SECRET), tmp_path)["posts"]
-        assert reading.spool is not None, reading.proof.reason
-        rows = [row for table in reading.spool.tables() for row in table.to_pylist()]
+        assert reading.staged is not None, reading.report.reason
+        rows = [row for table in reading.staged.tables() for row in table.to_pylist()]
     if "rows" in case:
         found = [{k: v for k, v in row.items() if v is not None and k not in KEPT} for row in rows]
         assert sorted(found, key=json.dumps) == case["rows"]

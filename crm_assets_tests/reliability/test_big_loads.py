@@ -64,15 +64,15 @@ def load(connection: Connection, folder: Path, destination: str, version: str, b
 def _reading(connection: Connection, working: Path, version: str) -> ReadResult:
     (resource,) = connection.system.resources
     report = ReadReport(read_id=version, complete=True, rows=ROWS)
-    spool = StagedRows(resource, version, working, duckdb.connect(), 10**8)
-    spool.rows = ROWS
+    staged = StagedRows(resource, version, working, duckdb.connect(), 10**8)
+    staged.rows = ROWS
     ids = pa.array(range(ROWS), pa.int64())
     given = {"id": ids, "name": pa.array([f"{version} {n}" * 8 for n in range(ROWS)]), "_read_id": [version] * ROWS}
     pq.write_table(
-        pa.table([pa.array(given.get(one.name, pa.nulls(ROWS)), one.type) for one in spool.schema], spool.schema),
-        spool.path,
+        pa.table([pa.array(given.get(one.name, pa.nulls(ROWS)), one.type) for one in staged.schema], staged.schema),
+        staged.path,
     )
-    return ReadResult(ReadTask(resource), report, spool)
+    return ReadResult(ReadTask(resource), report, staged)
 
 
 def _work(*job: object) -> None:

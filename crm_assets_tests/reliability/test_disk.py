@@ -70,9 +70,9 @@ def test_a_spool_that_cannot_be_written_stops_its_resource_alone(
         reading.task.resource.name: reading
         for reading in fetch(connection, tasks, secrets, folder, RateLimiter(tmp_path / "budget", None))
     }
-    assert readings["customers"].proof.complete
-    assert readings["contacts"].spool is None
-    reason = readings["contacts"].proof.reason
+    assert readings["customers"].report.complete
+    assert readings["contacts"].staged is None
+    reason = readings["contacts"].report.reason
     assert reason.startswith(f"{NAME}.contacts: its rows cannot be put into {tmp_path}: ")
     assert reason.endswith("Is a directory")
 

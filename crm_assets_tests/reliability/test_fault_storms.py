@@ -99,8 +99,8 @@ def read(house: Installation, name: str, folder: Path, *resources: str) -> dict[
 
 def rows(reading: ReadResult) -> list[Row]:
     """Return the rows that would be loaded."""
-    assert reading.spool is not None
-    return tidy(reading.task.resource, (row for table in reading.spool.tables() for row in table.to_pylist()))
+    assert reading.staged is not None
+    return tidy(reading.task.resource, (row for table in reading.staged.tables() for row in table.to_pylist()))
 
 
 @pytest.mark.usefixtures("impatience")
@@ -113,15 +113,15 @@ def test_every_read_is_right_or_red(name: str, seed: int, sandbox: FaultySandbox
     sandbox.faults.push(*(fault for several in faults.values() for fault in several))
     for resource, reading in read(mine, name, spools).items():
         told = f"{resource} in {[(f.kind, f.page, f.times, f.status) for f in faults[resource]]}"
-        if not reading.proof.complete:
-            assert reading.spool is None
-            assert reading.proof.reason.startswith(f"{name}.{resource}: ")
-            assert "\n" not in reading.proof.reason
-            assert " object at 0x" not in reading.proof.reason
+        if not reading.report.complete:
+            assert reading.staged is None
+            assert reading.report.reason.startswith(f"{name}.{resource}: ")
+            assert "\n" not in reading.report.reason
+            assert " object at 0x" not in reading.report.reason
             continue
         met = {fault.kind for fault in faults[resource] if fault.met}
         size = getattr(reading.task.resource.endpoint.paginator, "limit", None) or DEFAULT_SIZE
-        unseen = reading.proof.lists * ("deleted" in met) + size * ("empty_page" in met)
+        unseen = reading.report.lists * ("deleted" in met) + size * ("empty_page" in met)
         unseen += size * ({"deleted", "page_ignored"} <= met)  # the first page again, moved by a row: it looks new
         missing = compared(mine, name, reading)
         assert len(missing) <= unseen, f"{told}: {len(missing)} are missing"
@@ -160,7 +160,7 @@ def test_what_passes_within_the_retries_is_green(name: str, sandbox: FaultySandb
         page = chance.choice([1, 1, 2])
         sandbox.faults.push(Fault(connection=name, resource=resource, page=page, **chance.choice(kinds)))
     for resource, reading in read(mine, name, spools).items():
-        assert reading.proof.complete, reading.proof.reason
+        assert reading.report.complete, reading.report.reason
         assert compared(mine, name, reading) == [], resource
     assert sum(fault.met for fault in sandbox.faults) > 0
 
@@ -183,12 +183,12 @@ def test_it_is_tried_as_often_as_declared(
         asked = Counter(f"{entry.query} {entry.body}" for entry in sandbox.requests.of(name, resource))
         assert max(asked.values()) == tries, f"{resource} answered {status}"
         assert len(asked) <= 1 + bool(declared.window and declared.window.include_undated)
-        assert not readings[resource].proof.complete
-        assert str(status) in readings[resource].proof.reason
+        assert not readings[resource].report.complete
+        assert str(status) in readings[resource].report.reason
     for resource, declared in mine.resources(name).items():
         if declared.parent:
             assert not sandbox.requests.of(name, resource)
-            assert "its parent could not be read" in readings[resource].proof.reason
+            assert "its parent could not be read" in readings[resource].report.reason
 
 
 @pytest.mark.parametrize("name", NAMES[:5])

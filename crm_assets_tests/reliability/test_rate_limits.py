@@ -66,8 +66,8 @@ def test_a_storm_of_refusals_slows_down(
     after = fullest([entry.at for entry in entries if entry.at > first + 0.1], 0.2)
     assert after <= before
     for reading in readings:
-        assert reading.spool, reading.proof.reason
-        found = (row for table in reading.spool.tables() for row in table.to_pylist())
+        assert reading.staged, reading.report.reason
+        found = (row for table in reading.staged.tables() for row in table.to_pylist())
         name = reading.task.resource.name
         assert tidy(reading.task.resource, found) == mine.truth(NAME, name)
 
@@ -84,8 +84,8 @@ def test_a_server_that_sends_everybody_away_for_long_is_an_error(
         (tmp_path / folder).mkdir()
         budget = RateLimiter(tmp_path / "budget", None)
         (reading,) = fetch(connection, [task], secrets_of(connection), tmp_path / folder, budget)
-        assert reading.spool is None
-        return reading.proof.reason
+        assert reading.staged is None
+        return reading.report.reason
 
     first = read("first")
     assert first.startswith(f"{NAME}.customers: page 1: the server answered 429 Too Many Requests")

@@ -67,6 +67,6 @@ def test_an_untrusted_certificate_is_refused_before_anything_is_sent(
     secrets = {"username": "ada", "password": "pa55word"}
     task = ReadTask(connection.system.resource("accounts"))
     (reading,) = fetch(connection, [task], secrets, tmp_path, RateLimiter(tmp_path / "budget", None))
-    assert reading.spool is None
-    assert "the server's TLS certificate is not valid" in reading.proof.reason
+    assert reading.staged is None
+    assert "the server's TLS certificate is not valid" in reading.report.reason
     assert heard == []

@@ -85,27 +85,27 @@ def _task(transcript: Transcript, connection: Connection) -> ReadTask:
 
 
 def _compare(transcript: Transcript, reading: ReadResult, connection: Connection) -> None:
-    proof = reading.proof
+    report = reading.report
     for secret in transcript.secrets.values():
-        assert secret not in proof.reason
+        assert secret not in report.reason
     if transcript.error_pieces:
-        assert not proof.complete
-        assert reading.spool is None
+        assert not report.complete
+        assert reading.staged is None
         for piece in transcript.error_pieces:
-            assert piece in proof.reason
+            assert piece in report.reason
         return
-    assert proof.complete == transcript.complete, proof.reason
-    assert reading.spool is not None
-    rows = [row for table in reading.spool.tables() for row in table.to_pylist()]
+    assert report.complete == transcript.complete, report.reason
+    assert reading.staged is not None
+    rows = [row for table in reading.staged.tables() for row in table.to_pylist()]
     resource = connection.system.resource(transcript.resource)
     assert _sorted(_found(row, resource) for row in rows) == _sorted(
         _expected(row, resource) for row in transcript.rows or []
     )
-    assert proof.rows == len(rows)
-    rejects = reading.spool.rejected_path
+    assert report.rows == len(rows)
+    rejects = reading.staged.rejected_path
     _match(transcript.rejected, pq.read_table(rejects)["reason"].to_pylist() if rejects.exists() else [])
-    _match(transcript.skipped, proof.skipped)
-    assert {name: getattr(proof, name) for name in transcript.proof} == transcript.proof
+    _match(transcript.skipped, report.skipped)
+    assert {name: getattr(report, name) for name in transcript.proof} == transcript.proof
 
 
 def _match(pieces: tuple[str, ...], texts: list[str]) -> None:

@@ -34,7 +34,7 @@ import sys, time
 from pathlib import Path
 from crm_assets.warehouse.warehouse import Warehouse
 with Warehouse(Path(sys.argv[1])).working_folder() as folder:
-    (folder / "spool.parquet").write_text("rows")
+    (folder / "staged.parquet").write_text("rows")
     print(folder, flush=True)
     time.sleep(60)
 """
@@ -128,11 +128,11 @@ def test_working_folders_of_killed_runs_are_swept_and_those_of_living_ones_are_n
     with program(KEEP, str(data)) as (living, living_folder), program(KEEP, str(data)) as (killed, killed_folder):
         killed.kill()
         killed.wait()
-        assert (Path(killed_folder) / "spool.parquet").exists()
+        assert (Path(killed_folder) / "staged.parquet").exists()
         with Warehouse(data).working_folder() as own:
             assert own.exists()
             assert not Path(killed_folder).exists()
-            assert (Path(living_folder) / "spool.parquet").exists()
+            assert (Path(living_folder) / "staged.parquet").exists()
             assert living.poll() is None
         assert not own.exists()
 

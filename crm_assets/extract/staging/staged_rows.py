@@ -131,28 +131,28 @@ class StagedRows:
         more = _OFFENDERS - len(self._first_rejects)
         self._first_rejects += rejected.select(["reason", "key"]).slice(0, more).to_pylist()
 
-    def seal(self, proof: ReadReport, before: FoundBefore = NOTHING_FOUND) -> None:
-        """Close the files and write what the rows show into the proof: counts, duplicates, misfits, unknown fields.
+    def seal(self, report: ReadReport, before: FoundBefore = NOTHING_FOUND) -> None:
+        """Close the files and write what the rows show into the report: counts, duplicates, misfits, unknown fields.
 
         Args:
-            proof: The report of the read.
+            report: The report of the read.
             before: Columns that earlier reads found, where undeclared fields become columns.
         """
         started = time.perf_counter()
         self._loadable.close()
         if self._rejects:
             self._rejects.close()
-        proof.rejected, proof.rejects = self.rejected, self._first_rejects
-        proof.filtered = self.filtered
-        proof.absent = self.decoder.absent.columns
+        report.rejected, report.rejects = self.rejected, self._first_rejects
+        report.filtered = self.filtered
+        report.absent = self.decoder.absent.columns
         if self.resource.undeclared_fields == "columns":
-            self._find_columns(proof, before)
-        proof.misfits = self._keys("_misfits")
-        proof.unknown = self._keys("_extra")
-        self._drop_duplicates(proof)
-        proof.rows = self.rows
+            self._find_columns(report, before)
+        report.misfits = self._keys("_misfits")
+        report.unknown = self._keys("_extra")
+        self._drop_duplicates(report)
+        report.rows = self.rows
         self.seconds += time.perf_counter() - started
-        proof.seconds_decode = round(self.seconds, 3)
+        report.seconds_decode = round(self.seconds, 3)
 
     def tables(self, batch_rows: int = 131_072) -> Iterator[pa.Table]:
         """Yield the rows as Arrow tables of bounded size; at least one, for the table to exist when there are none."""
@@ -204,7 +204,7 @@ class StagedRows:
         )
         return dict(self._database.execute(query).fetchall())
 
-    def _find_columns(self, proof: ReadReport, before: FoundBefore) -> None:
+    def _find_columns(self, report: ReadReport, before: FoundBefore) -> None:
         """Make columns of the undeclared fields; the declaration of the rows has them from now on."""
         found = found_columns(self._database, self._source, self.resource.columns, before)
         columns = {**self.resource.columns, **found.columns}
@@ -213,10 +213,10 @@ class StagedRows:
         whole = self.path.with_suffix(".columns.parquet")
         fill_columns(self._database, self._source, whole, self.schema, found.columns, self._limits)
         whole.replace(self.path)
-        proof.columns = {name: column.source or name for name, column in found.columns.items()}
-        proof.column_changes = found.changes
+        report.columns = {name: column.source or name for name, column in found.columns.items()}
+        report.column_changes = found.changes
 
-    def _drop_duplicates(self, proof: ReadReport) -> None:
+    def _drop_duplicates(self, report: ReadReport) -> None:
         if not self.resource.primary_key:
             return
         key = ", ".join(quoted(name) for name in self.resource.primary_key)
@@ -225,9 +225,9 @@ class StagedRows:
             first_time = self._first_time()
             once = self._count(f"SELECT DISTINCT {key} FROM {first_time}") if self._read_again else distinct
             rows = self._count(f"SELECT 1 FROM {first_time}") if self._read_again else self.rows
-            proof.duplicates = max(rows - once - proof.repeats, 0)
-            if proof.duplicates:
-                proof.duplicate_keys = self._seen_twice(key, first_time)
+            report.duplicates = max(rows - once - report.repeats, 0)
+            if report.duplicates:
+                report.duplicate_keys = self._seen_twice(key, first_time)
             self._keep_newest(key)
         self.rows = distinct
 
