@@ -20,7 +20,7 @@ from crm_assets.date_range import DateRange
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.declarations.models.system import RateLimit
-from crm_assets.extract.http.rate_file import spread
+from crm_assets.extract.http.rate_state import spread
 from crm_assets.extract.read_report import ReadTask
 from crm_assets.orchestration.partitions import partitions_of, ranges_of
 from crm_assets.warehouse.planning import due_range, plan_reads

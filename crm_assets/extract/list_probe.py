@@ -23,7 +23,7 @@ from crm_assets.extract.decode.local_times import local_times
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.first_page import PATIENCE, FirstPage, FirstPageReader, Values, window_values
 from crm_assets.extract.http.client import Traffic
-from crm_assets.extract.http.rate_file import spread
+from crm_assets.extract.http.rate_state import spread
 from crm_assets.extract.http.request import Request, list_request
 from crm_assets.extract.page_reader import PageReader, open_connection, rate_budget
 from crm_assets.extract.paging.page import Page, PagingState, with_page_size

@@ -19,6 +19,7 @@ from crm_assets.extract.http.client import ApiClient, Traffic
 from crm_assets.extract.http.credentials import Credentials
 from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.http.request import Request
+from crm_assets.extract.http.shared_state import FileState
 from crm_assets.extract.http.tokens import TokenStores
 from crm_assets.extract.paging.body_formats import as_json
 from crm_assets.extract.paging.page import FetchPage, Page
@@ -130,4 +131,4 @@ def rate_budget(connection: Connection, folder: Path, say: SayFn = say_nothing) 
         folder: The data folder.
         say: Told what is waited for.
     """
-    return RateLimiter(folder / "budgets" / connection.name, connection.budget, say=say)
+    return FileState(folder).rate_limiter(connection, say)

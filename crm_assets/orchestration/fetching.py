@@ -14,12 +14,11 @@ from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract import progress
 from crm_assets.extract.errors import ReadError
-from crm_assets.extract.http.rate_limiter import RateLimiter
-from crm_assets.extract.http.tokens import token_stores
 from crm_assets.extract.read_report import ReadTask
 from crm_assets.orchestration.keys import FRESH_TAG, FULL_TAG
 from crm_assets.orchestration.partitions import ranges_of
 from crm_assets.orchestration.resources import CrmSecrets
+from crm_assets.orchestration.shared_state.state import shared_state
 from crm_assets.warehouse.known_keys import known_keys
 from crm_assets.warehouse.planning import plan_reads, unread
 from crm_assets.warehouse.read_log import last_loaded
@@ -65,12 +64,11 @@ class Fetcher:
         tasks, refused = self._tasks(resources, folder)
         for task in tasks:
             self.context.log.info(_announced(task))
-        path = self.warehouse.folder / "budgets" / self.connection.name
-        budget = RateLimiter(path, self.connection.budget, say=self.say)
+        state = shared_state(self.context.instance, self.warehouse.folder)
+        budget, stores = state.rate_limiter(self.connection, self.say), state.token_stores(self.connection)
         watch = progress.watch_of(self.connection.name, self.context.log.info)
         limits = limits_of(self.warehouse.destination)
         memory = self.warehouse.folder / "paging" / f"{self.connection.name}.json"
-        stores = token_stores(self.connection.name, self.warehouse.folder)
         fetched = tasks and fetch(
             self.connection, tasks, secrets, folder, budget, watch, limits, memory, stores, self.journals
         )

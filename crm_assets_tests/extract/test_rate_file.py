@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from crm_assets.declarations.models.system import RateLimit
 from crm_assets.extract.errors import ReadError
-from crm_assets.extract.http.rate_file import LONGEST
 from crm_assets.extract.http.rate_limiter import RateLimiter
+from crm_assets.extract.http.rate_state import LONGEST
 
 NOW = 1_800_000_000.0
 YEAR = 366 * 86_400.0

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from crm_assets.declarations.models.system import RateLimit
 from crm_assets.extract.errors import ReadError
-from crm_assets.extract.http.rate_file import LONGEST
 from crm_assets.extract.http.rate_limiter import PATIENCE, RateLimiter
+from crm_assets.extract.http.rate_state import LONGEST
 
 START = 1_800_000_000.0
 

@@ -1,4 +1,4 @@
-"""When the next request of a connection may leave: what all runs on this machine agree on, and what is said of it."""
+"""When the next request of a connection may leave: what all its runs agree on, and what is said of it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from filelock import Timeout
 from crm_assets.declarations.models.system import RateLimit
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.pace import FREE, History, Pace
-from crm_assets.extract.http.rate_file import LONGEST, OpenRateFile, RateFile
+from crm_assets.extract.http.rate_file import RateFile
+from crm_assets.extract.http.rate_state import LONGEST, Rates, RateStore
 from crm_assets.extract.progress import SayFn, say_nothing
 
 _Result = TypeVar("_Result")
@@ -40,13 +41,14 @@ def steady_clock() -> Callable[[], float]:
 class RateLimiter:
     """The rate of one connection.
 
-    Without a published figure and before the first refusal there is no file, and nobody waits.
+    Without a published figure and before the first refusal there is nothing to agree on, and nobody waits.
 
     Args:
-        path: The file all runs of the connection share.
+        path: The file all runs of the connection on this machine share; its name is the connection's.
         limit: The vendor's published figure, if any.
         clock: Seconds since the epoch; by default one that never goes back.
         say: Told what is waited for.
+        open_store: Makes what all runs share of path and limit, where that is not the file.
     """
 
     def __init__(
@@ -55,8 +57,9 @@ class RateLimiter:
         limit: RateLimit | None,
         clock: Callable[[], float] | None = None,
         say: SayFn = say_nothing,
+        open_store: Callable[[Path, RateLimit | None], RateStore] = RateFile,
     ) -> None:
-        self._file = RateFile(path, limit)
+        self._store = open_store(path, limit)
         self._clock = clock or steady_clock()
         self._history = History()
         self._pace = Pace()
@@ -90,7 +93,7 @@ class RateLimiter:
 
         Args:
             departure: When the refused request left, as :meth:`acquire` returned it.
-            wait: Seconds to stay away; the file keeps no more than :data:`~.rate_file.LONGEST` of them.
+            wait: Seconds to stay away; no more than :data:`~.rate_state.LONGEST` of them are kept.
         """
         await self._without_blocking(partial(self.slow_down, departure, wait))
 
@@ -108,16 +111,16 @@ class RateLimiter:
         """Take the next free moment (seconds since the epoch) and return it.
 
         Args:
-            block: Whether to wait for another process that holds the file.
+            block: Whether to wait for another process that holds the state.
 
         Raises:
             ReadError: The server asked to stay away for longer than a run waits.
-            filelock.Timeout: Another process holds the file.
+            filelock.Timeout: Another process holds the state.
         """
         now = self._clock()
-        if not self._file.is_needed:
+        if not self._store.is_needed:
             return now
-        with self._file.open(now, block=block) as rates:
+        with self._store.open(now, block=block) as rates:
             self._note(rates)
             too_long = self._not_before - now > PATIENCE
             moment = now if too_long else rates.reserve(now)
@@ -128,7 +131,7 @@ class RateLimiter:
     def slow_down(self, departure: float, wait: float, *, block: bool = True) -> None:
         """Do what :meth:`throttled` does, at once."""
         now, wait = self._clock(), min(max(wait, 0.0), LONGEST)
-        with self._file.open(now, block=block) as rates:
+        with self._store.open(now, block=block) as rates:
             state = rates.state
             state.refusals = 1 if departure - state.pace.since > FREE else state.refusals + 1
             state.pace = state.pace.after(self._history.refusal(departure, now, wait, state.pace))
@@ -141,28 +144,28 @@ class RateLimiter:
     def hold(self, seconds: float, *, block: bool = True) -> None:
         """Do what :meth:`pause` does, at once."""
         now = self._clock()
-        with self._file.open(now, block=block) as rates:
+        with self._store.open(now, block=block) as rates:
             rates.hold(now + seconds, now)
             self._note(rates)
             self._lessons += 1
 
     async def _without_blocking(self, action: Callable[..., _Result]) -> _Result:
-        """Do something with the file, however long another process holds it, and leave the event loop to others."""
+        """Do something with the state, however long another process holds it, and leave the event loop to others."""
         pause, longest = _LOCK_POLL
         begun = self._clock()
         while True:
             with suppress(Timeout):
                 return action(block=False)
             if self._clock() - begun >= _WORTH_SAYING:
-                self.say("lock", f"waiting for another process that holds {self._file.path}")
+                self.say("lock", f"waiting for another process that holds {self._store.place}")
             await asyncio.sleep(pause)
             pause = min(pause * 2, longest)
 
-    def _note(self, rates: OpenRateFile) -> None:
+    def _note(self, rates: Rates) -> None:
         self._pace, self._not_before = rates.state.pace, rates.state.not_before
 
     def _reason(self, wait: float) -> str:
-        limit, now = self._file.limit, self._clock()
+        limit, now = self._store.limit, self._clock()
         seconds = spell_seconds(wait)
         if self._not_before > now:
             return f"waiting {seconds}: the server asks for no request before {_time_of_day(self._not_before)} UTC"

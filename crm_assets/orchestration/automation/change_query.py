@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -26,8 +25,8 @@ from crm_assets.extract.decode.records import Records
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.client import Traffic
 from crm_assets.extract.http.request import list_request, zone_of
-from crm_assets.extract.http.tokens import token_stores
-from crm_assets.extract.page_reader import OpenConnection, PageReader, open_connection, rate_budget
+from crm_assets.extract.http.shared_state import SharedState
+from crm_assets.extract.page_reader import OpenConnection, PageReader, open_connection
 from crm_assets.extract.paging.page import PagingState
 from crm_assets.extract.paging.paginate import walk
 from crm_assets.warehouse.increments import moment_of
@@ -48,7 +47,7 @@ class Finding:
 
 
 def ask(
-    connection: Connection, loaded: Mapping[str, datetime], secrets: Mapping[str, str], folder: Path
+    connection: Connection, loaded: Mapping[str, datetime], secrets: Mapping[str, str], state: SharedState
 ) -> dict[str, Finding]:
     """Ask for newer records; a resource that cannot be asked has a problem of its own.
 
@@ -56,18 +55,18 @@ def ask(
         connection: The account.
         loaded: Greatest loaded value by resource.
         secrets: Secret name to value.
-        folder: The data folder, which holds the rate budgets.
+        state: Has the account's rate and tokens.
 
     Returns:
         What was found, by resource.
     """
-    return asyncio.run(_ask_all(connection, loaded, secrets, folder))
+    return asyncio.run(_ask_all(connection, loaded, secrets, state))
 
 
 async def _ask_all(
-    connection: Connection, loaded: Mapping[str, datetime], secrets: Mapping[str, str], folder: Path
+    connection: Connection, loaded: Mapping[str, datetime], secrets: Mapping[str, str], state: SharedState
 ) -> dict[str, Finding]:
-    budget, stores = rate_budget(connection, folder), token_stores(connection.name, folder)
+    budget, stores = state.rate_limiter(connection), state.token_stores(connection)
     async with open_connection(connection, secrets, budget, stores) as opened:
 
         async def one(name: str, greatest: datetime) -> Finding:

@@ -14,6 +14,7 @@ from crm_assets.extract.errors import SecretError
 from crm_assets.orchestration.automation.jobs import ConnectionJob
 from crm_assets.orchestration.keys import asset_key
 from crm_assets.orchestration.resources import CrmSecrets
+from crm_assets.orchestration.shared_state.state import shared_state
 from crm_assets.warehouse.errors import WarehouseError
 from crm_assets.warehouse.increments import greatest_loaded
 from crm_assets.warehouse.warehouse import Warehouse
@@ -76,7 +77,7 @@ def _evaluate(
         return dg.SkipReason(
             f"Nothing of {connection.name} that has a cursor is loaded yet; run {job.definition.name}."
         )
-    findings = ask(connection, loaded, secrets.of(connection), warehouse.folder)
+    findings = ask(connection, loaded, secrets.of(connection), shared_state(context.instance, warehouse.folder))
     return _answer(context, job, findings)
 
 

@@ -1,0 +1,67 @@
+"""Connections to the instance's PostgreSQL, and our tables in it."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import Any
+
+import psycopg2
+
+from crm_assets.extract.errors import ReadError
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS crm_assets_rates (
+  connection text PRIMARY KEY, state text, next_place bigint NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS crm_assets_departures (
+  connection text, place bigint, moment double precision NOT NULL, PRIMARY KEY (connection, place)
+);
+CREATE TABLE IF NOT EXISTS crm_assets_tokens (
+  connection text, login text, token text, draft text, PRIMARY KEY (connection, login)
+);
+"""
+_SESSION = """
+SET statement_timeout = '10s';
+SET idle_in_transaction_session_timeout = '20s';
+SET tcp_keepalives_idle = 15;
+SET tcp_keepalives_interval = 5;
+SET tcp_keepalives_count = 3;
+"""
+"""Whatever a process holds here is free within 30 s after its machine is gone, and after 20 s if it is frozen."""
+_PATIENCE = 10
+"""Seconds to wait for a connection."""
+
+
+def connect(url: str) -> Any:
+    """Return a new connection without transactions of its own, our tables made.
+
+    Raises:
+        psycopg2.Error: The server does not answer, or this account may not make tables.
+    """
+    connection = psycopg2.connect(url, connect_timeout=_PATIENCE, application_name="crm_assets")
+    try:
+        connection.autocommit = True
+        with closing(connection.cursor()) as cursor:
+            cursor.execute(_SESSION)
+            cursor.execute("SELECT to_regclass('crm_assets_tokens')")
+            if cursor.fetchone() == (None,):
+                # of several that make them at once, all but one would fail
+                cursor.execute(f"BEGIN; SELECT pg_advisory_xact_lock(hashtext('crm_assets.tables')); {_TABLES} COMMIT")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def unreachable(what: str, error: psycopg2.Error) -> ReadError:
+    """Return the error of shared state that cannot be read or written.
+
+    Args:
+        what: What was to be agreed on, such as "the rate limit of sales_crm".
+        error: What the driver said.
+    """
+    said = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    return ReadError(
+        f"{what} is kept in the PostgreSQL of the Dagster instance, which cannot be used now ({said}); nothing is "
+        f"asked without it, run again when it answers"
+    )

@@ -1,0 +1,209 @@
+"""What all runs share, in files and in the instance's PostgreSQL: both hold the same."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from multiprocessing import get_context
+from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import psycopg2
+import pytest
+from filelock import Timeout
+
+from crm_assets.commands.local_postgres import local_postgres
+from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.system import RateLimit
+from crm_assets.declarations.models.token_auth import RefreshTokenAuth
+from crm_assets.extract.errors import ReadError
+from crm_assets.extract.http.rate_file import RateFile
+from crm_assets.extract.http.rate_limiter import RateLimiter
+from crm_assets.extract.http.rate_state import RateStore
+from crm_assets.extract.http.shared_state import FileState, SharedState
+from crm_assets.extract.http.tokens import Token
+from crm_assets.orchestration.shared_state.rates import PostgresRates
+from crm_assets.orchestration.shared_state.state import PostgresState, shared_state
+
+pytestmark = pytest.mark.xdist_group("shared_state")
+LOGIN = RefreshTokenAuth.model_validate(
+    {"type": "oauth2_refresh_token", "access_token_url": "https://crm.example.org/token", "refresh_token": "refresh"}
+)
+FORK = get_context("fork")
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with local_postgres() as found:
+        yield found
+
+
+@pytest.fixture(params=["files", "postgres"])
+def state(request: pytest.FixtureRequest, url: str, tmp_path: Path) -> SharedState:
+    """An installation's shared state without anything in it."""
+    if request.param == "files":
+        return FileState(tmp_path)
+    with psycopg2.connect(url) as database, database.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS crm_assets_rates, crm_assets_departures, crm_assets_tokens")
+    return PostgresState(url)
+
+
+@pytest.fixture
+def account(connections: dict[str, Connection]) -> Callable[[int | None], Connection]:
+    """Return a function that makes an account with a published figure per second, or none."""
+
+    def make(per_second: int | None) -> Connection:
+        limit = RateLimit(requests=per_second, per="second") if per_second else None
+        found = connections["paging"].model_copy(update={"rate_limit": limit})
+        assert found.budget == limit
+        return found
+
+    return make
+
+
+def apart(act: Callable[..., Any], *arguments: Any) -> Pipe:
+    """Do something in a process of its own; return where its result comes."""
+    ours, theirs = FORK.Pipe()
+    FORK.Process(target=lambda: theirs.send(act(*arguments)), daemon=True).start()
+    return ours
+
+
+def reserved(state: SharedState, account: Connection, times: int) -> list[float]:
+    rates = state.rate_limiter(account)
+    return [rates.reserve() for _ in range(times)]
+
+
+def test_the_limit_holds_over_all_processes_within_two_percent(
+    state: SharedState, account: Callable[[int | None], Connection]
+) -> None:
+    limited = account(20)
+    pipes = [apart(reserved, state, limited, 80) for _ in range(3)]
+    moments = sorted(moment for pipe in pipes for moment in pipe.recv())
+    busiest = max(sum(first <= moment < first + 1 for moment in moments) for first in moments)
+    assert busiest <= 20
+    assert (len(moments) - 1) / (moments[-1] - moments[0]) >= 19.6
+
+
+def test_a_refusal_pauses_all(state: SharedState, account: Callable[[int | None], Connection]) -> None:
+    for limited in (account(None), account(50)):
+        one, other = state.rate_limiter(limited), state.rate_limiter(limited)
+        departure = one.reserve()
+        one.slow_down(departure, 30)
+        assert other.reserve() - time.time() == pytest.approx(30, abs=0.5)
+
+
+def test_without_a_figure_nothing_is_kept_until_a_refusal(
+    state: SharedState, account: Callable[[int | None], Connection]
+) -> None:
+    free = account(None)
+    assert not store_of(state, free).is_needed
+    assert state.rate_limiter(free).reserve() == pytest.approx(time.time(), abs=0.5)
+    assert not store_of(state, free).is_needed
+    state.rate_limiter(free).slow_down(time.time(), 1)
+    assert store_of(state, free).is_needed
+
+
+def store_of(state: SharedState, account: Connection) -> RateStore:
+    if isinstance(state, PostgresState):
+        return PostgresRates(state.url, account.name, account.budget)
+    assert isinstance(state, FileState)
+    return RateFile(state.folder / "budgets" / account.name, account.budget)
+
+
+def test_another_figure_keeps_what_has_left(state: SharedState, account: Callable[[int | None], Connection]) -> None:
+    before = reserved(state, account(20), 5)
+    after = reserved(state, account(2), 3)
+    assert after[0] > before[-1]
+    assert after[2] - after[0] >= 1
+
+
+def held(state: SharedState, account: Connection, pipe: Pipe) -> None:
+    with store_of(state, account).open(time.time(), block=True):
+        pipe.send("held")
+        time.sleep(60)
+
+
+def test_what_a_dead_process_held_is_free(
+    state: SharedState, account: Callable[[int | None], Connection], url: str
+) -> None:
+    rates, (ours, theirs) = state.rate_limiter(account(50)), FORK.Pipe()
+    rates.reserve()
+    holder = FORK.Process(target=held, args=(state, account(50), theirs), daemon=True)
+    holder.start()
+    assert ours.recv() == "held"
+    with pytest.raises(Timeout):
+        rates.reserve(block=False)
+    os.kill(holder.pid or 0, signal.SIGKILL)
+    started = time.monotonic()
+    rates.reserve()
+    assert time.monotonic() - started < 5
+    holder.join()
+
+
+def test_tokens_are_kept_and_renewed_by_one_at_a_time(
+    state: SharedState, account: Callable[[int | None], Connection]
+) -> None:
+    store, other = (state.token_stores(account(None)).of(LOGIN) for _ in range(2))
+    assert store.load() is None
+    order = []
+
+    async def renew(mine: Any, name: str) -> None:
+        async with mine.turn():
+            order.append(name)
+            mine.prepare()
+            await asyncio.sleep(0.1)
+            mine.save(Token(f"token of {name}", 1.5, "refresh 2", "print"))
+            order.append(name)
+
+    async def both() -> None:
+        await asyncio.gather(renew(store, "one"), renew(other, "two"))
+
+    asyncio.run(both())
+    assert order[0] == order[1]
+    assert order[2] == order[3]
+    assert store.load() == other.load() == Token(f"token of {order[3]}", 1.5, "refresh 2", "print")
+
+
+def test_machines_whose_clocks_differ_agree(url: str) -> None:
+    limit = RateLimit(requests=10, per="second")
+    clocks = {ahead: (lambda ahead=ahead: time.time() + ahead) for ahead in (0, 3600, -3600)}
+    rates = {
+        ahead: RateLimiter(
+            Path("clocks"), limit, clock, open_store=lambda path, limit: PostgresRates(url, path.name, limit)
+        )
+        for ahead, clock in clocks.items()
+    }
+    moments = [rates[ahead].reserve() - ahead for _ in range(4) for ahead in rates]
+    assert moments == sorted(moments)
+    gaps = [second - first for first, second in pairwise(moments)]
+    assert gaps == pytest.approx([0.1] * len(gaps), abs=0.05)
+
+
+def test_a_lost_connection_is_made_anew_and_a_lost_server_is_one_sentence(url: str) -> None:
+    store = PostgresRates(url, "lost", RateLimit(requests=10, per="second"))
+    rates = RateLimiter(Path("lost"), store.limit, open_store=lambda path, limit: store)
+    rates.reserve()
+    with psycopg2.connect(url) as database, database.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'crm_assets'")
+    rates.reserve()
+    gone = PostgresRates("postgresql://loader:s3cret@127.0.0.1:1/none", "lost", None)
+    with pytest.raises(ReadError, match="the rate limit of lost is kept in the PostgreSQL") as raised:
+        gone.is_needed  # noqa: B018
+    assert "s3cret" not in str(raised.value)
+
+
+def test_the_instance_decides(url: str, tmp_path: Path) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert shared_state(instance, tmp_path) == FileState(tmp_path)
+    storage = url.replace("postgresql:", "postgresql+psycopg2:")
+    (tmp_path / "dagster.yaml").write_text(
+        f"storage: {{postgres: {{postgres_url: '{storage}'}}}}\ntelemetry: {{enabled: false}}\n"
+    )
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        assert shared_state(instance, tmp_path) == PostgresState(url)
