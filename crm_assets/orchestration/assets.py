@@ -11,6 +11,7 @@ from crm_assets.declarations.models.resource import Resource
 from crm_assets.orchestration.checks import check_specs
 from crm_assets.orchestration.dlt_integration import CrmTranslator, StagedDltResource, asset_specs
 from crm_assets.orchestration.keys import (
+    MODE_TAG,
     SYSTEM_TAG,
     api_key,
     asset_key,
@@ -58,7 +59,7 @@ def _specs(connection: Connection, warehouse: Warehouse) -> Callable[[str], dg.A
             group_name=group_name(connection),
             kinds={"dlt", warehouse.destination},
             owners=list(connection.owners),
-            tags={SYSTEM_TAG: connection.system.name, "crm/mode": resource.mode},
+            tags={SYSTEM_TAG: connection.system.name, MODE_TAG: resource.mode},
             metadata=definition_metadata(warehouse.catalog, connection, resource),
             partitions_def=partitions_of(connection, resource.window) if resource.window else None,
         )

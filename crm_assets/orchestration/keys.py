@@ -8,6 +8,8 @@ from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
 
 CONNECTION_TAG = "crm/connection"
+MODE_TAG = "crm/mode"
+"""Run tag: lists or windows; asset tag: the mode of a table's reads."""
 SYSTEM_TAG = "crm/system"
 """Asset tag of the tables: the system they are read from."""
 FULL_TAG = "crm/full"

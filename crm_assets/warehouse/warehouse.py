@@ -93,8 +93,10 @@ class Warehouse:
 
     def remove_stale_folders(self) -> None:
         """Remove the folders and locks of killed runs: those whose lock is free."""
-        entries = self.runs.iterdir() if self.runs.is_dir() else ()
-        for path in {entry if entry.suffix else entry.with_suffix(".lock") for entry in entries}:
+        entries = (
+            [entry for entry in self.runs.iterdir() if entry.suffix in ("", ".lock")] if self.runs.is_dir() else []
+        )
+        for path in {entry.with_suffix(".lock") for entry in entries}:
             with suppress(Timeout, OSError), FileLock(path).acquire(timeout=0):
                 shutil.rmtree(path.with_suffix(""), ignore_errors=True)
                 path.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import pytest
 
@@ -33,6 +34,24 @@ def test_sync_loads_what_is_selected_and_writes_its_summary(desk: Desk, tmp_path
     with duckdb.connect(desk.data / "warehouse.duckdb", read_only=True) as warehouse:
         ((rows,),) = warehouse.sql("SELECT count(*) FROM sales_crm.accounts").fetchall()
     assert rows == asset["rows"] > 0
+
+
+def test_the_runs_of_a_sync_are_named_and_tagged_by_what_they_read(desk: Desk) -> None:
+    assert (
+        desk.types('crm-assets sync \'key:"visitor_analytics/accounts" or key:"visitor_analytics/visits"\'').returncode
+        == 0
+    )
+    with dg.DagsterInstance.from_config(desk.environment["DAGSTER_HOME"]) as instance:
+        runs = instance.get_runs(dg.RunsFilter(tags={"crm/connection": "visitor_analytics"}))
+        assert {run.job_name: run.tags["crm/mode"] for run in runs} == {
+            "visitor_analytics_lists": "lists",
+            "visitor_analytics_windows": "windows",
+        }
+        assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
+        own = {name: value for run in runs for name, value in run.tags.items() if name.startswith("crm/")}
+    assert own.keys() == {"crm/connection", "crm/mode"}
+    assert not [value for value in own.values() if "/" in value]
+    assert not [*(desk.data / "runs").iterdir()]
 
 
 def test_sync_of_a_failing_list_says_so_and_exits_with_1(desk: Desk) -> None:

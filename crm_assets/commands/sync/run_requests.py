@@ -14,6 +14,7 @@ from crm_assets.commands.workspace import Workspace
 from crm_assets.date_range import DateRange
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.errors import CommandError
+from crm_assets.orchestration.automation.jobs import jobs_of
 from crm_assets.orchestration.keys import FRESH_TAG, FULL_TAG, SYSTEM_TAG
 from crm_assets.warehouse.planning import due_range
 from crm_assets.warehouse.warehouse import Warehouse
@@ -43,6 +44,8 @@ class PlannedRun:
     """One Dagster run: assets of one connection that share their partitions."""
 
     connection: str
+    job: str
+    """Name of the connection's job with these assets: the run's name on the runs page."""
     assets: tuple[dg.AssetKey, ...]
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -78,11 +81,14 @@ def plan_runs(
         groups.setdefault(graph.get(key).partitions_def, []).append(key)
     asked = {FULL_TAG: request.full, FRESH_TAG: request.fresh}
     tags = {tag: "true" for tag, given in asked.items() if given}
-    due = partial(_due, workspace.connection(connection), workspace.warehouse)
-    return [
-        PlannedRun(connection, tuple(group), {**tags, **_range_tags(partitions, request.days or due(group))})
-        for partitions, group in groups.items()
-    ]
+    account = workspace.connection(connection)
+    jobs = {resource.name: job for job in jobs_of(account) for resource in job.resources}
+    due = partial(_due, account, workspace.warehouse)
+    runs = []
+    for partitions, group in groups.items():
+        job, span = jobs[group[0].path[-1]], _range_tags(partitions, request.days or due(group))
+        runs.append(PlannedRun(connection, job.definition.name, tuple(group), {**tags, **job.tags, **span}))
+    return runs
 
 
 def _due(connection: Connection, warehouse: Warehouse, keys: Sequence[dg.AssetKey]) -> DateRange | None:

@@ -8,6 +8,7 @@ from contextlib import closing, suppress
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import dagster as dg
 
@@ -19,7 +20,6 @@ from crm_assets.commands.sync.workers import SendMessage, WorkerExit, run_worker
 from crm_assets.commands.workspace import Workspace
 from crm_assets.errors import CrmAssetsError
 from crm_assets.extract import progress
-from crm_assets.orchestration.keys import CONNECTION_TAG
 
 if TYPE_CHECKING:
     from crm_assets.extract.progress import ProgressCallback
@@ -60,7 +60,7 @@ def _tidy(workspace: Workspace) -> None:
     """Remove what killed workers left behind, and mark their runs as failed."""
     workspace.warehouse.remove_stale_folders()
     with open_instance(workspace.warehouse.folder) as instance:
-        mark_orphaned(instance)
+        mark_orphaned(instance, workspace.warehouse.runs)
 
 
 class Listener:
@@ -122,14 +122,13 @@ def _job(workspace: Workspace, name: str, keys: list[dg.AssetKey], request: Sync
 
 
 def _work(workspace: Workspace, name: str, keys: Sequence[dg.AssetKey], request: SyncRequest) -> list[AssetResult]:
-    job = workspace.definitions.resolve_implicit_global_asset_job_def()
     try:
-        with open_instance(workspace.warehouse.folder) as instance, run_lock(workspace.warehouse.runs) as tags:
-            mark_orphaned(instance)
+        with open_instance(workspace.warehouse.folder) as instance:
+            mark_orphaned(instance, workspace.warehouse.runs)
             return [
                 result
                 for planned in plan_runs(workspace, name, keys, request)
-                for result in _execute(job, planned, instance, tags)
+                for result in _execute(workspace, planned, instance)
             ]
     except CrmAssetsError as error:
         return _failed(keys, str(error))
@@ -139,16 +138,17 @@ def _failed(keys: Sequence[dg.AssetKey], sentence: str) -> list[AssetResult]:
     return [AssetResult(key.path[0], key.path[-1], sentences=[sentence]) for key in keys]
 
 
-def _execute(
-    job: dg.JobDefinition, planned: PlannedRun, instance: dg.DagsterInstance, tags: Mapping[str, str]
-) -> list[AssetResult]:
-    result = job.execute_in_process(
-        instance=instance,
-        asset_selection=list(planned.assets),
-        tags={**planned.tags, **tags, CONNECTION_TAG: planned.connection},
-        raise_on_error=False,
-        run_config=_QUIET,
-    )
+def _execute(workspace: Workspace, planned: PlannedRun, instance: dg.DagsterInstance) -> list[AssetResult]:
+    run_id = str(uuid4())
+    with run_lock(workspace.warehouse.runs, run_id):
+        result = workspace.definitions.resolve_job_def(planned.job).execute_in_process(
+            run_id=run_id,
+            instance=instance,
+            asset_selection=list(planned.assets),
+            tags=planned.tags,
+            raise_on_error=False,
+            run_config=_QUIET,
+        )
     if interrupted(result):
         raise KeyboardInterrupt
     return results_of(result, planned.connection, planned.assets)

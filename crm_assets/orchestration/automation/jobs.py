@@ -10,7 +10,7 @@ import dagster as dg
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.orchestration.dagster_compat import UnresolvedAssetJobDefinition
-from crm_assets.orchestration.keys import CONNECTION_TAG, asset_key, partitions_kind, qualified_name
+from crm_assets.orchestration.keys import CONNECTION_TAG, MODE_TAG, asset_key, partitions_kind, qualified_name
 from crm_assets.orchestration.partitions import partitions_of
 
 
@@ -23,6 +23,11 @@ class ConnectionJob:
     definition: UnresolvedAssetJobDefinition
     partitions: dg.TimeWindowPartitionsDefinition | None = None
     """The windows as partitions; ``None`` for full and incremental reads."""
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags of its runs, by which the runs page filters."""
+        return run_tags(self.connection, windows=self.partitions is not None)
 
     @property
     def incrementals(self) -> tuple[Resource, ...]:
@@ -46,13 +51,18 @@ def jobs_of(connection: Connection) -> list[ConnectionJob]:
     return jobs
 
 
+def run_tags(connection: Connection, *, windows: bool) -> dict[str, str]:
+    """Return the tags of runs that read lists of a connection, or windows."""
+    return {CONNECTION_TAG: connection.name, MODE_TAG: "windows" if windows else "lists"}
+
+
 def _job(connection: Connection, name: str, resources: list[Resource]) -> ConnectionJob:
     window = resources[0].window
     definition = dg.define_asset_job(
         name,
         selection=dg.AssetSelection.assets(*(asset_key(connection, resource.name) for resource in resources)),
         description=f"Reads {', '.join(resource.name for resource in resources)} of {connection.system.title}.",
-        tags={CONNECTION_TAG: connection.name},
+        tags=run_tags(connection, windows=window is not None),
     )
     partitions = partitions_of(connection, window) if window else None
     return ConnectionJob(connection, tuple(resources), definition, partitions)
