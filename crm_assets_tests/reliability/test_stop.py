@@ -34,6 +34,7 @@ def start(sandbox: FaultySandbox, served: tuple[FaultySandbox, str], tmp_path: P
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     settings = {
+        **{name: value for name, value in os.environ.items() if name.startswith("SOURCES__")},
         "CRM_ASSETS_SANDBOX": served[1],
         "CRM_ASSETS_CONNECTIONS": str(tmp_path / "connections.yaml"),
         "CRM_ASSETS_DATA": str(tmp_path / "data"),
