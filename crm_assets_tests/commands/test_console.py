@@ -11,6 +11,8 @@ from crm_assets.commands.sync.console import as_json, render, totals
 from crm_assets.commands.sync.results import AssetResult
 
 NUMBERS = {
+    "rows_new": 12,
+    "rows_changed": 34_567,
     "rows_deleted": 123_456,
     "rows_vanished_not_marked": 2,
     "rejected_records": 3,
@@ -35,7 +37,7 @@ def shown(*results: AssetResult) -> str:
 def test_numbers_are_never_cut(name: str) -> None:
     text = shown(loaded(name, checks=CHECKS), AssetResult("sales_crm", "products", sentences=["404 Not Found"]))
     assert "…" not in text
-    for number in ("1,234,567", "123,456", "98,765", "failed"):
+    for number in ("1,234,567", "12", "34,567", "123,456", "98,765", "failed"):
         assert number in text
     assert max(map(len, text.splitlines())) <= 80
 
@@ -49,10 +51,20 @@ def test_a_failed_list_is_one_line_with_its_reason() -> None:
 
 def test_one_row_is_a_row() -> None:
     assert "1 row loaded" in totals([loaded("accounts", rows=1)], 1)
-    assert "2 rows loaded, 123,456 marked as deleted in 1.0 s" in totals([loaded("accounts", rows=2)], 1)
+    assert "2 rows loaded (12 new, 34,567 changed, 123,456 marked as deleted) in 1.0 s" in totals(
+        [loaded("accounts", rows=2)], 1
+    )
 
 
 def test_the_json_has_all_that_was_counted() -> None:
     (asset,) = as_json([loaded("accounts")], 1)["assets"]  # type: ignore[misc, call-overload]
-    counted = {"deleted": 123_456, "vanished_not_marked": 2, "rejected": 3, "misfits": 4, "duplicates": 5}
+    counted = {
+        "new": 12,
+        "changed": 34_567,
+        "deleted": 123_456,
+        "vanished_not_marked": 2,
+        "rejected": 3,
+        "misfits": 4,
+        "duplicates": 5,
+    }
     assert asset.items() >= counted.items()

@@ -1,13 +1,23 @@
-"""A real browser without a window: what a page shows once its scripts have run."""
+"""A real browser without a window, driven over its DevTools protocol: open, look, click, take a picture."""
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import itertools
+import json
 import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import aiohttp
 
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _FLAGS = (
@@ -17,16 +27,21 @@ _FLAGS = (
     "--disable-quic",
     "--disable-dev-shm-usage",
     "--no-first-run",
+    "--hide-scrollbars",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--window-size=1600,1200",
-    "--virtual-time-budget=20000",
-    "--dump-dom",
+    "--remote-debugging-port=0",
 )
 _SECONDS = 40
 """What one page may take on a machine that is busy with other tests."""
+_CLICK = """
+[...document.querySelectorAll("button, a, [role=button], [role=menuitem], [role=tab], label, input")]
+  .filter(one => (one.innerText || "").replaceAll("\u200b", "").trim() === {text} && !one.disabled && one.offsetParent)
+  .slice(-1).map(one => (one.click(), true)).length > 0
+"""
 
 
 @dataclass
@@ -51,6 +66,79 @@ class Page:
         return self.lines[self.lines.index(line) + 1 :]
 
 
+class Browser:
+    """One window of a browser; made by :func:`browser`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self._loop, self._socket, self._numbers = loop, socket, itertools.count(1)
+
+    def look_at(self, url: str, until: str) -> Page:
+        """Open a page and return what it shows once a text is there.
+
+        Raises:
+            AssertionError: The text did not appear in time.
+        """
+        self._call("Page.navigate", url=url)
+        return self.see(until)
+
+    def see(self, until: str, seconds: float = _SECONDS) -> Page:
+        """Wait for a text on the page that is open, and return what the page shows.
+
+        Raises:
+            AssertionError: The text did not appear in time.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            reader = _Reader()
+            reader.feed(str(self._evaluate("document.documentElement.outerHTML")))
+            if until in reader.page.text:
+                return reader.page
+            assert time.monotonic() < deadline, f"the page does not show {until!r} but: {reader.page.text}"
+            time.sleep(0.2)
+
+    def click(self, text: str) -> None:
+        """Click what is labelled so, as soon as it is there and enabled.
+
+        Raises:
+            AssertionError: It did not appear in time.
+        """
+        deadline = time.monotonic() + _SECONDS
+        while not self._evaluate(_CLICK.format(text=json.dumps(text))):
+            assert time.monotonic() < deadline, f"{text!r} cannot be clicked on: {self.see('').text}"
+            time.sleep(0.2)
+
+    def picture(self, path: Path, width: int, height: int, scale: float = 1) -> None:
+        """Save what is open as a PNG.
+
+        Args:
+            path: The file.
+            width: Of the window, in CSS pixels.
+            height: Of the window, in CSS pixels.
+            scale: Pixels of the picture for one of those.
+        """
+        self._call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=False
+        )
+        time.sleep(1)
+        path.write_bytes(base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"]))
+
+    def _evaluate(self, script: str) -> Any:
+        return self._call("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
+
+    def _call(self, method: str, **params: Any) -> dict[str, Any]:
+        return self._loop.run_until_complete(asyncio.wait_for(self._ask(method, params), _SECONDS))
+
+    async def _ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        number = next(self._numbers)
+        await self._socket.send_json({"id": number, "method": method, "params": params})
+        while True:
+            answer = await self._socket.receive_json()
+            if answer.get("id") == number:
+                assert "error" not in answer, answer
+                found: dict[str, Any] = answer["result"]
+                return found
+
+
 def program() -> str:
     """Return the path of an installed browser.
 
@@ -64,33 +152,42 @@ def program() -> str:
     return found
 
 
-def look_at(url: str, until: str) -> Page:
-    """Open a page as often as it takes to show a text that is there when all of it is; return what it shows.
-
-    Raises:
-        AssertionError: The text did not appear in time.
-    """
-    deadline = time.monotonic() + _SECONDS
-    while True:
-        page = _opened(url, deadline - time.monotonic())
-        if until in page.text:
-            return page
-        assert time.monotonic() < deadline, f"{url} does not show {until!r} but: {page.text}"
-
-
-def _opened(url: str, seconds: float) -> Page:
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """Start a browser that knows no host but this machine."""
     with tempfile.TemporaryDirectory(prefix="browser-", ignore_cleanup_errors=True) as home:
-        done = subprocess.run(
-            [program(), *_FLAGS, f"--user-data-dir={home}", url],
+        process = subprocess.Popen(
+            [program(), *_FLAGS, f"--user-data-dir={home}", "about:blank"],
             env={"HOME": home, "PATH": "/usr/bin:/bin", "TZ": "UTC", "LANG": "C.UTF-8"},
-            capture_output=True,
-            text=True,
-            timeout=max(seconds, 5),
-            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
-    reader = _Reader()
-    reader.feed(done.stdout)
-    return reader.page
+        loop = asyncio.new_event_loop()
+        try:
+            session, socket = loop.run_until_complete(_connected(_port(Path(home) / "DevToolsActivePort")))
+            yield Browser(loop, socket)
+            loop.run_until_complete(session.close())
+        finally:
+            loop.close()
+            process.terminate()
+            process.wait(10)
+
+
+def _port(file: Path) -> str:
+    """Return the port of the browser, which writes it into a file."""
+    deadline = time.monotonic() + _SECONDS
+    while not file.exists() or "\n" not in file.read_text():
+        assert time.monotonic() < deadline, "the browser does not start"
+        time.sleep(0.1)
+    return file.read_text().splitlines()[0]
+
+
+async def _connected(port: str) -> tuple[aiohttp.ClientSession, aiohttp.ClientWebSocketResponse]:
+    """Return a connection to the browser's first tab."""
+    session = aiohttp.ClientSession()
+    async with session.get(f"http://127.0.0.1:{port}/json") as response:
+        tabs = [tab for tab in await response.json() if tab["type"] == "page"]
+    return session, await session.ws_connect(tabs[0]["webSocketDebuggerUrl"], max_msg_size=0)
 
 
 class _Reader(HTMLParser):

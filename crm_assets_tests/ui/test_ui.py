@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,17 @@ from crm_assets.declarations.models.connection import Connection
 from crm_assets.orchestration.checks import check_specs
 from crm_assets.sandbox import sandbox_environment, serve
 from crm_assets_tests.faults import Fault, FaultySandbox
-from crm_assets_tests.ui.browser import Page, look_at, program
+from crm_assets_tests.ui.browser import Browser, Page, browser, program
 
 BIN = Path(sys.executable).parent
 START_SECONDS = 60
 """What the UI may take to start on a machine that is busy with other tests."""
 CONNECTION, RESOURCE, FIELD = "visitor_analytics", "leads", "shoe_size"
 """What is looked at; a field that was never declared comes along with its records."""
+OTHER = "sales_engagement"
+"""What is read from the UI."""
+DAYS = 30
+pytestmark = pytest.mark.xdist_group("ui")
 
 
 @contextmanager
@@ -46,27 +51,44 @@ def running(*command: str) -> Iterator[subprocess.Popen[bytes]]:
             process.wait()
 
 
-@pytest.fixture
-def connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
-    """An account at a served sandbox, in an environment where everything starts from nothing."""
-    start = datetime.now(timezone.utc).date() - timedelta(days=3)
-    path, home = tmp_path / "connections.yaml", tmp_path / "home"
-    path.write_text(yaml.safe_dump({"connections": [{"name": CONNECTION, "system": CONNECTION, "start_date": start}]}))
+@dataclass(frozen=True)
+class Interface:
+    """The UI of two accounts at a sandbox: one of them synced, the other untouched."""
+
+    browser: Browser
+    url: str
+    connection: Connection
+    sandbox: FaultySandbox
+
+    def asset(self, key: str, view: str, until: str) -> Page:
+        """Look at one view of an asset's page."""
+        return self.browser.look_at(f"{self.url}/assets/{key}?view={view}", until)
+
+
+@pytest.fixture(scope="module")
+def interface(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Interface]:
+    """Serve everything from nothing, and sync one account meanwhile."""
+    program()
+    folder, start = tmp_path_factory.mktemp("ui"), datetime.now(timezone.utc).date() - timedelta(days=DAYS - 1)
+    path, home = folder / "connections.yaml", folder / "home"
+    accounts = [{"name": name, "system": name, "start_date": start} for name in (CONNECTION, OTHER)]
+    path.write_text(yaml.safe_dump({"connections": accounts}))
     home.mkdir()
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\nnux: {enabled: false}\n")
     connections = load_connections(path)
     sandbox = FaultySandbox(connections, rows=40)
     sandbox.faults.push(Fault("unknown_field", resource=RESOURCE, field=FIELD, value=43))
-    with serve(sandbox) as base_url:
+    with serve(sandbox) as base_url, pytest.MonkeyPatch.context() as environment:
         own = sandbox_environment(connections, base_url) | {
             "CRM_ASSETS_CONNECTIONS": str(path),
-            "CRM_ASSETS_DATA": str(tmp_path / "data"),
+            "CRM_ASSETS_DATA": str(folder / "data"),
             "DAGSTER_HOME": str(home),
             "PYTHONWARNINGS": "ignore",
         }
         for name, value in own.items():
-            monkeypatch.setenv(name, value)
-        yield connections[0]
+            environment.setenv(name, value)
+        with user_interface() as url, browser() as window:
+            yield Interface(window, url, connections[0], sandbox)
 
 
 @contextmanager
@@ -76,7 +98,7 @@ def user_interface() -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with running("dagster-webserver", "-h", "127.0.0.1", "-p", str(port), "-m", "crm_assets.definitions") as server:
-        with running("crm-assets", "sync") as sync:
+        with running("crm-assets", "sync", f"group:{CONNECTION}") as sync:
             assert sync.wait(120) == 0
         _wait(port, server)
         yield f"http://127.0.0.1:{port}"
@@ -95,19 +117,74 @@ def _listening(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_a_person_sees_lineage_checks_and_what_a_table_is(connection: Connection) -> None:
-    program()
-    with user_interface() as url:
-        asset = f"{url}/assets/{CONNECTION}/{RESOURCE}"
-        group = f"{url}/locations/crm_assets.definitions/asset-groups/{CONNECTION}/lineage"
-        _shows_the_lineage(
-            look_at(group, until=f"/ {_count(connection, RESOURCE)} Passed"),
-            connection,
-        )
-        _shows_what_the_table_is(look_at(f"{asset}?view=overview", until="Downstream assets"), connection)
-        completeness = look_at(f"{asset}?view=checks&checkDetail=completeness", until="Evaluation result")
-        schema = look_at(f"{asset}?view=checks&checkDetail=schema", until="Evaluation result")
+def test_a_person_sees_lineage_checks_and_what_a_table_is(interface: Interface) -> None:
+    connection, asset = interface.connection, f"{CONNECTION}/{RESOURCE}"
+    group = f"{interface.url}/locations/crm_assets.definitions/asset-groups/{CONNECTION}/lineage"
+    _shows_the_lineage(interface.browser.look_at(group, f"/ {_count(connection, RESOURCE)} Passed"), connection)
+    interface.asset(asset, "overview", connection.system.resource(RESOURCE).description)
+    _shows_what_the_table_is(interface.browser.see("Downstream assets"), connection)
+    interface.asset(asset, "checks&checkDetail=completeness", "Evaluation result")
+    for name in ("freshness", "primary_key", "schema"):
+        completeness = interface.browser.see(name)
+    schema = interface.asset(asset, "checks&checkDetail=schema", "Evaluation result")
     _shows_the_checks(completeness, schema)
+    schedules = interface.browser.look_at(f"{interface.url}/automation?type=schedules", "crm_report_schedule")
+    assert f"{CONNECTION}_windows_schedule" in schedules.lines
+
+
+def test_a_person_materializes_backfills_checks_and_reads_why_a_list_failed(interface: Interface) -> None:
+    interface.sandbox.faults.push(Fault("status", connection=OTHER, resource="prospects", status=403))
+    group = f"{interface.url}/locations/crm_assets.definitions/asset-groups/{OTHER}/lineage"
+    interface.browser.look_at(group, "prospects")
+    interface.browser.click("Materialize all (2)")
+    interface.browser.see("Launched")
+    interface.asset(f"{CONNECTION}/accounts", "checks", "Execute all")
+    interface.browser.click("Execute all")
+    interface.browser.see("In progress")
+    interface.asset(f"{CONNECTION}/visits", "overview", "Downstream assets")
+    for label in ("Materialize…", "All", "Launch backfill"):
+        interface.browser.click(label)
+    _until_there_is_a_backfill()
+    with running("dagster-daemon", "run", "-m", "crm_assets.definitions"):
+        runs = _finished(3)
+    states = {tuple(sorted(key.path[-1] for key in run.asset_selection or ())): run for run in runs}
+    assert {names: run.status.value for names, run in states.items()} == {
+        ("campaigns", "prospects"): "FAILURE",
+        ("visits",): "SUCCESS",
+        (): "SUCCESS",
+    }
+    assert states["visits",].tags["dagster/asset_partition_range_end"] == str(datetime.now(timezone.utc).date())
+    page = interface.browser.look_at(
+        f"{interface.url}/runs/{states[('campaigns', 'prospects')].run_id}", "STEP_FAILURE"
+    )
+    assert "the server answered 403 Forbidden: the key has no permission for this list" in page.text
+    assert "Stack Trace" not in page.text
+    failed = interface.asset(f"{OTHER}/prospects", "checks&checkDetail=completeness", "Evaluation result")
+    assert failed.after("Evaluation result")[0] == "Failed"
+    campaigns = interface.asset(f"{OTHER}/campaigns", "overview", "rows_loaded")
+    assert campaigns.after("Row count")[0] == str(_asked(f"SELECT count(*) FROM {OTHER}.campaigns")[0])
+    checked = interface.asset(f"{CONNECTION}/accounts", "checks&checkDetail=completeness", "Evaluation result")
+    assert checked.after("Evaluation result")[0] == "Passed"
+
+
+def _until_there_is_a_backfill() -> None:
+    deadline = time.monotonic() + START_SECONDS
+    with dg.DagsterInstance.get() as instance:
+        while not instance.get_backfills():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
+def _finished(count: int) -> list[dg.DagsterRun]:
+    """Wait until the runs that were launched in the UI are finished."""
+    deadline = time.monotonic() + 3 * START_SECONDS
+    with dg.DagsterInstance.get() as instance:
+        while True:
+            runs = [run for run in instance.get_runs() if "crm/lock" not in run.tags]
+            if len(runs) == count and all(run.is_finished for run in runs):
+                return runs
+            assert time.monotonic() < deadline, [(run.job_name, run.status) for run in runs]
+            time.sleep(0.3)
 
 
 def _shows_the_lineage(page: Page, connection: Connection) -> None:

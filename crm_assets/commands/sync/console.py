@@ -16,6 +16,8 @@ from crm_assets.commands.sync.sync import Listener
 _QUIET = 10.0
 """Seconds between two lines of a log about what a connection waits for."""
 _COUNTS = {
+    "new": "rows_new",
+    "changed": "rows_changed",
     "deleted": "rows_deleted",
     "vanished_not_marked": "rows_vanished_not_marked",
     "rejected": "rejected_records",
@@ -82,9 +84,9 @@ class Bars(Listener):
 
 def render(results: Sequence[AssetResult], seconds: float, console: Console) -> None:
     """Print the summary: a row per asset, then what went wrong, then the totals."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("asset", overflow="fold")
-    for heading in ("rows", "loaded", "deleted", "requests"):
+    for heading in ("rows", "loaded", "new", "changed", "deleted", "requests"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("checks")
     for result in results:
@@ -102,10 +104,12 @@ def totals(results: Sequence[AssetResult], seconds: float) -> str:
     materialized = sum(result.materialized for result in results)
     passed = sum(state == "passed" for state in states)
     loaded = sum(result.loaded or 0 for result in results)
-    deleted = sum(int(result.numbers.get("rows_deleted", 0)) for result in results)
+    named = {"new": "rows_new", "changed": "rows_changed", "marked as deleted": "rows_deleted"}
+    sums = {name: sum(int(result.numbers.get(key, 0)) for result in results) for name, key in named.items()}
+    changes = ", ".join(f"{count:,} {name}" for name, count in sums.items() if count)
     return (
         f"{materialized} of {len(results)} assets materialized, {passed} of {len(states)} checks passed, "
-        f"{_rows(loaded)} loaded{f', {deleted:,} marked as deleted' if deleted else ''} in {seconds:.1f} s"
+        f"{_rows(loaded)} loaded{f' ({changes})' if changes else ''} in {seconds:.1f} s"
     )
 
 
@@ -144,8 +148,14 @@ def _marks(result: AssetResult) -> str:
     return " ".join([f"{passed} {_MARKS['passed']}" if passed else "", *others]).strip()
 
 
-def _counts(result: AssetResult) -> tuple[str, str, str, str]:
+def _counts(result: AssetResult) -> Sequence[str]:
+    """Return the numbers of a row; what changed is left empty where nothing did."""
     if not result.materialized:
-        return "[red]failed[/]", "", "", ""
-    deleted = int(result.numbers.get("rows_deleted", 0))
-    return f"{result.rows:,}", f"{result.loaded:,}", f"{deleted:,}" if deleted else "", f"{result.requests:,}"
+        return "[red]failed[/]", "", "", "", "", ""
+    changes = (int(result.numbers.get(name, 0)) for name in ("rows_new", "rows_changed", "rows_deleted"))
+    return (
+        f"{result.rows:,}",
+        f"{result.loaded:,}",
+        *(f"{count:,}" if count else "" for count in changes),
+        f"{result.requests:,}",
+    )
