@@ -35,6 +35,7 @@ from crm_assets.declarations.models.token_auth import (
     RefreshTokenAuth,
     SessionTokenAuth,
 )
+from crm_assets.errors import CommandError
 from crm_assets.warehouse.dlt_schema import dlt_columns
 
 if TYPE_CHECKING:
@@ -91,13 +92,15 @@ def _auth(auth: Auth, secrets: dict[str, str]) -> dict[str, Any] | None:
                 "default_token_expiration": auth.default_token_expiration,
             }
         case RefreshTokenAuth() | PasswordAuth() | SessionTokenAuth() | CombinedAuth():
-            raise ValueError(f"dlt has no authentication of type {auth.type}")
+            raise CommandError(f"dlt has no authentication of type {auth.type}.")
         case _:
             assert_never(auth)
 
 
 def _resource(connection: Connection, resource: Resource, secrets: dict[str, str]) -> dict[str, Any]:
     endpoint, parent = resource.endpoint, resource.parent
+    if endpoint.export_job:
+        raise CommandError(f"dlt has no export jobs, as {connection.name}.{resource.name} is one.")
     params: dict[str, Any] = {**connection.system.client.params, **endpoint.params}
     body: Any = endpoint.json_body
     paginator = endpoint.paginator

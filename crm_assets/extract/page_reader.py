@@ -13,10 +13,12 @@ import msgspec
 from crm_assets.declarations.json_path import path_text
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.endpoint import Endpoint, ErrorHandler
+from crm_assets.declarations.models.export_job import ExportJob
 from crm_assets.extract.decode.records import Records
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.client import ApiClient, Traffic
 from crm_assets.extract.http.credentials import Credentials
+from crm_assets.extract.http.export_job import Exporter
 from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.http.request import Request
 from crm_assets.extract.http.shared_state import FileState
@@ -72,6 +74,8 @@ class PageReader:
             UnexpectedResponseError: The answer is not a page of the declared list.
         """
         try:
+            if self.endpoint.export_job:
+                request = await self._exporter(self.endpoint.export_job).file(request)
             answer = as_json(await self.client.send(request, self._handler, self.traffic), self.endpoint.decoder)
             body = open_body(answer, self._selecting(answer.body))
             return Page(body, self.inspect(body.records, body.companions, values), answer.headers, request)
@@ -86,6 +90,9 @@ class PageReader:
             self.endpoint = endpoint
             self.found = f"records at {path_text(endpoint.data_selector or ())!r}"
         return endpoint
+
+    def _exporter(self, job: ExportJob) -> Exporter:
+        return Exporter(job, self.client.base_url, self.client, self._handler, self.traffic)
 
     @property
     def _handler(self) -> ErrorHandler:

@@ -9,7 +9,8 @@ from pydantic import AfterValidator, Field, model_validator
 from crm_assets.declarations.json_path import JsonPath
 from crm_assets.declarations.models.auth import Auth
 from crm_assets.declarations.models.base import Spec
-from crm_assets.declarations.models.paginator import Auto, PaginatorField, counter
+from crm_assets.declarations.models.export_job import ExportJob
+from crm_assets.declarations.models.paginator import Auto, PaginatorField, SinglePage, counter
 from crm_assets.declarations.models.records import RecordFilter, ResponseDecoder
 from crm_assets.declarations.models.request_rules import check_headers
 
@@ -139,10 +140,14 @@ class Endpoint(Spec):
     absent_list: Literal["error", "empty"] = "error"
     """What an answer means that has nothing at ``data_selector``, neither a list nor ``null``, and no count of 0."""
     include: Include | None = None
+    export_job: ExportJob | None = None
+    """How the list comes as a file that is made on request."""
 
     @model_validator(mode="after")
     def _pages_differ(self) -> Endpoint:
         name, location = counter(self.paginator)
+        if self.export_job and not isinstance(self.paginator, SinglePage):
+            raise ValueError("an export_job is one file: declare paginator: single_page")
         if location == "query" and name in self.params:
             raise ValueError(f"params sets {name}, which the paginator counts: every page would be the same one")
         if location == "json" and self.method != "POST" and "method" not in self.model_fields_set:

@@ -91,6 +91,7 @@ class ApiClient:
         stores: TokenStores | None = None,
     ) -> None:
         self._redact = credentials.redact
+        self.base_url = credentials.base_url
         self._budget = budget
         self._slots = asyncio.Semaphore(concurrency)
         self._headers = dict(headers or {})
@@ -152,9 +153,9 @@ class ApiClient:
         return response
 
     async def _followed(self, request: Request, credentials: Credentials, token: str, traffic: Traffic) -> Response:
-        url = request.full_url(credentials.params(token))
+        url = request.full_url({} if request.anonymous else credentials.params(token))
         for _ in range(3):
-            headers = {**self._headers, **request.headers, **credentials.headers(url, token)}
+            headers = {} if request.anonymous else self._own_headers(url, request, credentials, token)
             traffic.requests += 1
             response = await self._transport.exchange(request.method, url, headers, json=request.json)
             traffic.bytes += len(response.body)
@@ -164,6 +165,20 @@ class ApiClient:
             url = resolve_url(url, response.redirect)
             credentials.check_origin(url)
         raise ReadError("the server redirects in a circle; check base_url")
+
+    def _own_headers(self, url: str, request: Request, credentials: Credentials, token: str) -> dict[str, str]:
+        return {**self._headers, **request.headers, **credentials.headers(url, token)}
+
+    async def pause(self, seconds: float, why: str, traffic: Traffic) -> None:
+        """Wait because the server is not ready yet.
+
+        Args:
+            seconds: How long.
+            why: The reason, as a clause.
+            traffic: Counts it.
+        """
+        traffic.seconds_waited += seconds
+        await self._budget.sleep(seconds, why)
 
     async def _judged(
         self, response: Response, request: Request, handler: ErrorHandler, attempt: int, departure: float

@@ -32,6 +32,8 @@ class Request:
     """Authentication in place of the connection's."""
     actions: tuple[ResponseAction, ...] = ()
     """What follows answers of a certain kind."""
+    anonymous: bool = False
+    """Whether nothing that proves who asks is sent, nor any header of the connection: it goes to somebody else."""
 
     def given(self, location: Literal["query", "json"], name: str, value: Any) -> Request:
         """Return the request with a parameter set: in the query, or at a dotted path of the JSON body."""

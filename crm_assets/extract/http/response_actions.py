@@ -25,13 +25,13 @@ def _applies(action: ResponseAction, status: int, body: bytes) -> bool:
         return False
     if action.path is None:
         return True
-    value = _value(body, action.path)
+    value = value_at(body, action.path)
     if action.equals is None:
         return bool(value)
     return value == action.equals and isinstance(value, bool) == isinstance(action.equals, bool)
 
 
-def _value(body: bytes, path: tuple[str, ...]) -> Any:
+def value_at(body: bytes, path: tuple[str, ...]) -> Any:
     """Return the value at a path of a body, ``None`` where there is none; what is beside the path is not decoded."""
     with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError, LookupError, TypeError):
         raw = msgspec.Raw(body)
