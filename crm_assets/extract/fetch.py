@@ -128,6 +128,7 @@ class _Fetch:
         reader = Reader(self._connection, task, report, opened.client, staged, decoding, self._watch, memory, journal)
         report.started_at, bug, at_end = journal.began, "", False
         try:
+            report.started_at = min(journal.began, await self._parent_began(task))
             keys, unseen = await self._parents(task, decoding)
             await reader.read(keys, unseen, await self._further_fields(task, decoding))
             at_end = True
@@ -159,6 +160,13 @@ class _Fetch:
 
     def _told(self, task: ReadTask, opened: OpenConnection, problem: str) -> str:
         return opened.credentials.redact(f"{self._connection.name}.{task.resource.name}: {problem}")
+
+    async def _parent_began(self, task: ReadTask) -> datetime:
+        """Return when the read of the parents began: of those that came since, no list is read."""
+        now = datetime.now(timezone.utc)
+        if task.resource.parent is None:
+            return now
+        return (await asyncio.shield(self._readings[task.resource.parent.resource])).report.started_at or now
 
     async def _parents(self, task: ReadTask, decoding: DecodingThread) -> tuple[list[Any] | None, frozenset[Any]]:
         """Return the keys of the parents to ask, and those among them that this run has not seen at the source."""

@@ -76,10 +76,16 @@ class ConnectionRun:
             raise self._failure(loader.failed, len(readings))
 
     def _settle(self, fetcher: Fetcher, loader: Loader, readings: list[ReadResult]) -> None:
-        """Remove what was kept of the reads that are loaded."""
+        """Remove what was kept of reads, but of those that failed and of the parents of their lists."""
         failed = {reading.task.resource.name for reading in loader.failed}
         read = {reading.task.resource.name for reading in readings if reading.report.complete}
-        fetcher.journals.settle(read - failed, read & failed, failed=bool(failed))
+        needed, pending = set(failed), [*failed]
+        while pending:
+            parent = self.connection.system.resource(pending.pop()).parent
+            if parent and parent.resource not in read | needed:
+                needed.add(parent.resource)
+                pending.append(parent.resource)
+        fetcher.journals.settle(needed, read & failed)
 
     @cached_property
     def _say(self) -> progress.SayFn:

@@ -101,17 +101,16 @@ class Journals:
                 _remove(opened.path)
                 opened.lock.release()
 
-    def settle(self, loaded: set[str], unloadable: set[str], *, failed: bool) -> None:
+    def settle(self, needed: set[str], unloadable: set[str]) -> None:
         """Remove what is of no further use after a run, and leave the rest to the next one.
 
         Args:
-            loaded: Resources whose rows were loaded.
+            needed: Resources that failed, and the parents of their lists.
             unloadable: Resources that were read to their end and could not be loaded.
-            failed: Whether anything failed, so that parents that were read for their keys are needed again.
         """
         for name, opened in [*self._open.items()]:
             # What was all there before, and could not be loaded once more, may itself be the reason.
-            if name in loaded or not failed or (name in unloadable and not opened.journal.grown):
+            if name not in needed or (name in unloadable and not opened.journal.grown):
                 self.discard(name)
 
     def close(self) -> None:
