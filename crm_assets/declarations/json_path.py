@@ -50,7 +50,7 @@ def _segment(text: str, position: int, *, first: bool) -> tuple[str, int]:
     found = _BARE.match(text, start) if dotted or first else None
     if found:
         return found[0], found.end()
-    raise ValueError(f"{text!r} is no path: unexpected {text[position]!r} at position {position + 1}")
+    raise ValueError(f"{text!r} is not a valid path: unexpected {text[position]!r} at position {position + 1}")
 
 
 def is_position(segment: str) -> bool:

@@ -86,7 +86,7 @@ def _check_parent(system: System, resource: Resource) -> None:
             raise SpecError(unknown(f"column of {resource.parent.resource}", field, columns), *place)
     if resource.parent.placeholder not in resource.wire_placeholders:
         raise SpecError(
-            f"no request holds {{{resource.parent.placeholder}}}, so all parents would get the same list", *place
+            f"no request contains {{{resource.parent.placeholder}}}, so all parents would get the same list", *place
         )
     if resource.parent.only_changed and (resource.window or not system.resource(resource.parent.resource).incremental):
         raise SpecError(

@@ -88,7 +88,7 @@ def retry_words(handler: ErrorHandler) -> str:
     else:
         words = "No status is tried again."
     if handler.ignore_status_codes:
-        words += f" A list with status {', '.join(map(str, handler.ignore_status_codes))} is passed over and reported."
+        words += f" A list with status {', '.join(map(str, handler.ignore_status_codes))} is skipped and reported."
     return words
 
 
@@ -189,7 +189,7 @@ def _counted_end(paginator: PageNumber | Offset) -> str:
         "no_next_link": f"no {_path(paginator.next_link_path)}",
     }[paginator.end]
     if paginator.total_pages_path and paginator.end != "total_pages":
-        words = f"the last of {_path(paginator.total_pages_path)} where told, else {words}"
+        words = f"the last of {_path(paginator.total_pages_path)} where reported, else {words}"
     return words
 
 
@@ -208,18 +208,18 @@ def _template(part: Endpoint | Window | Incremental) -> str:
 
 
 def _window(window: Window) -> str:
-    bounds = "The last day counts" if window.end == "inclusive" else "The last bound does not count"
+    bounds = "The last day is included" if window.end == "inclusive" else "The end is not included"
     parts = [f"{bounds}; the last {window.lookback_days} days are read again by every scheduled run."]
     if window.padding_days:
         parts.append(
-            f"{_days(window.padding_days)} more on either side, since it is open what the API does at its bounds."
+            f"{_days(window.padding_days)} more on either side, since it is not known what the API does at its bounds."
         )
     if window.days_ahead:
         parts.append(f"Also {_days(window.days_ahead)} ahead, for what is planned.")
     if window.include_undated:
         parts.append("Rows without a date are read by a request without bounds.")
     if window.per_partition:
-        parts.append("Rows count the span asked for, so every day is asked for by itself.")
+        parts.append("Rows count what the window contains, so every day is requested on its own.")
     if window.max_rows:
         met = "a day that reaches them fails" if window.per_partition else "a span that reaches them is split"
         parts.append(f"The API serves {window.max_rows:,} rows of a query; {met}.")

@@ -68,7 +68,7 @@ def _hint(error: yaml.MarkedYAMLError, lines: list[str], line: int) -> str:
     """Return what most likely went wrong, for the parser's words speak of its grammar."""
     blank = lines[line - 1][: len(lines[line - 1]) - len(lines[line - 1].lstrip())] if 0 < line <= len(lines) else ""
     if "\t" in blank:
-        return "; the line is indented with a tab, and YAML allows spaces alone"
+        return "; the line is indented with a tab, and YAML allows only spaces"
     if error.problem and error.problem.startswith(("did not find expected", "mapping values are not allowed")):
         return "; the indentation of this line or the one above is wrong, or a bracket, quote or colon is missing"
     return ""

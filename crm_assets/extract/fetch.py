@@ -140,10 +140,10 @@ class _Fetch:
             at_end = at_end or isinstance(error, UndecodableError)
         except (OSError, pa.ArrowException, duckdb.Error) as error:
             said = (error.strerror if isinstance(error, OSError) else None) or (str(error).splitlines() or ["?"])[0]
-            report.reason = self._told(task, opened, f"its rows cannot be put into {self._folder.parent}: {said}")
+            report.reason = self._told(task, opened, f"its rows cannot be written to {self._folder.parent}: {said}")
         except Exception:  # a bug stops the list it is met at, and no other
             report.reason = self._told(
-                task, opened, "it stopped at an error in crm_assets itself; the run's log has it"
+                task, opened, "it stopped at an error in crm_assets itself; the run's log has the traceback"
             )
             bug = opened.credentials.redact(traceback.format_exc())
         else:

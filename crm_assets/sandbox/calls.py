@@ -81,7 +81,7 @@ def find_resource(connection: Connection, call: Call) -> tuple[Resource, dict[st
         if (values := _values_of([*filter(None, resource.endpoint.path.split("/"))], [*call.path])) is not None
     ]
     if not at_path:
-        raise HTTPException(404, f"There is nothing at /{'/'.join(call.path)}.")
+        raise HTTPException(404, f"Nothing is served at /{'/'.join(call.path)}.")
     if all(resource.endpoint.method != call.method for resource, _ in at_path):
         raise HTTPException(405, f"Use {at_path[0][0].endpoint.method} here.")
     matches = [

@@ -72,7 +72,7 @@ async def answer_login(connection: Connection, auth: TokenAuth, request: Request
     sent = [*sent, *map(unquote_plus, sent), _decoded(request.headers.get("Authorization", ""))]
     missing = [name for name in auth.secrets if not any(secrets[name] in text for text in sent)]
     if missing:
-        raise HTTPException(401, f"The login lacks {' and '.join(missing)}.")
+        raise HTTPException(401, f"The login is missing {' and '.join(missing)}.")
     token = _token(connection)
     header = auth.access_token_header if isinstance(auth, SessionTokenAuth) else None
     values = {auth.expires_in_path: _SECONDS} | ({} if header else {auth.access_token_path: token})

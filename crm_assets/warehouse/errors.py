@@ -30,7 +30,7 @@ def translate_errors() -> Iterator[None]:
     except (DltException, duckdb.Error, OSError) as error:
         raise WarehouseError(
             f"The warehouse could not be written: {cause_of(error)}. Each table is as it was, or holds all of the new "
-            f"rows; remove the cause and run again."
+            f"rows; fix the cause and run again."
         ) from error
 
 

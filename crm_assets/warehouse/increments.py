@@ -53,7 +53,7 @@ def starting_point(session: WarehouseSession | None, connection: Connection, res
         return Start(since, why="" if since else f"no loaded row has a {incremental.field}")
     column = _parent_column(resource)
     if column is None:
-        return Start(why=f"no column holds {{{resource.parent.placeholder}}}, so nothing says where each list ended")
+        return Start(why=f"no column contains {{{resource.parent.placeholder}}}, so nothing says where each list ended")
     starts = _by_parent(session, connection, resource, incremental, column)
     return Start(min(starts.values(), default=None), starts, "" if starts else f"no row has a {incremental.field}")
 

@@ -57,7 +57,7 @@ def plan_migration(session: WarehouseSession, resource: Resource) -> Migration |
     for change in changes.unsafe:
         all_values, fitting = _count(session, resource, change)
         if fitting < all_values and change.column in resource.primary_key:
-            obstacle = f"{_fits(change, fitting, all_values)}, and a key cannot do without its value"
+            obstacle = f"{_fits(change, fitting, all_values)}, and a key needs a value"
         statements += _convert(session, resource, change, aside=fitting < all_values)
         effects.append(_effect(resource, session, change, fitting, all_values))
     return Migration(resource.name, (*statements, current_view(session, resource.name)), tuple(effects), obstacle)

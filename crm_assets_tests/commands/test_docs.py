@@ -134,8 +134,8 @@ def test_words_for_lists_are_those_of_their_declaration() -> None:
     leads = page("leadfeeder")
     assert "`page[number]` from 1, 100 a page (`page[size]`) | no `links.next` | [accounts](#accounts)" in leads
     assert "a day that reaches them fails" in leads
-    assert "A list with status 402 is passed over and reported." in leads
-    assert "`meta.total_pages` where told, else an empty page; as many records as `meta.total_entries`" in page(
+    assert "A list with status 402 is skipped and reported." in leads
+    assert "`meta.total_pages` where reported, else an empty page; as many records as `meta.total_entries`" in page(
         "syncro"
     )
     contacts = page("less_annoying_crm")

@@ -107,7 +107,7 @@ def test_markdown_tells_what_did_not_pass_before_all_else(read: Installation) ->
     assert lines[2].startswith("2 of 4 tables loaded; checks: 1 failed, 1 warned, ")
     assert lines[2].endswith("All times are UTC; this report is of 2026-11-22 09:30.")
     assert lines[4].startswith("- **failed** `sales_engagement` completeness: ")
-    assert any(line.startswith("  - prospects: Undeclared fields came along: &lt;b&gt;&amp;\\|` (") for line in lines)
+    assert any(line.startswith("  - prospects: Undeclared fields arrived: &lt;b&gt;&amp;\\|` (") for line in lines)
     rows = [line for line in lines if line.startswith("| ")]
     assert {line.replace("\\|", "").count("|") for line in rows} == {6}
 

@@ -121,7 +121,7 @@ def test_a_value_of_several_possible_types_is_one_problem(desk: Desk) -> None:
     ("text", "sentence"),
     [
         ("a:\n  b: 1\n\tc: 2\n", "a.yaml:3: is not valid YAML: "),
-        ("a:\n  b: 1\n\tc: 2\n", "the line is indented with a tab, and YAML allows spaces alone"),
+        ("a:\n  b: 1\n\tc: 2\n", "the line is indented with a tab, and YAML allows only spaces"),
         ("a:\n  b: 1\n c: 2\n", "the indentation of this line or the one above is wrong"),
     ],
 )

@@ -39,5 +39,5 @@ def test_a_parameter_cannot_stand_in_for_a_secret(desk: Desk) -> None:
 @pytest.mark.parametrize("value", ["Token", "{prefix}", "{api_key}{api_key}"])
 def test_the_secret_stands_in_it_once(desk: Desk, value: str) -> None:
     desk.declare(client__auth={**AUTH, "value": value}, params={"prefix": PREFIX})
-    with pytest.raises(SpecError, match=r"value must hold \{api_key\}, once"):
+    with pytest.raises(SpecError, match=r"value must contain \{api_key\}, once"):
         desk.system()

@@ -144,10 +144,10 @@ def test_a_missing_file_is_named_with_what_to_do(desk: Desk) -> None:
         ({"base_url": "https://crm.invalid/"}, "still points at the example address"),
         ({"base_url": "http://api.mycrm.test"}, "would send its credentials unencrypted to api.mycrm.test"),
         ({"base_url": "http://localhost.mycrm.test"}, "would send its credentials unencrypted"),
-        ({"base_url": "ftp://api.mycrm.test", "allow_http": True}, "which is no web address"),
-        ({"base_url": "api.mycrm.test"}, "which is no web address"),
-        ({"base_url": "https://a%2Fb.mycrm.test"}, "which is no web address"),
-        ({"base_url": "https:///v1"}, "which is no web address"),
+        ({"base_url": "ftp://api.mycrm.test", "allow_http": True}, "which is not a web address"),
+        ({"base_url": "api.mycrm.test"}, "which is not a web address"),
+        ({"base_url": "https://a%2Fb.mycrm.test"}, "which is not a web address"),
+        ({"base_url": "https:///v1"}, "which is not a web address"),
     ],
 )
 def test_what_keeps_a_connection_from_being_read(desk: Desk, entry: dict[str, Any], sentence: str) -> None:
@@ -253,7 +253,7 @@ def test_what_may_be_read(desk: Desk, entry: dict[str, Any]) -> None:
         ({"resources": "accounts"}, "connection mine, key resources: expected a list, got 'accounts'"),
         (
             {"base_url": "https://me:pw@mycrm.test"},
-            "connection mine, key base_url: a base_url holds no user and password",
+            "connection mine, key base_url: a base_url must not contain a user or password",
         ),
     ],
 )

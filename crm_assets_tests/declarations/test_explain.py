@@ -63,7 +63,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {f"{ENDPOINT}data_selector": "data..items"},
-        "resource accounts, key endpoint.data_selector: 'data..items' is no path: unexpected '.' at position 5",
+        (
+            "resource accounts, key endpoint.data_selector: 'data..items' is not a valid path: "
+            "unexpected '.' at position 5"
+        ),
     ),
     (
         {f"{ENDPOINT}error_handler__max_retries": "many"},
@@ -152,11 +155,11 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"resources__1__parent": "accounts", "resources__1__endpoint__path": "/leads"},
-        "resource leads, key parent: no request holds {account_id}, so all parents would get the same list",
+        "resource leads, key parent: no request contains {account_id}, so all parents would get the same list",
     ),
     (
         {"resources__1__endpoint__path": "/accounts/{acount_id}/leads", "resources__1__parent": "accounts"},
-        "resource leads, key parent: no request holds {account_id}",
+        "resource leads, key parent: no request contains {account_id}",
     ),
     (
         {f"{ENDPOINT}path": "/{team}/accounts"},
@@ -196,7 +199,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"resources__0__columns__name__source": "emails[*].text"},
-        "resource accounts, key columns.name.source: 'emails[*].text' names many values; a column holds one",
+        "resource accounts, key columns.name.source: 'emails[*].text' names many values; a column has one",
     ),
     # windows, cursors, retries
     (
@@ -209,20 +212,21 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"resources__0__window": {"field": "created_at"}},
-        "resource accounts, key window: no request holds {window_start}, so every read would be the whole list",
+        "resource accounts, key window: no request contains {window_start}, so every read would return the whole list",
     ),
     (
         {"resources__0__incremental": {"field": "created_at"}},
         (
-            "resource accounts, key incremental: no request holds {incremental.start_value}, "
-            "so every read would be the whole list"
+            "resource accounts, key incremental: no request contains {incremental.start_value}, "
+            "so every read would return the whole list"
         ),
     ),
     (
         {"resources__0__incremental": {**CURSOR, "field": "name"}},
         (
             "resource accounts, key incremental.field: name is a text column, and only a timestamp or a date can be "
-            "compared with the present; if it holds times, declare it as timestamp (format: iso, epoch_s or epoch_ms)"
+            "compared with the present; if it contains times, declare it as timestamp "
+            "(format: iso, epoch_s or epoch_ms)"
         ),
     ),
     (
@@ -251,7 +255,8 @@ CASES: list[tuple[dict[str, Any], str]] = [
     (
         {f"{ENDPOINT}error_handler__ignore_status_codes": [404, 429, 503]},
         (
-            "resource accounts, key endpoint.error_handler: ignore_status_codes may not hold [429, 503]: a short read "
+            "resource accounts, key endpoint.error_handler: ignore_status_codes must not contain [429, 503]: a short "
+            "read "
             "would look complete; allowed are statuses below 500 other than 429"
         ),
     ),
@@ -267,7 +272,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"client__auth": {"name": "X-Key"}}, "key client.auth.name: unknown key. Allowed here: token, type"),
     (
         {"client__auth": {"type": "api_key", "value": "Token {key}"}},
-        "key client.auth: value must hold {api_key}, once, where the secret is to stand",
+        "key client.auth: value must contain {api_key}, once, where the secret goes",
     ),
     (
         {"client__auth": {"type": "api_key", "value": "{team}:{api_key}"}},
@@ -278,7 +283,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
         "key params: token is the name of a secret; call the parameter something else",
     ),
     ({"client__headers": {"authorization": "x"}}, "key client.headers: the header authorization carries a credential"),
-    ({"client__base_url": "https://me:pw@mycrm.test"}, "key client.base_url: a base_url holds no user and password"),
+    (
+        {"client__base_url": "https://me:pw@mycrm.test"},
+        "key client.base_url: a base_url must not contain a user or password",
+    ),
 ]
 
 

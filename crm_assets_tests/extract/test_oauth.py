@@ -237,7 +237,7 @@ def test_consent_that_was_taken_back_is_one_sentence(tmp_path: Path) -> None:
         readings = read(connection_at(server.url, REFRESH_TOKEN, *lists), tmp_path)
         for reading in readings:
             assert (
-                f"the consent is gone: {server.url}/oauth/token no longer accepts the refresh token "
+                f"the consent was withdrawn: {server.url}/oauth/token no longer accepts the refresh token "
                 f"(it says: token *** was revoked); give consent again and set the secret refresh_token to the new "
                 f"refresh token" in reading.report.reason
             )
@@ -351,7 +351,7 @@ def test_the_sandbox_serves_what_is_declared(auth: dict[str, Any], tmp_path: Pat
         readings = read(pointed, tmp_path, **sandbox_secrets(connection))
         assert [count(reading) for reading in readings] == [len(_rows(connection, name)) for name in ("things", "keys")]
         refused = read(pointed, tmp_path, **{**sandbox_secrets(connection), **dict.fromkeys(SECRETS, "wr0ng")})
-        assert "The login lacks" in refused[0].report.reason
+        assert "The login is missing" in refused[0].report.reason
 
 
 def _rows(connection: Connection, resource: str) -> list[dict[str, Any]]:

@@ -206,7 +206,7 @@ def test_two_runs_at_once_do_not_share_a_journal(reading: Reading) -> None:
     with FileLock(journal.with_suffix(".lock")):
         assert everything_is_asked_again(reading)
     assert journal.read_bytes() == before
-    assert "another run reads the same" in reading.told[-1]
+    assert "another run is reading the same" in reading.told[-1]
     assert not everything_is_asked_again(reading)
 
 

@@ -191,7 +191,7 @@ def test_a_redirect_to_another_host_is_never_followed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("location", "problem"),
     [
-        ("/api/things?page=1", "redirects in a circle"),
+        ("/api/things?page=1", "redirects in a loop"),
         ("//crm.elsewhere.example/api", "another address (http://crm.elsewhere.example:80)"),
         ("https://127.0.0.1/api", "another address (https://127.0.0.1:443)"),
         ("http://127.0.0.1:port/api", "not a valid address"),

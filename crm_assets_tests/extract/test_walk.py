@@ -335,7 +335,7 @@ def test_a_list_that_links_in_a_circle_is_left() -> None:
     def serve(request: Request) -> Body:
         return body(len(request.url) + ord(request.url[-1]), links={"next": following[request.url]})
 
-    assert refused(LINK, serve) == "page 3 names a page that was already read: the list goes round in a circle"
+    assert refused(LINK, serve) == "page 3 names a page that was already read: the pages form a loop"
 
 
 def test_a_list_whose_cursors_go_in_a_circle_is_left() -> None:

@@ -125,7 +125,7 @@ def test_the_schema_check_counts_misfits_and_unknown_fields(paging: Installation
         WARN,
         (
             "Values did not fit their type in amount (1) (kept in _misfits); "
-            f"undeclared fields came along: mood ({rows}) (kept in _extra)."
+            f"undeclared fields arrived: mood ({rows}) (kept in _extra)."
         ),
     )
     facts = metadata(paging, "paging/whole", "schema")

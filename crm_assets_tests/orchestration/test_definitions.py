@@ -198,7 +198,7 @@ def test_a_secret_that_is_none_fails_the_run_with_one_sentence(
         (
             "ftp://crm.mycompany.net",
             (
-                "Connection sales_crm has the base_url 'ftp://crm.mycompany.net', which is no web address: "
+                "Connection sales_crm has the base_url 'ftp://crm.mycompany.net', which is not a web address: "
                 "set it to https:// and the API's host in the connections file."
             ),
         ),

@@ -73,7 +73,7 @@ def test_a_spool_that_cannot_be_written_stops_its_resource_alone(
     assert readings["customers"].report.complete
     assert readings["contacts"].staged is None
     reason = readings["contacts"].report.reason
-    assert reason.startswith(f"{NAME}.contacts: its rows cannot be put into {tmp_path}: ")
+    assert reason.startswith(f"{NAME}.contacts: its rows cannot be written to {tmp_path}: ")
     assert reason.endswith("Is a directory")
 
 

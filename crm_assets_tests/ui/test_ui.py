@@ -227,7 +227,7 @@ def _shows_the_checks(completeness: Page, schema: Page) -> None:
     results = {name: completeness.after(name)[1] for name in ("completeness", "freshness", "primary_key", "schema")}
     assert results == dict.fromkeys(results, "Succeeded") | {"schema": "Failed"}
     (records,) = _asked(f"SELECT count(*) FROM {CONNECTION}.{RESOURCE} WHERE _extra IS NOT NULL")
-    assert f"Undeclared fields came along: {FIELD} ({records}) (kept in _extra)." in schema.lines
+    assert f"Undeclared fields arrived: {FIELD} ({records}) (kept in _extra)." in schema.lines
     assert schema.after("Evaluation result")[0] == "Failed"
 
 

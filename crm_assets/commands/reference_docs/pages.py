@@ -94,13 +94,13 @@ def _index(systems: list[System]) -> Iterator[str]:
             for system in chosen
         ]
         yield from table(("", "system", "from", "resources", "what it is"), rows)
-    yield from ("", "## What a declaration rests on", "")
+    yield from ("", "## What a declaration is based on", "")
     yield from (
         "- **documentation**: the seed document, or the vendor's own documentation;",
         "- **a working connector**: public code that reads the real API;",
         "- **inference**: a reading of either where both are silent. Try `crm-assets preview` before you rely on it.",
         "",
-        "Where it was found stands with each resource. To declare a further system, see [the dialect](../dialect.md).",
+        "Each resource says where that was found. To declare another system, see [the dialect](../dialect.md).",
     )
 
 
@@ -207,7 +207,7 @@ def _diagram(system: System) -> Iterator[str]:
             arrows.setdefault((reference.resource, resource.name), []).append(name)
     if not arrows:
         return
-    yield from ("", "## How they hang together", "", "```mermaid", "erDiagram")
+    yield from ("", "## How they are related", "", "```mermaid", "erDiagram")
     for (target, source), names in arrows.items():
         yield f'    {target} ||--o{{ {source} : "{", ".join(dict.fromkeys(names))}"'
     yield "```"

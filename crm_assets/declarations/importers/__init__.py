@@ -132,7 +132,7 @@ def _note_same_requests(resources: list[dict[str, Any]], repairs: Repairs) -> No
         alike.setdefault(json.dumps(request, sort_keys=True), []).append(resource["name"])
     for names in alike.values():
         if len(names) > 1:
-            what = "what tells their requests apart? Add a body to each, such as json: {Function: …}"
+            what = "how do their requests differ? Add a body to each, such as json: {Function: …}"
             repairs.note("open", "endpoint.json", what, "method, path and parameters are the same", *names)
 
 

@@ -63,7 +63,7 @@ def _without(document: Document, refused: dict[str, str], notes: Notes) -> Docum
         else:
             kept.append(resource)
     if len(kept) in (0, len(document["resources"])):
-        raise SpecError(f"nothing of it can be declared: {next(iter(refused.values()))}")
+        raise SpecError(f"none of it can be declared: {next(iter(refused.values()))}")
     return {**document, "resources": kept}
 
 

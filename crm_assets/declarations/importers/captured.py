@@ -37,7 +37,7 @@ def captured(target: str, notes: Notes) -> dict[str, Any]:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
         answer = json.loads(done.stdout)
     except subprocess.TimeoutExpired:
-        raise SpecError(f"did not come to its end within {_TIMEOUT} s", target) from None
+        raise SpecError(f"did not finish within {_TIMEOUT} s", target) from None
     except ValueError:
         said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise SpecError(f"cannot be executed ({said[:200]})", target) from None

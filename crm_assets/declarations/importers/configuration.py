@@ -178,7 +178,7 @@ def _with_params(client: Document, notes: Notes) -> tuple[Document, Document]:
 
     base = str(client.get("base_url", ""))
     if _REFERENCE.fullmatch(base):
-        notes.add("assumed", "the source does not say the address; give base_url to each connection")
+        notes.add("assumed", "the source contains no address; set base_url for each connection")
         return {}, {**client, "base_url": "https://api.example.com"}
     return params, {**client, "base_url": _REFERENCE.sub(named, base)}
 

@@ -22,7 +22,7 @@ def read_config(text: str) -> tuple[dict[str, Any], list[str]]:
         text: Markdown with a fenced Python block, or the bare Python.
 
     Raises:
-        SpecError: There is no such block or call, it is no Python, or it holds more than literals and
+        SpecError: There is no such block or call, it is not valid Python, or it holds more than literals and
             ``dlt.secrets[...]``; the place is the line of the document.
     """
     comments: list[str] = []
@@ -37,7 +37,9 @@ def read_config(text: str) -> tuple[dict[str, Any], list[str]]:
         tree = ast.parse(_TOKENS.sub(without_comment, _python(text)))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
-        raise SpecError(f"is no Python: {getattr(error, 'msg', error)}", f"line {line}" if line else "") from error
+        raise SpecError(
+            f"is not valid Python: {getattr(error, 'msg', error)}", f"line {line}" if line else ""
+        ) from error
     config = _literal(_argument(tree))
     if not isinstance(config, dict):
         raise SpecError("rest_api_source is not given a dict", "key config")
@@ -58,7 +60,7 @@ def _argument(tree: ast.Module) -> ast.expr:
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
             if name == "rest_api_source":
                 return node.args[0]
-    raise SpecError("holds no call rest_api_source({...})")
+    raise SpecError("contains no call of rest_api_source({...})")
 
 
 def _literal(node: ast.expr) -> Any:
@@ -87,7 +89,7 @@ def _mapping(keys: list[ast.expr | None], values: list[ast.expr]) -> dict[str, A
     for key, value in zip(keys, values, strict=True):
         name = _literal(key) if key else None
         if not isinstance(name, str):
-            raise SpecError("a dict may hold nothing but texts as keys, and no **", f"line {value.lineno}")
+            raise SpecError("the keys of a dict must be texts, and ** is not allowed", f"line {value.lineno}")
         if name in result:
             raise SpecError(f"key {name!r} is given twice", f"line {value.lineno}")
         result[name] = _literal(value)

@@ -99,7 +99,7 @@ def repair_columns(resource: dict[str, Any], keys: list[str], listed: list[Field
             why = "the document lists no such field; what else the API sends is kept in _extra until it is declared"
             repairs.note("assumed", f"columns.{key}", "text", why, name)
         elif columns[key]["nullable"]:
-            repairs.note("changed", f"columns.{key}", "null not allowed", "rows are deep_merge on it", name)
+            repairs.note("changed", f"columns.{key}", "null not allowed", "rows are merged on it", name)
         columns[key] = {"type": "text", **columns.get(key, {}), "nullable": False}
     resource["columns"] = columns
 

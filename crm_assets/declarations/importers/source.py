@@ -41,7 +41,7 @@ def import_source(source: str, name: str | None = None) -> Imported:
         name: Name of the system; by default the file's.
 
     Raises:
-        SpecError: It is none of them, or nothing of it can be declared.
+        SpecError: It is none of them, or none of it can be declared.
     """
     path = Path(source)
     if not path.is_file() and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", source):

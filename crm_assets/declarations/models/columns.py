@@ -88,7 +88,7 @@ class Column(Spec):
     @classmethod
     def _one_value(cls, source: str | None) -> str | None:
         if source is not None and WILDCARD in parse_path(source):
-            raise ValueError(f"{source!r} names many values; a column holds one: declare the list itself as json")
+            raise ValueError(f"{source!r} names many values; a column has one: declare the list itself as json")
         return source
 
     @property

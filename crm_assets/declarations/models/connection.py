@@ -130,7 +130,7 @@ class Connection(Spec):
         host = (url.hostname or "").lower()
         if url.scheme not in ("http", "https") or not _HOST.fullmatch(host):
             return (
-                f"Connection {self.name} has the base_url {self.base_url!r}, which is no web address: "
+                f"Connection {self.name} has the base_url {self.base_url!r}, which is not a web address: "
                 f"set it to https:// and the API's host in the connections file."
             )
         if EXAMPLE_HOSTS.fullmatch(host):

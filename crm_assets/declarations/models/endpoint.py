@@ -52,7 +52,7 @@ class ErrorHandler(Spec):
         transient = sorted({429, *range(500, 600)} & set(self.ignore_status_codes))
         if transient:
             raise ValueError(
-                f"ignore_status_codes may not hold {transient}: a short read would look complete; "
+                f"ignore_status_codes must not contain {transient}: a short read would look complete; "
                 f"allowed are statuses below 500 other than 429"
             )
         return self
@@ -91,7 +91,7 @@ class ResponseAction(Spec):
         if self.action == "ignore" and self.content is None and self.path is None and (self.status_code or 0) < 400:
             raise ValueError("ignore needs a status_code of 400 and above, or what the body says")
         if self.action == "ignore" and self.status_code in (429, *range(500, 600)):
-            raise ValueError(f"a {self.status_code} heals by itself; ignored, a short read would look complete")
+            raise ValueError(f"a {self.status_code} is temporary; ignored, a short read would look complete")
         return self
 
 

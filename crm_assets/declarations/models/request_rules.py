@@ -14,7 +14,7 @@ def check_base_url(url: str) -> str:
         ValueError: It does.
     """
     if "@" in urlsplit(url).netloc:
-        raise ValueError("a base_url holds no user and password; secrets go under auth")
+        raise ValueError("a base_url must not contain a user or password; secrets go under auth")
     return url
 
 

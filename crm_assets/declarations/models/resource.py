@@ -137,7 +137,9 @@ def _check_resource(resource: Resource) -> None:
     for name in resource.for_each:
         with problems.noted():
             if name not in resource.wire_placeholders:
-                raise SpecError(f"no request holds {{{name}}}, so every value would get the same list", "key for_each")
+                raise SpecError(
+                    f"no request contains {{{name}}}, so every value would get the same list", "key for_each"
+                )
     for key, part, start in (
         ("window", resource.window, "window_start"),
         ("incremental", resource.incremental, "incremental.start_value"),
@@ -167,7 +169,9 @@ def check_history(resource: Resource) -> None:
 
 def _check_filter(resource: Resource, key: str, placeholder: str) -> None:
     if placeholder not in resource.wire_placeholders:
-        raise SpecError(f"no request holds {{{placeholder}}}, so every read would be the whole list", f"key {key}")
+        raise SpecError(
+            f"no request contains {{{placeholder}}}, so every read would return the whole list", f"key {key}"
+        )
 
 
 def _check_column(resource: Resource, key: str, *names: str) -> None:
@@ -182,6 +186,6 @@ def _check_dated(resource: Resource, key: str, name: str) -> None:
     if kind not in ("timestamp", "date"):
         raise SpecError(
             f"{name} is a {kind} column, and only a timestamp or a date can be compared with the present; "
-            f"if it holds times, declare it as timestamp (format: iso, epoch_s or epoch_ms)",
+            f"if it contains times, declare it as timestamp (format: iso, epoch_s or epoch_ms)",
             f"key {key}",
         )

@@ -20,7 +20,9 @@ def _secret_name(value: Any) -> str:
     found = _REFERENCE.fullmatch(value.strip()) if isinstance(value, str) else None
     name = found[1].rsplit(".", 1)[-1] if found else value
     if not isinstance(name, str) or len(name) > 40 or not _WORDS.fullmatch(name):
-        raise ValueError('expected the name of a secret, such as dlt.secrets["api_key"]; a declaration holds no secret')
+        raise ValueError(
+            'expected the name of a secret, such as dlt.secrets["api_key"]; a declaration must not contain a secret'
+        )
     return name
 
 
@@ -101,7 +103,7 @@ class ApiKeyAuth(AuthSpec):
     @model_validator(mode="after")
     def _value_holds_the_name(self) -> ApiKeyAuth:
         if self.value is not None and placeholders(self.value).count(self.api_key) != 1:
-            raise ValueError(f"value must hold {{{self.api_key}}}, once, where the secret is to stand")
+            raise ValueError(f"value must contain {{{self.api_key}}}, once, where the secret goes")
         return self
 
     @property

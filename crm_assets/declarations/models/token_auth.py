@@ -16,7 +16,7 @@ from crm_assets.declarations.models.simple_auth import HANDED_OUT, AuthSpec, Sec
 
 def _without_credentials(url: str) -> str:
     if "@" in urlsplit(url).netloc:
-        raise ValueError("an address holds no user and password; secrets go under auth")
+        raise ValueError("an address must not contain a user or password; secrets go under auth")
     return url
 
 
@@ -50,7 +50,7 @@ class TokenAuth(AuthSpec):
     @model_validator(mode="after")
     def _value_holds_the_token(self) -> TokenAuth:
         if placeholders(self.value).count(HANDED_OUT) != 1:
-            raise ValueError(f"value must hold {{{HANDED_OUT}}}, once, where the token is to stand")
+            raise ValueError(f"value must contain {{{HANDED_OUT}}}, once, where the token goes")
         return self
 
     def sent(self, values: Mapping[str, str]) -> tuple[Sent, ...]:
@@ -195,5 +195,5 @@ class SessionTokenAuth(TokenAuth):
         held = placeholders(self.login.model_dump(by_alias=True))
         missing = [name for name in self.login_secrets if name not in held]
         if missing:
-            raise ValueError(f"login must hold {{{missing[0]}}}, or login_secrets leave it out")
+            raise ValueError(f"login must contain {{{missing[0]}}}, or login_secrets leave it out")
         return self

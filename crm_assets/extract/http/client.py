@@ -164,7 +164,7 @@ class ApiClient:
                 return response
             url = resolve_url(url, response.redirect)
             credentials.check_origin(url)
-        raise ReadError("the server redirects in a circle; check base_url")
+        raise ReadError("the server redirects in a loop; check base_url")
 
     def _own_headers(self, url: str, request: Request, credentials: Credentials, token: str) -> dict[str, str]:
         return {**self._headers, **request.headers, **credentials.headers(url, token)}

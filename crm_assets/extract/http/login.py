@@ -148,7 +148,7 @@ class Login:
         access_token = answer.headers.get(header) if header else dig(body, self._auth.access_token_path)
         place = f"the header {header}" if header else repr(path_text(self._auth.access_token_path))
         if not isinstance(access_token, str) or not access_token or not access_token.isascii():
-            raise ReadError(f"the login at {self._url} was accepted, but hands out no token at {place}{_keys(body)}")
+            raise ReadError(f"the login at {self._url} was accepted, but returned no token at {place}{_keys(body)}")
         if not access_token.isprintable():
             raise ReadError(f"the token the login at {self._url} hands out cannot be sent in a header")
         new = dig(body, self._auth.refresh_token_path) if isinstance(self._auth, RefreshTokenAuth) else ""
@@ -166,7 +166,7 @@ class Login:
         says = f" (it says: {' '.join(str(said).split())[:200]})" if isinstance(said, str) and said else ""
         if code == "invalid_grant" and isinstance(self._auth, RefreshTokenAuth):
             problem = (
-                f"the consent is gone: {self._url} no longer accepts the refresh token{says}; "
+                f"the consent was withdrawn: {self._url} no longer accepts the refresh token{says}; "
                 f"give consent again and set the secret {self._auth.refresh_token} to the new refresh token"
             )
         elif 300 <= answer.status < 400:
@@ -196,7 +196,7 @@ def login_call(auth: TokenAuth, secrets: Mapping[str, str], url: str, refresh_to
             headers, body = {**_FORM, **headers}, urlencode(fill(login.form, secrets)).encode()
         return LoginCall(login.method, f"{url}{'?' if query else ''}{query}", headers, body)
     if not isinstance(auth, OAuth2Auth):
-        raise TypeError(f"{type(auth).__name__} hands out no token")
+        raise TypeError(f"{type(auth).__name__} returns no token")
     values = dict(secrets)
     if isinstance(auth, RefreshTokenAuth) and refresh_token:
         values[auth.refresh_token] = refresh_token

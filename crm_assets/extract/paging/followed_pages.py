@@ -70,7 +70,7 @@ async def follow(
 
 def _refuse_endless(name: str, *, circle: bool, empty: int) -> None:
     if circle:
-        raise ReadError(f"{name} names a page that was already read: the list goes round in a circle")
+        raise ReadError(f"{name} names a page that was already read: the pages form a loop")
     if empty > _EMPTY_IN_A_ROW:
         raise ReadError(f"the {_EMPTY_IN_A_ROW} pages up to {name} have no records, and each names another")
 

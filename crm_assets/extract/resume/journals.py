@@ -80,7 +80,7 @@ class Journals:
                 lock.acquire(timeout=0)
             journal = Journal(JournalFile(path), binding, lambda text: redact(text) != text)
         except Timeout:
-            self.log(f"{name}: another run reads the same at this moment; this one begins anew.")
+            self.log(f"{name}: another run is reading the same list; this one starts over.")
             return Journal()
         except OSError as error:
             self.log(f"{name}: what is read cannot be kept for a resumption ({error.strerror}).")
@@ -127,7 +127,7 @@ class Journals:
         if not now - timedelta(hours=self.hours) <= journal.began <= now or (loaded and loaded >= journal.began):
             journal.begin_anew()
         elif journal.resumed:
-            self.log(f"{name}: goes on with what an interrupted run has read since {journal.began:%Y-%m-%d %H:%M} UTC.")
+            self.log(f"{name}: resumes what an interrupted run has read since {journal.began:%Y-%m-%d %H:%M} UTC.")
 
     def _binding(self, connection: Connection, task: ReadTask, secrets: Mapping[str, str]) -> str:
         """Return what names a read: the same declaration, account, destination and days."""

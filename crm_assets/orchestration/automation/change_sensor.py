@@ -75,7 +75,7 @@ def _evaluate(
 
     if not loaded:
         return dg.SkipReason(
-            f"Nothing of {connection.name} that has a cursor is loaded yet; run {job.definition.name}."
+            f"Nothing of {connection.name} that is read incrementally is loaded yet; run {job.definition.name}."
         )
     findings = ask(connection, loaded, secrets.of(connection), shared_state(context.instance, warehouse.folder))
     return _answer(context, job, findings)

@@ -51,7 +51,7 @@ def post(url: str, message: dict[str, str]) -> None:
     except ValueError:
         raise WebhookError(f"{SECRET} is not a valid URL") from None
     if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and local)):
-        raise WebhookError(f"{SECRET} has to begin with https:// and name a host")
+        raise WebhookError(f"{SECRET} must begin with https:// and name a host")
     import aiohttp
 
     try:

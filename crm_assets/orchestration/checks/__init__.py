@@ -76,14 +76,14 @@ CHECKS = {
     "row_count": Check(
         "The table grew or shrank by no more than it usually does.",
         row_count,
-        remedy="Compare with the source. Where it is right, nothing is to be done: after the next read the check "
+        remedy="Compare with the source. Where it is right, there is nothing to do: after the next read the check "
         "passes again.",
     ),
     "schema_change": Check(
         "The records of the last read have the fields of the reads before.",
         schema_change,
         remedy="Declare new fields with `crm-assets discover {connection} --update`. The check passes again after the "
-        "next read, since the change is not new any more; `schema` goes on naming what is not declared.",
+        "next read, since the change is not new any more; `schema` keeps naming what is not declared.",
     ),
     "reconciliation": Check(
         "The table has as many rows as the source reports records.",

@@ -14,7 +14,7 @@ def primary_key(session: WarehouseSession, _: Connection, resource: Resource) ->
     """Look for rows without a key and rows with the same key, in the table and in the last read."""
     if not resource.primary_key:
         written = {"append": "every read is appended"}.get(resource.write_disposition, "each read replaces the table")
-        return CheckReport(f"No key is declared: {written}, so there is none to look at.", "")
+        return CheckReport(f"No key is declared: {written}, so there is none to check.", "")
     key = ", ".join(quoted(name) for name in resource.primary_key)
     nulls = " OR ".join(f"{quoted(name)} IS NULL" for name in resource.primary_key)
     sql = (

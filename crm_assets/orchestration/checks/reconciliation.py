@@ -26,7 +26,7 @@ def reconciliation(session: WarehouseSession, _: Connection, resource: Resource)
     report = CheckReport("", read_log.complete_reads_sql(session, resource.name, names[:-1], told))
     reads = read_log.complete_reads(session, resource.name, names, told)
     if not reads:
-        report.summary = "No full refresh was told a total yet."
+        report.summary = "No full refresh has reported a total yet."
         return report
     total, rows, rejected, refused, finished_at, details = reads[0]
     filtered = json.loads(details)["filtered"]

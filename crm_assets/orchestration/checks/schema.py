@@ -39,7 +39,7 @@ def schema(session: WarehouseSession, _: Connection, resource: Resource) -> Chec
     if misfits:
         report.warnings.append(f"values did not fit their type in {_counted(misfits)} (kept in _misfits)")
     if unknown:
-        report.warnings.append(f"undeclared fields came along: {_counted(unknown)} (kept in _extra)")
+        report.warnings.append(f"undeclared fields arrived: {_counted(unknown)} (kept in _extra)")
     if changes := _changes(session, resource):
         report.warnings.append(f"fields that no column declares have changed: {'; '.join(changes)}")
     absent = _absent(session, resource)

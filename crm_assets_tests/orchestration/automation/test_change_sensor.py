@@ -105,7 +105,9 @@ def test_nothing_is_asked_before_the_first_load(house: Build, connections: Conne
     here = house(connections["service_crm"])
     definitions = definitions_of(list(here.connections.values()), here.warehouse)
     data = look(definitions, "service_crm_changes", here.instance)
-    assert data.skip_message == ("Nothing of service_crm that has a cursor is loaded yet; run service_crm_lists.")
+    assert data.skip_message == (
+        "Nothing of service_crm that is read incrementally is loaded yet; run service_crm_lists."
+    )
     assert not len(here.sandbox.requests)
 
 

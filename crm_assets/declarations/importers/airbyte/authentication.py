@@ -50,7 +50,7 @@ def _by_code(given: Document, kind: str | None, settings: Settings, notes: Notes
     if ways:
         return _selected({"authenticators": ways}, settings, notes)
     if members.keys() == {"username", "password"}:
-        notes.add("assumed", "the log-in is code of its own with a name and a password: both are sent as HTTP Basic")
+        notes.add("assumed", "the login is custom code with a name and a password: both are sent as HTTP Basic")
         return _basic(given, settings, notes)
     raise NoCounterpartError(f"the log-in {kind or 'of its own code'} has no counterpart")
 

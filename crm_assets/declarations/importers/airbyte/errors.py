@@ -84,7 +84,7 @@ def _filter(each: Document, retried: set[int], ignored: set[int], actions: list[
         elif action == "ignore":
             transient = [code for code in codes if code == 429 or code >= 500]
             ignored.update(code for code in codes if code not in transient)
-            losses.extend(f"status {code} is passed over" for code in transient)
+            losses.extend(f"status {code} is skipped" for code in transient)
         return
     found = {"content": text} if text else _predicate(predicate)
     if found is None:

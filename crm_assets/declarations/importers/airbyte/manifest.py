@@ -122,7 +122,7 @@ def _place(built: dict[str, Stream], notes: Notes) -> str:
     hosts = Counter(_host(stream.resource["endpoint"]["path"]) for stream in built.values())
     (host, _), *_ = hosts.most_common(1)
     for name in [name for name, stream in built.items() if _host(stream.resource["endpoint"]["path"]) != host]:
-        notes.add("left out", "it is at another address than the others", name)
+        notes.add("left out", "its address differs from the others'", name)
         del built[name]
     paths = [_segments(stream.resource["endpoint"]["path"])[:-1] for stream in built.values()]
     alike = itertools.takewhile(lambda parts: len(set(parts)) == 1, zip(*paths, strict=False))
@@ -152,7 +152,7 @@ def _address(base: str, notes: Notes) -> str:
     if base.startswith("{"):
         setting = PLACEHOLDER.match(base)
         name = setting[1] if setting else "base"
-        notes.add("assumed", f"the address is the setting {name}: base_url of the connection has to say it")
+        notes.add("assumed", f"the address is the setting {name}: set base_url of the connection")
         return PLACEHOLDER.sub("https://api.example.com", base, count=1)
     return f"https://{base.lstrip('/')}"
 

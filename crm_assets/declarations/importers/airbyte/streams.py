@@ -64,7 +64,7 @@ class Stream:
         base = str(self._requester.get("url_base") or self._requester.get("url") or "").strip()
         found = named(base)
         if isinstance(found, Named) and str(found.default).startswith("http"):
-            self._notes.add("assumed", f"the address is {found.default}; base_url of a connection may say another")
+            self._notes.add("assumed", f"the address is {found.default}; base_url of a connection overrides it")
             base = str(found.default)
         path = str(self._requester.get("path") or "").strip()
         base = self._base(base, alone=not path)
@@ -83,7 +83,7 @@ class Stream:
         except NoCounterpartError:
             if alone:
                 raise
-        what = f"the address is computed ({' '.join(given.split())[:90]}): base_url of the connection has to say it"
+        what = f"the address is computed ({' '.join(given.split())[:90]}): set base_url of the connection"
         self._notes.add("assumed", what)
         return "https://api.example.com"
 

@@ -63,7 +63,7 @@ def _address(document: Document, params: dict[str, Document], notes: Notes) -> s
         url = url.replace(f"{{{name}}}", f"{{{own}}}")
     if urlsplit(url).scheme in ("https", "http"):
         return re.sub(r"^http://(?!localhost|127\.)", "https://", url)
-    notes.add("assumed", "the document does not say the address; give base_url to each connection")
+    notes.add("assumed", "the document contains no address; set base_url for each connection")
     return f"https://api.example.com{url if url.startswith('/') else ''}"
 
 

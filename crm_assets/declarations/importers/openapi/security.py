@@ -24,7 +24,7 @@ def security(document: Document, schemas: Schemas, notes: Notes) -> Document | l
     ways = [[_scheme(schemas.resolved(known.get(name))) for name in one] for one in wanted if isinstance(one, dict)]
     usable = [[part for part in way if part] for way in ways if way and all(way)]
     if not usable:
-        why = "names no log-in that can be sent" if known else "names no log-in"
+        why = "names no login that can be sent" if known else "names no log-in"
         notes.add("assumed", f"the document {why}: requests are sent without one; declare auth")
         return {"type": "none"}
     if len(ways) > 1:
