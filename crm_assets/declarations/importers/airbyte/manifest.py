@@ -127,9 +127,14 @@ def _place(built: dict[str, Stream], notes: Notes) -> str:
     paths = [_segments(stream.resource["endpoint"]["path"])[:-1] for stream in built.values()]
     alike = itertools.takewhile(lambda parts: len(set(parts)) == 1, zip(*paths, strict=False))
     base = "/".join(itertools.takewhile(lambda part: not _is_of_a_row(part, built), (parts[0] for parts in alike)))
-    for stream in built.values():
+    for stream in [*built.values()]:
         endpoint = stream.resource["endpoint"]
         endpoint["path"] = endpoint["path"][len(base) :] or "/"
+        if job := endpoint.get("export_job"):
+            endpoint["export_job"] = {**job, "status_url": job["status_url"].removeprefix(base)}
+            if not job["status_url"].startswith(base):
+                notes.add("left out", "its export job is asked for at another address", stream.name)
+                del built[stream.name]
     return _address(base, notes)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from crm_assets.declarations.importers.airbyte.errors import errors
+from crm_assets.declarations.importers.airbyte.exports import as_simple
 from crm_assets.declarations.importers.airbyte.expressions import Named, NoCounterpartError, named
 from crm_assets.declarations.importers.airbyte.fields import Fields
 from crm_assets.declarations.importers.airbyte.filters import record_filter
@@ -19,7 +20,7 @@ from crm_assets.declarations.models.base import placeholders
 from crm_assets.declarations.spellings.names import snake_case
 
 Document = dict[str, Any]
-_WITHOUT_COUNTERPART = ("CustomRetriever", "AsyncRetriever", "CustomRequester")
+_WITHOUT_COUNTERPART = ("CustomRetriever", "CustomRequester")
 _DECODERS = {"XmlDecoder": "xml", "CsvDecoder": "csv", "JsonlDecoder": "jsonl"}
 _CREDENTIALS = ("authorization", "proxy-authorization", "cookie")
 
@@ -43,7 +44,7 @@ class Stream:
         self._given = given
         self._settings = settings
         self._notes = notes
-        retriever = given.get("retriever") or {}
+        retriever, self._job = as_simple(given.get("retriever") or {})
         self._retriever = retriever
         self._requester: Document = retriever.get("requester") or {}
         self.increment = Increment(given.get("incremental_sync"))
@@ -146,6 +147,10 @@ class Stream:
         if page.get("location") == "json":
             endpoint["method"] = method
         endpoint |= {"data_selector": selector, "paginator": page, **found}
+        if self._job:
+            what = "its file may be at another host, to be named under file_hosts; several files of one job are refused"
+            self._notes.add("assumed", what, self.name)
+            endpoint["export_job"] = self._job
         if decoder := self._decoder(self._retriever.get("decoder") or {}):
             endpoint["decoder"] = decoder
         if headers:
