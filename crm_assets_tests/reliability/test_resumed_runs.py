@@ -11,9 +11,12 @@ from typing import Any
 import duckdb
 import pytest
 
+from crm_assets.declarations import load_connections
 from crm_assets.extract.resume.journal_file import JournalFile
+from crm_assets.orchestration.keys import FRESH_TAG
 from crm_assets_tests.away_server import SYSTEM, AwayServer, away_server
 from crm_assets_tests.reliability import times
+from crm_assets_tests.reliability.conftest import own_house
 from crm_assets_tests.reliability.killed_runs import Command, until
 
 ROUNDS, KILLS = times(1, 100), times(1, 2)
@@ -109,3 +112,25 @@ def test_killed_at_random_moments(server: AwayServer, start: Start, tmp_path: Pa
     assert notes.total() <= 60 + 2 * IN_FLIGHT
     assert not [*(folder / "resume").glob("*.journal")]
     assert "read before" in said
+
+
+def test_a_run_that_is_executed_again_goes_on_unless_it_is_to_begin_anew(
+    server: AwayServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__CRM__TOKEN", "t0k3n-of-this-account")
+    (tmp_path / "declared").mkdir()
+    (tmp_path / "declared" / "things.yaml").write_text(SYSTEM)
+    (tmp_path / "connections.yaml").write_text("{systems: declared, connections: [{name: crm, system: things}]}")
+    (connection,) = load_connections(tmp_path / "connections.yaml")
+    house, kept = own_house(connection.at(server.url), tmp_path), tmp_path / "data" / "resume"
+    for tags, most in (({}, 72 - 40 + IN_FLIGHT), ({FRESH_TAG: "true"}, 72)):
+        server.stays = 40
+        assert not house.materialize("crm/notes").success
+        journals = sorted(path.name.split(".")[1] for path in kept.glob("*.journal"))
+        assert journals == ["contacts", "notes"], "the keys of the parents are needed again"
+        server.asked.clear()
+        server.stays = float("inf")
+        assert house.materialize("crm/notes", tags=tags).success
+        assert not [*kept.glob("*.journal")]
+        assert len(server.asked) <= most
+    assert len(server.asked) == 72, "it began anew"
