@@ -107,19 +107,20 @@ class Browser:
             assert time.monotonic() < deadline, f"{text!r} cannot be clicked on: {self.see('').text}"
             time.sleep(0.2)
 
-    def picture(self, path: Path, width: int, height: int, scale: float = 1) -> None:
-        """Save what is open as a PNG.
+    def resize(self, width: int, height: int, scale: float = 1) -> None:
+        """Give the window a size.
 
         Args:
-            path: The file.
-            width: Of the window, in CSS pixels.
-            height: Of the window, in CSS pixels.
-            scale: Pixels of the picture for one of those.
+            width: In CSS pixels.
+            height: In CSS pixels.
+            scale: Pixels of a picture for one of those.
         """
         self._call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=False
         )
-        time.sleep(1)
+
+    def picture(self, path: Path) -> None:
+        """Save what is open as a PNG."""
         path.write_bytes(base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"]))
 
     def _evaluate(self, script: str) -> Any:
@@ -165,8 +166,10 @@ def browser() -> Iterator[Browser]:
         loop = asyncio.new_event_loop()
         try:
             session, socket = loop.run_until_complete(_connected(_port(Path(home) / "DevToolsActivePort")))
-            yield Browser(loop, socket)
-            loop.run_until_complete(session.close())
+            try:
+                yield Browser(loop, socket)
+            finally:
+                loop.run_until_complete(session.close())
         finally:
             loop.close()
             process.terminate()

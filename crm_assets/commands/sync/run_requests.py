@@ -14,6 +14,7 @@ from crm_assets.commands.workspace import Workspace
 from crm_assets.date_range import DateRange
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.errors import CommandError
+from crm_assets.extract import progress
 from crm_assets.orchestration.automation.jobs import jobs_of
 from crm_assets.orchestration.keys import FRESH_TAG, FULL_TAG, SYSTEM_TAG
 from crm_assets.warehouse.planning import due_range
@@ -100,7 +101,8 @@ def _due(connection: Connection, warehouse: Warehouse, keys: Sequence[dg.AssetKe
     if not warehouse.exists:
         spans = [due_range(None, connection, resource, today) for resource in windowed]
     else:
-        with warehouse.working_folder() as folder, warehouse.session(connection.name, folder, print) as session:
+        say = partial(progress.notices(connection.name), "lock")
+        with warehouse.working_folder() as folder, warehouse.session(connection.name, folder, say) as session:
             spans = [due_range(session, connection, resource, today) for resource in windowed]
     return DateRange(min(span.start for span in spans), max(span.end for span in spans))
 
