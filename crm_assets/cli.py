@@ -72,7 +72,7 @@ def sync_command(
     terminal, started = console(), time.monotonic()
     request = SyncRequest(selection, days_between(first, last), full, fresh)
     with Bars(terminal) as bars:
-        results = run(workspace, request, bars)
+        results = run(workspace.located(), request, bars)
     seconds = time.monotonic() - started
     render(results, seconds, terminal)
     if summary:
@@ -250,8 +250,9 @@ def plan_command(
     from crm_assets.commands.plan import plan, render
     from crm_assets.commands.sync.run_requests import SyncRequest, select_assets
 
-    keys = select_assets(workspace.definitions, SyncRequest(selection))
-    wanted = [(workspace.connection(name), {key.path[-1] for key in own}) for name, own in keys.items()]
+    workspace = workspace.located()
+    tables = select_assets(workspace, SyncRequest(selection)).tables
+    wanted = [(workspace.connection(name), {key.path[-1] for key in own}) for name, own in tables.items()]
     show(render(plan(wanted, workspace.warehouse, days=days_between(first, last), full=full)))
 
 

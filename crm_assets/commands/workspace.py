@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crm_assets.declarations.connections import load_connections
@@ -15,6 +16,7 @@ from crm_assets.settings import Settings
 if TYPE_CHECKING:
     import dagster as dg
 
+    from crm_assets.commands.code_location import CodeLocation
     from crm_assets.warehouse.warehouse import Warehouse
 
 
@@ -23,6 +25,8 @@ class Workspace:
     """The installation a command was called in."""
 
     settings: Settings
+    location: CodeLocation | None = None
+    """Definitions of one's own to take the connections from, in place of the connections file."""
 
     @cached_property
     def connections(self) -> tuple[Connection, ...]:
@@ -31,6 +35,8 @@ class Workspace:
         Raises:
             SpecError: The file or one of its connections cannot be used.
         """
+        if self.location:
+            return self.location.connections
         settings = self.settings
         return load_connections(
             settings.connections_file, sandbox_url=settings.sandbox_url, schedules_on=settings.schedules_on
@@ -41,6 +47,8 @@ class Workspace:
         """Where the tables are."""
         from crm_assets.warehouse.warehouse import Warehouse
 
+        if self.location:
+            return self.location.warehouse
         settings = self.settings
         return Warehouse(settings.data_folder, settings.destination, settings.lock_timeout, settings.resume_hours)
 
@@ -49,7 +57,19 @@ class Workspace:
         """The Dagster code location of these connections."""
         from crm_assets.orchestration.build import connection_definitions
 
+        if self.location:
+            return self.location.definitions
         return connection_definitions(self.connections, self.warehouse)
+
+    def located(self) -> Workspace:
+        """Return this installation with the definitions that a project in the working folder has, if it is one.
+
+        Raises:
+            CommandError: The project's definitions cannot be used.
+        """
+        from crm_assets.commands.code_location import own_location
+
+        return replace(self, location=own_location(Path.cwd()))
 
     def connection(self, name: str) -> Connection:
         """Return a connection by name.

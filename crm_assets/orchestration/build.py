@@ -13,10 +13,19 @@ from crm_assets.orchestration.assets import api_spec, connection_assets
 from crm_assets.orchestration.automation.compose import automation as automation_of
 from crm_assets.orchestration.dlt_integration import StagedDltResource
 from crm_assets.orchestration.freshness import with_freshness
+from crm_assets.orchestration.keys import qualified_name
 from crm_assets.orchestration.report.asset import report_asset, report_schedule
 from crm_assets.orchestration.resources import CrmSecrets
 from crm_assets.settings import Settings
 from crm_assets.warehouse.warehouse import Warehouse
+
+_MADE: dict[str, tuple[Connection, Warehouse]] = {}
+"""What definitions were made of in this process: Dagster's definitions do not say it."""
+
+
+def made() -> list[tuple[Connection, Warehouse]]:
+    """Return the connections of all definitions that this process has made, each with its warehouse."""
+    return [*_MADE.values()]
 
 
 def build_defs(
@@ -75,6 +84,7 @@ def connection_definitions(
         warehouse: Where the tables are.
         automation: Whether jobs, schedules and sensors are included.
     """
+    _MADE.update({qualified_name(connection): (connection, warehouse) for connection in connections})
     assets: list[dg.AssetsDefinition | dg.AssetSpec] = []
     for connection in connections:
         assets += with_freshness(connection, connection_assets(connection, warehouse))

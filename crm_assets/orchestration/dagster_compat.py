@@ -51,6 +51,16 @@ def ticks(cron: str, zone: str, start: datetime) -> Iterator[datetime]:
     return cron_string_iterator(start.timestamp(), cron, zone)
 
 
+def modules_of_project(path: Path) -> list[str]:
+    """Return the modules that a pyproject.toml names as code locations, under ``tool.dagster`` or ``tool.dg``."""
+    if not path.is_file():
+        return []
+    from dagster._core.workspace.load_target import get_origins_from_toml
+
+    targets = [origin.loadable_target_origin for origin in get_origins_from_toml(str(path))]
+    return [target.module_name for target in targets if target.module_name]
+
+
 def sqlite_config(home: Path) -> dict[str, Any] | None:
     """Return the settings of an instance's SQLite storage; ``None`` if it uses another one."""
     storage = InstanceRef.from_dir(str(home)).storage_data

@@ -33,6 +33,21 @@ def test_ticks_follow_the_clock_of_the_zone() -> None:
     assert ticks == ["2024-03-30T04:15:00+01:00", "2024-03-31T04:15:00+02:00"]
 
 
+@pytest.mark.parametrize(
+    ("text", "modules"),
+    [
+        ("[tool.dagster]\nmodule_name = 'acme.location'\n", ["acme.location"]),
+        ("[tool.dg.project]\nroot_module = 'acme'\n", ["acme.definitions"]),
+        ("[project]\nname = 'acme'\n", []),
+        (None, []),
+    ],
+)
+def test_a_project_names_its_modules(tmp_path: Path, text: str | None, modules: list[str]) -> None:
+    if text is not None:
+        (tmp_path / "pyproject.toml").write_text(text, encoding="utf-8")
+    assert dagster_compat.modules_of_project(tmp_path / "pyproject.toml") == modules
+
+
 def test_checks_are_told_apart_from_other_events() -> None:
     assert dg.DagsterEventType.ASSET_CHECK_EVALUATION in dagster_compat.ASSET_CHECK_EVENTS
     assert dg.DagsterEventType.ASSET_MATERIALIZATION not in dagster_compat.ASSET_CHECK_EVENTS

@@ -73,7 +73,8 @@ class Bars(Listener):
         """Show that one asset is done."""
         self._progress.update(self._task(result.connection), total=1, completed=1)
         if not self._console.is_terminal:
-            state = f"{_rows(result.loaded or 0)} loaded" if result.materialized else "FAILED"
+            done = "materialized" if result.loaded is None else f"{_rows(result.loaded)} loaded"
+            state = done if result.materialized else "FAILED"
             self._console.print(f"{result.connection}.{result.resource}: {state}", highlight=False, soft_wrap=True)
 
     def _task(self, connection: str) -> TaskID:
@@ -154,8 +155,12 @@ def _counts(result: AssetResult) -> Sequence[str]:
         return "[red]failed[/]", "", "", "", "", ""
     changes = (int(result.numbers.get(name, 0)) for name in ("rows_new", "rows_changed", "rows_deleted"))
     return (
-        f"{result.rows:,}",
-        f"{result.loaded:,}",
+        _number(result.rows),
+        _number(result.loaded),
         *(f"{count:,}" if count else "" for count in changes),
-        f"{result.requests:,}",
+        _number(None if result.loaded is None else result.requests),
     )
+
+
+def _number(count: int | None) -> str:
+    return "" if count is None else f"{count:,}"

@@ -57,7 +57,8 @@ def interrupted(run: dg.ExecuteInProcessResult) -> bool:
 def _take_materialization(result: AssetResult, metadata: Mapping[str, Any]) -> None:
     numbers = {name: value.value for name, value in metadata.items() if isinstance(value.value, (int, float))}
     result.materialized = True
-    result.rows, result.loaded = int(numbers["dagster/row_count"]), int(numbers["rows_loaded"])
+    rows, loaded = numbers.get("dagster/row_count"), numbers.get("rows_loaded")
+    result.rows, result.loaded = None if rows is None else int(rows), None if loaded is None else int(loaded)
     result.requests = int(numbers.get("requests", 0))
     result.numbers = numbers
     result.resumed = str(metadata["resumed"].value) if "resumed" in metadata else ""

@@ -16,7 +16,7 @@ from crm_assets.declarations.models.connection import Connection
 from crm_assets.errors import CommandError
 from crm_assets.extract import progress
 from crm_assets.orchestration.automation.jobs import jobs_of
-from crm_assets.orchestration.keys import FRESH_TAG, FULL_TAG, SYSTEM_TAG
+from crm_assets.orchestration.keys import FRESH_TAG, FULL_TAG, asset_key, report_key
 from crm_assets.warehouse.planning import due_range
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -51,14 +51,24 @@ class PlannedRun:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-def select_assets(definitions: dg.Definitions, request: SyncRequest) -> dict[str, list[dg.AssetKey]]:
-    """Return the selected tables by connection; the report is left to Dagster.
+@dataclass(frozen=True)
+class Selected:
+    """The assets that are selected."""
+
+    tables: Mapping[str, list[dg.AssetKey]]
+    """By connection."""
+    others: Sequence[dg.AssetKey] = ()
+    """Assets of one's own beside them; none unless they are selected by name."""
+
+
+def select_assets(workspace: Workspace, request: SyncRequest) -> Selected:
+    """Return the selected assets; the report is left to Dagster.
 
     Raises:
         CommandError: The selection is empty or cannot be parsed.
     """
-    graph = definitions.get_repository_def().asset_graph
-    keys = {key for key in graph.materializable_asset_keys if SYSTEM_TAG in graph.get(key).tags}
+    graph = workspace.definitions.get_repository_def().asset_graph
+    keys = set(graph.materializable_asset_keys) - {report_key(connection) for connection in workspace.connections}
     if request.selection:
         try:
             keys &= dg.AssetSelection.from_string(request.selection).resolve(graph)
@@ -66,10 +76,12 @@ def select_assets(definitions: dg.Definitions, request: SyncRequest) -> dict[str
             raise CommandError(f"{request.selection!r} is not a valid asset selection: {error}") from error
     if not keys:
         raise CommandError(f"Nothing is selected by {request.selection!r}; `dagster asset list` shows what there is.")
-    by_connection: dict[str, list[dg.AssetKey]] = {}
-    for key in sorted(keys):
-        by_connection.setdefault(graph.get(key).group_name or "", []).append(key)
-    return by_connection
+    tables = {
+        connection.name: sorted({asset_key(connection, resource.name) for resource in connection.system.tables} & keys)
+        for connection in workspace.connections
+    }
+    others = keys.difference(*tables.values()) if request.selection else ()
+    return Selected({name: own for name, own in sorted(tables.items()) if own}, sorted(others))
 
 
 def plan_runs(

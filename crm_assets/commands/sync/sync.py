@@ -14,6 +14,7 @@ import dagster as dg
 
 from crm_assets.commands.dagster_home import open_instance
 from crm_assets.commands.sync.orphaned_runs import mark_orphaned, run_lock
+from crm_assets.commands.sync.others import run_others
 from crm_assets.commands.sync.results import AssetResult, interrupted, results_of
 from crm_assets.commands.sync.run_requests import PlannedRun, SyncRequest, plan_runs, select_assets
 from crm_assets.commands.sync.workers import SendMessage, WorkerExit, run_workers, signals_as_interrupt
@@ -34,12 +35,15 @@ def run(workspace: Workspace, request: SyncRequest, listener: Listener) -> list[
         CommandError: The selection is empty or cannot be parsed.
         KeyboardInterrupt: It was stopped, by Ctrl-C or SIGTERM; no process is left.
     """
-    by_connection = select_assets(workspace.definitions, request)
+    selected = select_assets(workspace, request)
     try:
         with signals_as_interrupt():
-            if len(by_connection) > 1:
-                return list(_side_by_side(workspace, by_connection, request, listener))
-            return list(_alone(workspace, by_connection, request, listener))
+            read = _side_by_side if len(selected.tables) > 1 else _alone
+            results = list(read(workspace, selected.tables, request, listener))
+            for result in run_others(workspace, selected.others, results):
+                listener.done(result)
+                results.append(result)
+            return results
     except BaseException:
         with suppress(Exception):  # what went wrong first is what is to be seen
             _tidy(workspace)
@@ -94,7 +98,7 @@ def _side_by_side(
             if isinstance(message, WorkerExit):
                 if name not in missing:
                     continue
-                message = _failed(missing[name], str(message))
+                message = _failed(name, missing[name], str(message))
                 _tidy(workspace)
             if isinstance(message, list):
                 missing.pop(name, None)
@@ -131,17 +135,24 @@ def _work(workspace: Workspace, name: str, keys: Sequence[dg.AssetKey], request:
                 for result in _execute(workspace, planned, instance)
             ]
     except CrmAssetsError as error:
-        return _failed(keys, str(error))
+        return _failed(name, keys, str(error))
 
 
-def _failed(keys: Sequence[dg.AssetKey], sentence: str) -> list[AssetResult]:
-    return [AssetResult(key.path[0], key.path[-1], sentences=[sentence]) for key in keys]
+def _failed(connection: str, keys: Sequence[dg.AssetKey], sentence: str) -> list[AssetResult]:
+    return [AssetResult(connection, key.path[-1], sentences=[sentence]) for key in keys]
+
+
+def _job_of(workspace: Workspace, planned: PlannedRun) -> dg.JobDefinition:
+    """Return the connection's job, or the job of all assets where jobs are left out of one's own definitions."""
+    jobs = workspace.definitions.get_repository_def()
+    name = planned.job if jobs.has_job(planned.job) else None
+    return jobs.get_job(name) if name else workspace.definitions.resolve_implicit_global_asset_job_def()
 
 
 def _execute(workspace: Workspace, planned: PlannedRun, instance: dg.DagsterInstance) -> list[AssetResult]:
     run_id = str(uuid4())
     with run_lock(workspace.warehouse.runs, run_id):
-        result = workspace.definitions.resolve_job_def(planned.job).execute_in_process(
+        result = _job_of(workspace, planned).execute_in_process(
             run_id=run_id,
             instance=instance,
             asset_selection=list(planned.assets),

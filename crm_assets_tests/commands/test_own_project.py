@@ -1,0 +1,79 @@
+"""``crm-assets sync`` in a project of one's own: its connections, and what hangs on their tables."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crm_assets_tests.commands.conftest import Desk
+from crm_assets_tests.faults import Fault
+
+DEFINITIONS = """
+from pathlib import Path
+
+import crm_assets
+import dagster as dg
+
+
+@dg.asset(deps=[["raw", "sales_crm", "accounts"]])
+def customers_by_city(context) -> dg.MaterializeResult:
+    return dg.MaterializeResult(metadata={"dagster/row_count": 3})
+
+
+@dg.asset(deps=[customers_by_city])
+def broken() -> None:
+    raise ValueError("no city is known")
+
+
+@dg.asset
+def unrelated() -> None: ...
+
+
+@dg.definitions
+def defs():
+    crm = crm_assets.build_defs(Path(__file__).parent / "accounts.yaml", key_prefix="raw", group="crm")
+    return dg.Definitions.merge(crm, dg.Definitions(assets=[customers_by_city, broken, unrelated]))
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("acme")
+    (folder / "pyproject.toml").write_text("[tool.dg.project]\nroot_module = 'acme'\n", encoding="utf-8")
+    (folder / "src" / "acme").mkdir(parents=True)
+    (folder / "src" / "acme" / "__init__.py").touch()
+    (folder / "src" / "acme" / "accounts.yaml").write_text(
+        "connections:\n  - {name: sales_crm, system: sales_crm}\n", encoding="utf-8"
+    )
+    (folder / "src" / "acme" / "definitions.py").write_text(DEFINITIONS, encoding="utf-8")
+    return folder
+
+
+def synced(desk: Desk, project: Path, selection: str) -> tuple[str, dict[str, Any]]:
+    """Sync a selection; return what the terminal shows and the summary's assets by name."""
+    done = desk.types(f"cd {project} && crm-assets sync '{selection}' --json summary.json")
+    assets = json.loads((project / "summary.json").read_text(encoding="utf-8"))["assets"]
+    return done.stdout, {f"{asset['connection']}.{asset['resource']}": asset for asset in assets}
+
+
+def test_what_is_downstream_runs_after_its_table_and_is_reported(desk: Desk, project: Path) -> None:
+    shown, assets = synced(desk, project, 'key:"raw/sales_crm/accounts"+')
+    assert {name: asset["materialized"] for name, asset in assets.items()} == {
+        "sales_crm.accounts": True,
+        "default.customers_by_city": True,
+        "default.broken": False,
+    }
+    assert (assets["default.customers_by_city"]["rows"], assets["default.customers_by_city"]["loaded"]) == (3, None)
+    assert "no city is known" in assets["default.broken"]["sentences"][0]
+    assert "2 of 3 assets materialized" in shown
+
+
+def test_what_is_downstream_of_a_failed_table_waits(desk: Desk, project: Path) -> None:
+    desk.sandbox.faults.push(Fault("status", status=404, connection="sales_crm", resource="accounts"))
+    _, assets = synced(desk, project, 'key:"raw/sales_crm/accounts"+')
+    desk.sandbox.faults.clear()
+    assert not any(asset["materialized"] for asset in assets.values())
+    assert assets["default.customers_by_city"]["sentences"] == ["not materialized, a table it depends on failed"]
