@@ -210,8 +210,8 @@ def test_without_a_webhook_the_sensor_says_what_to_set(watched: Watched) -> None
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
-        ("http://hooks.example.com/s3cr3t", "has to begin with https://"),
-        ("hooks.example.com/s3cr3t", "has to begin with https://"),
+        ("http://hooks.example.com/s3cr3t", "must begin with https://"),
+        ("hooks.example.com/s3cr3t", "must begin with https://"),
         ("https://[s3cr3t", "is not a valid URL"),
         ("http://127.0.0.1:9/s3cr3t", "did not answer"),
     ],
