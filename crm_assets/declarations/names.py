@@ -31,6 +31,8 @@ MAX_LENGTH = 63
 """PostgreSQL's longest identifier, in bytes."""
 TABLE_SUFFIXES = ("__rejected", "__current", "__history")
 """What is added to a resource's name for the tables and views beside its own."""
+LONGEST_TABLE = MAX_LENGTH - max(map(len, TABLE_SUFFIXES))
+"""Characters a resource's name may have."""
 
 _NAME = re.compile(r"_?[a-z](?:[a-z0-9_]*[a-z0-9])?")
 """One underscore may stand in front: dlt puts it before what it takes from a parent."""
@@ -59,9 +61,8 @@ def check_table_names(names: Iterable[str]) -> None:
     Raises:
         ValueError: The destination would change, shorten or refuse one, or it is dlt's name for a nested table.
     """
-    longest = MAX_LENGTH - max(map(len, TABLE_SUFFIXES))
     for name in names:
-        wrong = ", it has two underscores in a row" if "__" in name else _problem(name, longest)
+        wrong = ", it has two underscores in a row" if "__" in name else _problem(name, LONGEST_TABLE)
         wrong = "" if name.startswith("_") else wrong
         if wrong is not None:
             raise ValueError(f"resource name {name!r} is not allowed{wrong}: use lower_snake_case")

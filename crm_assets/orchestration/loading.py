@@ -83,7 +83,7 @@ class Loader:
         """Write what no table waits for."""
         try:
             write(*arguments)
-        except Exception as error:
+        except Exception as error:  # of any driver; tables are loaded already and must not fail for it
             self.context.log.warning(f"{what} could not be written: {cause_of(error)}.")
 
     def _make_tables(
@@ -118,7 +118,7 @@ class Loader:
     def _log_failed_reads(self, session: WarehouseSession) -> None:
         try:
             log_failed_reads(session, self.failed, self.context.run.run_id)
-        except Exception as error:
+        except Exception as error:  # of any driver; the reads have failed and are reported without it, too
             self.context.log.error(f"The read log could not be written: {cause_of(error)}.")
 
     def _describe_partitions(self, session: WarehouseSession, reading: ReadResult) -> None:

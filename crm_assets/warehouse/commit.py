@@ -54,7 +54,7 @@ def commit_read(
             entry = read_log.entry(session, reading, run_id, done)
             session.write(entry[0], *entry[1])
             writing = False
-    except Exception as error:
+    except Exception as error:  # drivers of dlt's destinations share no class; whatever it is, this table alone fails
         null = first_null(reading) if writing else None
         cause = f"{null} ({cause_of(error)})" if null else cause_of(error)
         raise not_written(session, reading, cause, writing) from error

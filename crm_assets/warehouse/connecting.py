@@ -31,7 +31,7 @@ def connected(pipeline: Pipeline, destination: str) -> Iterator[SqlClientBase[An
     with ExitStack() as stack:
         try:
             client: SqlClientBase[Any] = stack.enter_context(cast("Any", pipeline.sql_client()))
-        except Exception as error:
+        except Exception as error:  # each destination's driver raises classes of its own
             raise WarehouseError(_unopened(destination, error)) from error
         yield client
 

@@ -97,7 +97,7 @@ def each_alone(names: list[str], act: Callable[[list[str]], Any]) -> Failures:
     """
     try:
         act(names)
-    except Exception as error:
+    except Exception as error:  # of any driver or of dlt: it is traced to its table below
         if len(names) == 1:
             return {names[0]: cause_of(error)}
         failures: Failures = {}

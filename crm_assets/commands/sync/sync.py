@@ -44,7 +44,7 @@ def run(workspace: Workspace, request: SyncRequest, listener: Listener) -> list[
                 listener.done(result)
                 results.append(result)
             return results
-    except BaseException:
+    except BaseException:  # also Ctrl-C: runs that were started are ended in any case
         with suppress(Exception):  # what went wrong first is what is to be seen
             _tidy(workspace)
         raise

@@ -190,7 +190,7 @@ def _take(value: Any) -> None:
         made = value(**_arguments(value))
         if inspect.isgenerator(made):
             made = list(made)
-    except Exception as error:
+    except Exception as error:  # it is somebody else's code: anything can be raised
         failed.append(f"{getattr(value, '__name__', value)}: {type(error).__name__}: {error}")
         return
     if isinstance(made, Mapping):

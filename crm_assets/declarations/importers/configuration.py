@@ -8,11 +8,10 @@ from hashlib import sha256
 from typing import Any
 
 from crm_assets.declarations.importers.losses import Notes
+from crm_assets.declarations.names import LONGEST_TABLE
 from crm_assets.declarations.spellings.names import snake_case
 
 Document = dict[str, Any]
-_LONGEST_TABLE = 53
-"""Characters; PostgreSQL cuts names after 63, and tables at work take a suffix."""
 _REFERENCE = re.compile(r"""dlt\.secrets\[\s*["']([A-Za-z0-9_.]+)["']\s*\]""")
 _SECRETS = {
     "bearer": ("token",),
@@ -67,9 +66,9 @@ def _with_short_table(resource: Any, notes: Notes) -> Any:
     if not isinstance(resource, dict):
         return resource
     table = snake_case(str(resource.get("table_name") or resource.get("name")))
-    if len(table) <= _LONGEST_TABLE:
+    if len(table) <= LONGEST_TABLE:
         return resource
-    short = f"{table[: _LONGEST_TABLE - 9].rstrip('_')}_{sha256(table.encode()).hexdigest()[:8]}"
+    short = f"{table[: LONGEST_TABLE - 9].rstrip('_')}_{sha256(table.encode()).hexdigest()[:8]}"
     notes.add("assumed", f"the table {short} has the name of its list, cut", str(resource.get("name")))
     return {**resource, "table_name": short}
 

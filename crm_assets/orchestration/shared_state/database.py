@@ -47,7 +47,7 @@ def connect(url: str) -> Any:
             if cursor.fetchone() == (None,):
                 # of several that make them at once, all but one would fail
                 cursor.execute(f"BEGIN; SELECT pg_advisory_xact_lock(hashtext('crm_assets.tables')); {_TABLES} COMMIT")
-    except BaseException:
+    except BaseException:  # also Ctrl-C: a connection that nobody holds would stay open
         connection.close()
         raise
     return connection
