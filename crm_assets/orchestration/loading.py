@@ -14,7 +14,8 @@ from crm_assets.declarations.models.resource import Resource
 from crm_assets.orchestration.checks import evaluate
 from crm_assets.orchestration.dlt_integration import CrmTranslator, StagedDltResource
 from crm_assets.orchestration.keys import asset_key
-from crm_assets.orchestration.metadata import read_metadata, rows_by_day
+from crm_assets.orchestration.metadata import read_metadata
+from crm_assets.orchestration.partition_numbers import own_numbers, rows_by_day, without_run_numbers
 from crm_assets.orchestration.partitions import ranges_of
 from crm_assets.warehouse import all_reads, comments
 from crm_assets.warehouse.changes import Committed
@@ -109,10 +110,13 @@ class Loader:
         resource, started = reading.task.resource, time.perf_counter()
         done = commit_read(session, self.connection, reading, self.context.run.run_id, relations)
         metadata = {**loaded, **read_metadata(session, reading, done)}
-        metadata |= {"seconds_load": round(time.perf_counter() - started, 3)}
+        seconds = metadata["seconds_load"] = round(time.perf_counter() - started, 3)
         self._metadata[resource.name] = metadata
-        self._describe_partitions(session, reading)
-        self.context.log.info(_told(resource, done, metadata["seconds_load"]))
+        if self.partitions:
+            self._describe_partitions(session, reading)
+            if len(self.context.partition_keys) > 1:
+                metadata, self._metadata[resource.name] = without_run_numbers(metadata)
+        self.context.log.info(_told(resource, done, seconds))
         return dg.MaterializeResult(asset_key=asset_key(self.connection, resource.name), metadata=metadata)
 
     def _log_failed_reads(self, session: WarehouseSession) -> None:
@@ -122,15 +126,15 @@ class Loader:
             self.context.log.error(f"The read log could not be written: {cause_of(error)}.")
 
     def _describe_partitions(self, session: WarehouseSession, reading: ReadResult) -> None:
-        if self.partitions is None:
+        """Give each partition its own numbers."""
+        resource, keys = reading.task.resource, self.context.partition_keys
+        if self.partitions is None or resource.window is None:
             return
-        resource = reading.task.resource
-        days = rows_by_day(session, self.connection, resource)
-        for key in self.context.partition_keys:
-            (span,) = ranges_of(self.partitions, [key], resource.window, self.connection) if resource.window else ()
-            rows = sum(count for day, count in days.items() if span.start <= day < span.end)
+        days = rows_by_day(session, self.connection, reading)
+        for key in keys:
+            (span,) = ranges_of(self.partitions, [key], resource.window, self.connection)
             self.context.add_asset_metadata(
-                {"dagster/partition_row_count": rows},
+                own_numbers(days, span, several=len(keys) > 1),
                 asset_key=asset_key(self.connection, resource.name),
                 partition_key=key,
             )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from crm_assets.declarations.models.columns import Column, ColumnType
+from crm_assets.declarations.models.columns import Column
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.declarations.wording import (
@@ -20,7 +19,7 @@ from crm_assets.declarations.wording import (
     request_words,
     retry_words,
 )
-from crm_assets.extract.decode.duckdb_types import literal, quoted
+from crm_assets.extract.decode.duckdb_types import quoted
 from crm_assets.orchestration.checks.report import MASK
 from crm_assets.orchestration.lineage import column_lineage, joins
 from crm_assets.warehouse.changes import Committed
@@ -167,16 +166,3 @@ def masked(column: Column, value: Any) -> str:
         return MASK
     text = " ".join(str(value).split()).replace("|", "\\|")
     return text if len(text) <= _CELL else text[: _CELL - 1] + "…"
-
-
-def rows_by_day(session: WarehouseSession, connection: Connection, resource: Resource) -> dict[date, int]:
-    """Return the number of rows of a windowed resource's table for each day, in the connection's time zone."""
-    if resource.window is None:
-        return {}
-    column, zone = quoted(resource.window.field), literal(connection.timezone)
-    dated = resource.columns[resource.window.field].type is ColumnType.DATE
-    day = column if dated else f"CAST({column} AT TIME ZONE {zone} AS DATE)"
-    rows = session.query(
-        f"SELECT {day}, count(*) FROM {session.table(resource.name)} WHERE {column} IS NOT NULL GROUP BY 1"
-    )
-    return dict(rows)

@@ -287,6 +287,18 @@ def test_a_range_of_days_tells_each_partitions_own_rows(house: Build) -> None:
     rows_of_day = _by_day(here, "service_crm", "appointments", "start_at")
     assert told_rows == {f"2024-03-{day:02}": rows_of_day.get(f"2024-03-{day:02}", 0) for day in range(1, 13)}
     assert len(set(told_rows.values())) > 1, "the test has to see days that differ"
+    facts = [event.materialization.metadata for event in result.get_asset_materialization_events()]
+    assert [one["rows_loaded"].value for one in facts] == [one["dagster/partition_row_count"].value for one in facts]
+    assert [one["rows_new"].value for one in facts] == [one["rows_loaded"].value for one in facts]
+    assert not [one for one in facts if one["rows_changed"].value or one["rows_unchanged"].value]
+    whole: Any = facts[0]["whole_run"].value
+    assert whole["rows_loaded"] == sum(told_rows.values())
+    assert whole["requests"] > 0
+    assert {"seconds_fetch", "seconds_load", "seconds_checks"} <= whole.keys()
+    assert not {"requests", "pages", "seconds_fetch", "seconds_checks"} & {name for one in facts for name in one}
+    again = here.materialize("service_crm/appointments", span=(START.isoformat(), last))
+    repeated = [event.materialization.metadata for event in again.get_asset_materialization_events()]
+    assert [one["rows_unchanged"].value for one in repeated] == [one["rows_loaded"].value for one in facts]
 
 
 def _by_day(here: Installation, connection: str, resource: str, field: str) -> Mapping[str, int]:

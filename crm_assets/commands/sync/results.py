@@ -8,6 +8,8 @@ from typing import Any
 
 import dagster as dg
 
+from crm_assets.orchestration.partition_numbers import run_numbers
+
 
 @dataclass
 class AssetResult:
@@ -55,7 +57,7 @@ def interrupted(run: dg.ExecuteInProcessResult) -> bool:
 
 
 def _take_materialization(result: AssetResult, metadata: Mapping[str, Any]) -> None:
-    numbers = {name: value.value for name, value in metadata.items() if isinstance(value.value, (int, float))}
+    numbers = run_numbers(metadata)
     result.materialized = True
     rows, loaded = numbers.get("dagster/row_count"), numbers.get("rows_loaded")
     result.rows, result.loaded = None if rows is None else int(rows), None if loaded is None else int(loaded)

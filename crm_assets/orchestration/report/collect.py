@@ -11,7 +11,8 @@ import dagster as dg
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.orchestration.keys import asset_key, report_key
-from crm_assets.orchestration.report.checks import checks_of, moment, numbers_of
+from crm_assets.orchestration.partition_numbers import run_numbers
+from crm_assets.orchestration.report.checks import checks_of, moment
 from crm_assets.orchestration.report.model import Report, Table
 from crm_assets.orchestration.report.runs import LastRuns
 from crm_assets.warehouse.duckdb_file import LogFn
@@ -81,7 +82,7 @@ def _tables(connections: Sequence[Connection], instance: dg.DagsterInstance) -> 
 def _table(connection: Connection, resource: Resource, instance: dg.DagsterInstance, runs: LastRuns) -> Table:
     key = asset_key(connection, resource.name)
     event = instance.get_latest_materialization_event(key)
-    numbers = numbers_of(event.asset_materialization.metadata) if event and event.asset_materialization else {}
+    numbers = run_numbers(event.asset_materialization.metadata) if event and event.asset_materialization else {}
     rows, loaded = numbers.get("dagster/row_count"), numbers.get("rows_loaded")
     run_id = event.run_id if event else ""
     checks = tuple(checks_of(instance, connection, resource))
