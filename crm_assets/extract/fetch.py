@@ -126,19 +126,20 @@ class _Fetch:
         memory = self._memory.of(task.resource, in_full=task.mode == "full_refresh")
         journal = self._journals.of(self._connection, task, opened.credentials.secrets, opened.credentials.redact)
         reader = Reader(self._connection, task, report, opened.client, staged, decoding, self._watch, memory, journal)
-        report.started_at, bug, at_end = journal.began, "", False
+        report.started_at, bug, useless = journal.began, "", False
         try:
             report.started_at = min(journal.began, await self._parent_began(task))
             keys, unseen = await self._parents(task, decoding)
             await reader.read(keys, unseen, await self._further_fields(task, decoding))
-            at_end = True
+            useless = True  # unless all of the following holds
             await decoding.run(staged.seal, report, task.found_before)
             task = replace(task, resource=staged.resource)
             verify(report, paged=not isinstance(task.resource.endpoint.paginator, SinglePage))
         except ReadError as error:
             report.reason = self._told(task, opened, error.problem)
-            at_end = at_end or isinstance(error, UndecodableError)
+            useless = useless or isinstance(error, UndecodableError)
         except (OSError, pa.ArrowException, duckdb.Error) as error:
+            useless = True  # and on a disk that is full the rows need the room
             said = (error.strerror if isinstance(error, OSError) else None) or (str(error).splitlines() or ["?"])[0]
             report.reason = self._told(task, opened, f"its rows cannot be written to {self._folder.parent}: {said}")
         except Exception:  # a bug stops the list it is met at, and no other
@@ -148,7 +149,7 @@ class _Fetch:
             bug = opened.credentials.redact(traceback.format_exc())
         else:
             report.complete = True
-        if bug or (at_end and not report.complete):  # what came is at fault, and must come again
+        if bug or (useless and not report.complete):  # what came may itself be the reason, and must come again
             self._journals.discard(task.resource.name)
         traffic, report.finished_at = reader.traffic, datetime.now(timezone.utc)
         report.requests, report.retries, report.bytes = traffic.requests, traffic.retries, traffic.bytes

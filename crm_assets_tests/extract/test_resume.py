@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from filelock import FileLock
 
@@ -18,6 +19,8 @@ from crm_assets.declarations import Connection, load_connections
 from crm_assets.extract.fetch import ReadResult, fetch
 from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.read_report import ReadTask
+from crm_assets.extract.resume.journal import Journal
+from crm_assets.extract.resume.journal_file import JournalFile
 from crm_assets.extract.resume.journals import Journals
 from crm_assets_tests.away_server import SYSTEM, AwayServer, away_server
 from crm_assets_tests.reliability import times
@@ -123,7 +126,7 @@ def test_pages_of_counted_lists_are_not_asked_again(reading: Reading, name: str)
     assert found.report.started_at < began, "the read began with the run that was interrupted"
     pages = [target for target in reading.server.asked if f"/{name}" in target]
     assert len(pages) < 12
-    assert found.report.pages_resumed >= 6
+    assert found.report.pages_resumed >= 9 - 1 - reading.connection.concurrency
 
 
 def test_a_list_that_grew_meanwhile_goes_on_and_is_proven(reading: Reading) -> None:
@@ -232,6 +235,27 @@ def test_damaged_journals_have_no_power(reading: Reading) -> None:
         assert ids(reading.run("tickets")["tickets"]) == [*range(1, 61)]
     journal.write_bytes(good)
     assert not everything_is_asked_again(reading)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        b"",
+        b"\x91" * 100_000,
+        ["Began", "binding", datetime.fromisoformat("2026-01-01")],
+        {"a": 1},
+        ["Ended", b"list", [1]],
+    ],
+    ids=["nothing", "nested beyond measure", "without a zone", "no entry", "no beginning"],
+)
+def test_entries_of_another_kind_have_no_power(entry: object, tmp_path: Path) -> None:
+    file = JournalFile(tmp_path / "journal")
+    file.append(entry if isinstance(entry, bytes) else msgspec.msgpack.encode(entry))
+    file.close()
+    journal = Journal(JournalFile(tmp_path / "journal"), "binding")
+    assert not journal.trusted
+    assert not journal.resumed
+    journal.close()
 
 
 def test_a_journal_is_for_its_owner_alone_and_holds_no_secret(reading: Reading) -> None:

@@ -104,14 +104,17 @@ def test_killed_at_random_moments(server: AwayServer, start: Start, tmp_path: Pa
         answered = len(server.asked)
         found = tables(folder)
         assert all(rows == expected[name] or not rows for name, rows in found.items()), "a table is neither old nor new"
-        assert all(found.values()) or entries(folder) >= answered - 4 * IN_FLIGHT
+        if found.get("notes"):  # the kill came late: all was loaded, and the next run reads it again
+            server.asked.clear()
+        else:
+            assert entries(folder) >= answered - 4 * IN_FLIGHT
     code, said = start().wait()
     assert code == 0, said
     assert tables(folder) == expected
     notes = Counter(target for target in server.asked if target.endswith("/notes"))
     assert notes.total() <= 60 + 2 * IN_FLIGHT
     assert not [*(folder / "resume").glob("*.journal")]
-    assert "read before" in said
+    assert "read before" in said or found.get("notes")
 
 
 def test_a_run_that_is_executed_again_goes_on_unless_it_is_to_begin_anew(

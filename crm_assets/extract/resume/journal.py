@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
 
@@ -41,7 +41,7 @@ class Began(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """The first entry."""
 
     binding: str
-    at: datetime
+    at: Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class KeptPage(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -198,6 +198,6 @@ class Journal:
 def _decoded(packed: bytes) -> _Entry | None:
     try:
         entry: _Entry = _ENTRIES.decode(packed)
-    except (msgspec.DecodeError, ValueError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return None
     return entry
