@@ -37,7 +37,7 @@ _PAGES = 5
 
 
 @dataclass(frozen=True)
-class Finding:
+class ChangeAnswer:
     """The newest change of one resource, or the problem with asking for it."""
 
     newest: datetime | None = None
@@ -48,7 +48,7 @@ class Finding:
 
 def ask(
     connection: Connection, loaded: Mapping[str, datetime], secrets: Mapping[str, str], state: SharedState
-) -> dict[str, Finding]:
+) -> dict[str, ChangeAnswer]:
     """Ask for newer records; a resource that cannot be asked has a problem of its own.
 
     Args:
@@ -65,18 +65,18 @@ def ask(
 
 async def _ask_all(
     connection: Connection, loaded: Mapping[str, datetime], secrets: Mapping[str, str], state: SharedState
-) -> dict[str, Finding]:
+) -> dict[str, ChangeAnswer]:
     budget, stores = state.rate_limiter(connection), state.token_stores(connection)
     async with open_connection(connection, secrets, budget, stores) as opened:
 
-        async def one(name: str, greatest: datetime) -> Finding:
+        async def one(name: str, greatest: datetime) -> ChangeAnswer:
             question = _Question(connection, connection.system.resource(name), opened)
             try:
-                return Finding(await asyncio.wait_for(question.newer_than(greatest), PATIENCE))
+                return ChangeAnswer(await asyncio.wait_for(question.newer_than(greatest), PATIENCE))
             except asyncio.TimeoutError:
-                return Finding(problem=f"{name}: no answer within {PATIENCE:g} s, or the rate budget is used up")
+                return ChangeAnswer(problem=f"{name}: no answer within {PATIENCE:g} s, or the rate budget is used up")
             except ReadError as error:
-                return Finding(problem=opened.credentials.redact(f"{name}: {error.problem}"))
+                return ChangeAnswer(problem=opened.credentials.redact(f"{name}: {error.problem}"))
 
         return dict(zip(loaded, await asyncio.gather(*(one(*item) for item in loaded.items())), strict=True))
 

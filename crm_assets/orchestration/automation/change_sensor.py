@@ -20,7 +20,7 @@ from crm_assets.warehouse.increments import greatest_loaded
 from crm_assets.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from crm_assets.orchestration.automation.change_query import Finding
+    from crm_assets.orchestration.automation.change_query import ChangeAnswer
 
 CHANGE_TAG = "crm/changed"
 """Run tag that names the resources something changed in."""
@@ -77,8 +77,8 @@ def _evaluate(
         return dg.SkipReason(
             f"Nothing of {connection.name} that is read incrementally is loaded yet; run {job.definition.name}."
         )
-    findings = ask(connection, loaded, secrets.of(connection), shared_state(context.instance, warehouse.folder))
-    return _answer(context, job, findings)
+    answers = ask(connection, loaded, secrets.of(connection), shared_state(context.instance, warehouse.folder))
+    return _answer(context, job, answers)
 
 
 def _loaded(job: ConnectionJob, warehouse: Warehouse, context: dg.SensorEvaluationContext) -> dict[str, datetime]:
@@ -94,14 +94,14 @@ def _loaded(job: ConnectionJob, warehouse: Warehouse, context: dg.SensorEvaluati
 
 
 def _answer(
-    context: dg.SensorEvaluationContext, job: ConnectionJob, findings: Mapping[str, Finding]
+    context: dg.SensorEvaluationContext, job: ConnectionJob, answers: Mapping[str, ChangeAnswer]
 ) -> dg.SensorResult | dg.SkipReason:
     reported: dict[str, str] = json.loads(context.cursor or "{}")
-    newest = {name: finding.newest for name, finding in findings.items() if finding.newest}
+    newest = {name: answer.newest for name, answer in answers.items() if answer.newest}
     changed = {name: value.isoformat() for name, value in newest.items() if _is_news(value, reported.get(name))}
-    problems = [finding.problem for finding in findings.values() if finding.problem]
+    problems = [answer.problem for answer in answers.values() if answer.problem]
     if not changed:
-        return dg.SkipReason("; ".join(problems) or f"Nothing new in {', '.join(findings)}.")
+        return dg.SkipReason("; ".join(problems) or f"Nothing new in {', '.join(answers)}.")
     for problem in problems:
         context.log.warning(problem)
     request = dg.RunRequest(
