@@ -52,8 +52,6 @@ def test_a_table_grows_with_its_records(house: Build, connections: dict[str, Con
     assert not said.passed
     assert "amount was bigint and is text" in str(said.description)
     assert "name (text) is new" in str(said.description)
-    assert here.materialize("paging/whole").success
-    assert here.check("paging/whole", "schema")["schema"].passed
 
 
 RECORDS = [
@@ -88,7 +86,7 @@ def test_types_hold_all_values_and_names_are_free(
     resource = only(connections["paging"], "whole").system.resources[0]
     schema = table_schema(resource.model_copy(update={"columns": {"id": key, **found.columns}}))
     schema = pa.schema([field for field in schema if field.name != "_misfits"])
-    fill_columns(database, "records", tmp_path / "rows", schema, found.columns, UNLIMITED)
+    fill_columns(database, "records", tmp_path / "rows", schema, found, UNLIMITED)
     first, second, third = pq.read_table(tmp_path / "rows").to_pylist()
     assert (first["a"], first["m"], first["big"], first["_extra"]) == (1.0, "1", 9007199254740993, '{"*":5}')
     assert (second["list"], second["first_name"], second["first_name_2"], second["id_2"]) == ('"none"', "A", "B", 9)

@@ -6,7 +6,7 @@ that takes the stored values as well: whole numbers become doubles if no digit i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -27,24 +27,30 @@ from crm_assets.extract.staging.parquet_writer import ROWS
 
 MOST = 500
 """Columns that a table may get this way; PostgreSQL has room for 1,600, and a server may use IDs as names."""
-_NUMBERS = {"BIGINT", "UBIGINT", "DOUBLE"}
-# One row per field: the JSON types of its values, and which types of ours hold all of them. Above 2^53 doubles do not
-# hold every whole number; an ISO time is a moment only with an offset.
+_AT_A_TIME = 50
+"""Fields that one query looks at: its plan grows with them."""
+_NESTED, _BOOL, _TEXT, _MOMENT, _DAY, _WHOLE, _LARGE, _FRACTION, _BEYOND = (1 << bit for bit in range(9))
+# What a value is, as a bit. Doubles hold every whole number up to 2^53; of an ISO time only the offset makes a moment;
+# a number that DuckDB reads as a double although it is whole has more digits than any type of ours.
+_KIND = Template(f"""CASE
+    WHEN $kind IS NULL OR $kind = 'NULL' THEN 0
+    WHEN $kind IN ('OBJECT', 'ARRAY') THEN {_NESTED}
+    WHEN $kind = 'BOOLEAN' THEN {_BOOL}
+    WHEN $kind = 'VARCHAR' THEN CASE
+        WHEN $text[5] <> '-' OR length($text) NOT BETWEEN 10 AND 40 THEN {_TEXT}
+        WHEN is_date($text) AND TRY_CAST($text AS DATE) IS NOT NULL THEN {_DAY}
+        WHEN is_time($text) AND has_offset($text) AND TRY_CAST($text AS TIMESTAMPTZ) IS NOT NULL THEN {_MOMENT}
+        ELSE {_TEXT} END
+    WHEN $kind = 'DOUBLE' THEN CASE
+        WHEN regexp_matches($text, '[.eE]') AND isfinite(TRY_CAST($text AS DOUBLE)) THEN {_FRACTION} ELSE {_BEYOND} END
+    WHEN abs(TRY_CAST($text AS DOUBLE)) <= 9007199254740992 THEN {_WHOLE}
+    WHEN TRY_CAST($text AS BIGINT) IS NOT NULL THEN {_LARGE}
+    ELSE {_BEYOND} END""")
+# The fields in the order in which records name them.
 _FIELDS = Template("""
-WITH fields AS (
-    SELECT e.id AS position, e.key AS name, e.type AS kind, e.value->>'$$' AS text
-    FROM $source AS t, json_each(t._extra) AS e WHERE t._extra IS NOT NULL AND e.type <> 'NULL'
-)
-SELECT
-    name,
-    list(DISTINCT kind) AS kinds,
-    bool_and(is_integer(text) AND TRY_CAST(text AS BIGINT) IS NOT NULL) AS whole,
-    bool_and(TRY_CAST(text AS DOUBLE) IS NOT NULL AND isfinite(TRY_CAST(text AS DOUBLE))
-        AND (contains(text, '.') OR abs(TRY_CAST(text AS DOUBLE)) <= 9007199254740992)) AS exact,
-    bool_and(kind = 'VARCHAR' AND is_time(text) AND has_offset(text) AND TRY_CAST(text AS TIMESTAMPTZ) IS NOT NULL)
-        AS moments,
-    bool_and(kind = 'VARCHAR' AND is_date(text) AND TRY_CAST(text AS DATE) IS NOT NULL) AS days
-FROM fields GROUP BY name ORDER BY min(position), name
+SELECT name FROM (
+    SELECT unnest(json_keys(_extra)) AS name, generate_subscripts(json_keys(_extra), 1) AS place FROM $source
+) GROUP BY name ORDER BY min(place), name
 """)
 
 
@@ -55,6 +61,8 @@ class FoundColumns:
     columns: dict[str, Column]
     changes: list[str]
     """What differs from earlier reads, as clauses; nothing the first time."""
+    whole: bool
+    """Whether no field is without a column."""
 
 
 def found_columns(
@@ -70,30 +78,52 @@ def found_columns(
     """
     columns, changes = dict(before.columns), list[str]()
     names = {column.wire_path(name): name for name, column in columns.items()}
-    for key, *facts in database.execute(_FIELDS.substitute(source=source)).fetchall():
-        kind, name = _kind(*facts), names.get((key,))
+    fields = [name for (name,) in database.execute(_FIELDS.substitute(source=source)).fetchall()]
+    wanted = [name for name in fields if (name,) in names]
+    wanted += [name for name in fields if (name,) not in names and can_be_named((name,))][: MOST - len(columns)]
+    for key, bits in _kinds(database, source, wanted):
+        kind, name = _type(bits), names.get((key,))
         if name is not None:
-            wider = _wider(columns[name].type, kind, lossless=facts[2] and name not in before.inexact)
+            wider = _wider(columns[name].type, kind, lossless=not bits & _LARGE and name not in before.inexact)
             if wider is not columns[name].type:
                 changes.append(f"{name} was {columns[name].type.value} and is {wider.value}")
                 columns[name] = columns[name].model_copy(update={"type": wider})
-        elif len(columns) < MOST and can_be_named((key,)):
+        else:
             name = column_name((key,), {*declared, *columns})
             columns[name] = Column(type=kind, source=None if key == name else path_text((key,)))
             changes.append(f"{name} ({kind.value}) is new")
-    return FoundColumns(columns, changes if before.columns else [])
+    return FoundColumns(columns, changes if before.columns else [], whole=len(wanted) == len(fields))
 
 
-def _kind(kinds: list[str], whole: bool, exact: bool, moments: bool, days: bool) -> ColumnType:
+def _kinds(database: duckdb.DuckDBPyConnection, source: str, fields: list[str]) -> Iterator[tuple[str, int]]:
+    """Yield what the values of each field are, as bits; fields without a value are passed over."""
+    for first in range(0, len(fields), _AT_A_TIME):
+        some = fields[first : first + _AT_A_TIME]
+        kinds = (_KIND.substitute(kind=f"__kind[{n}]", text=f"__text[{n}]") for n in range(1, len(some) + 1))
+        chosen = ", ".join(f"bit_or({kind})" for kind in kinds)
+        (found,) = database.execute(f"SELECT {chosen} FROM ({_extracted(source, some)})").fetchall()
+        yield from ((name, bits) for name, bits in zip(some, found, strict=True) if bits)
+
+
+def _extracted(source: str, fields: Iterable[str]) -> str:
+    """Return the query of the rows with their fields' JSON, text and type; each row's JSON is parsed three times."""
+    paths = f"[{', '.join(literal(json_path((name,))) for name in fields)}]::VARCHAR[]"
+    return (
+        f"SELECT *, json_extract(_extra, {paths}) AS __json, json_extract_string(_extra, {paths}) AS __text, "
+        f"json_type(_extra, {paths}) AS __kind FROM {source}"
+    )
+
+
+def _type(bits: int) -> ColumnType:
     """Return the type that holds all values of a field, digits included."""
-    found = set(kinds)
-    if found & {"OBJECT", "ARRAY"}:
+    if bits & _NESTED:
         return ColumnType.JSON
-    if found == {"BOOLEAN"}:
-        return ColumnType.BOOL
-    if found <= _NUMBERS:
-        return ColumnType.BIGINT if whole else ColumnType.DOUBLE if exact else ColumnType.TEXT
-    return ColumnType.TIMESTAMP if moments else ColumnType.DATE if days else ColumnType.TEXT
+    if not bits & ~(_WHOLE | _LARGE):
+        return ColumnType.BIGINT
+    if not bits & ~(_WHOLE | _FRACTION):
+        return ColumnType.DOUBLE
+    alone = {_BOOL: ColumnType.BOOL, _MOMENT: ColumnType.TIMESTAMP, _DAY: ColumnType.DATE}
+    return alone.get(bits, ColumnType.TEXT)
 
 
 def _wider(before: ColumnType, now: ColumnType, *, lossless: bool) -> ColumnType:
@@ -110,7 +140,7 @@ def fill_columns(
     source: str,
     path: Path,
     schema: pa.Schema,
-    found: Mapping[str, Column],
+    found: FoundColumns,
     limits: DestinationLimits,
 ) -> None:
     """Write rows anew, with the values of fields moved from ``_extra`` into their columns.
@@ -123,27 +153,26 @@ def fill_columns(
         found: The columns that take values from ``_extra``.
         limits: What the destination cannot hold.
     """
-    values = {name: _value(column, name, limits) for name, column in found.items()}
-    values["_extra"] = _rest(found)
+    fields = {name: column.wire_path(name)[0] for name, column in found.columns.items()}
+    values = {name: _value(column, n, limits) for n, (name, column) in enumerate(found.columns.items(), 1)}
+    values["_extra"] = "NULL" if found.whole else _rest(fields.values())
     chosen = ", ".join(f"{values.get(name, quoted(name))} AS {quoted(name)}" for name in schema.names)
-    rows = database.sql(f"SELECT {chosen} FROM {source}")
+    rows = database.sql(f"SELECT {chosen} FROM ({_extracted(source, fields.values())})")
     with pq.ParquetWriter(path, schema, compression="snappy") as writer:
-        for batch in rows.to_arrow_reader(ROWS):
+        for batch in rows.to_arrow_reader(ROWS // 4):
             writer.write_table(pa.Table.from_batches([batch]).cast(schema))
 
 
-def _value(column: Column, name: str, limits: DestinationLimits) -> str:
-    place = literal(json_path(column.wire_path(name)))
-    value, kind = f"json_extract(_extra, {place})", f"json_type(_extra, {place})"
+def _value(column: Column, number: int, limits: DestinationLimits) -> str:
+    value, text, kind = (f"{name}[{number}]" for name in ("__json", "__text", "__kind"))
     if column.type is ColumnType.JSON:
         return f"CASE WHEN {kind} <> 'NULL' THEN {value}::VARCHAR END"
-    text = f"json_extract_string(_extra, {place})"
     return text if column.type is ColumnType.TEXT else value_of_text(text, kind, column, limits)
 
 
-def _rest(found: Mapping[str, Column]) -> str:
+def _rest(fields: Iterable[str]) -> str:
     """Return the fields that have no column; nothing is lost of one that is null."""
-    taken = ", ".join(literal(column.wire_path(name)[0]) for name, column in found.items()) or "NULL"
-    fields = """map_entries(from_json(_extra, '"MAP(VARCHAR, JSON)"'))"""
-    kept = f"list_filter({fields}, lambda f: f.key NOT IN ({taken}) AND json_type(f.value) <> 'NULL')"
+    taken = ", ".join(map(literal, fields)) or "NULL"
+    every = """map_entries(from_json(_extra, '"MAP(VARCHAR, JSON)"'))"""
+    kept = f"list_filter({every}, lambda f: f.key NOT IN ({taken}) AND json_type(f.value) <> 'NULL')"
     return f"CASE WHEN len({kept}) > 0 THEN to_json(map_from_entries({kept}))::VARCHAR END"

@@ -211,7 +211,7 @@ class StagedRows:
         self.resource = self.resource.model_copy(update={"columns": columns})
         self.schema = _staged(table_schema(self.resource))
         whole = self.path.with_suffix(".columns.parquet")
-        fill_columns(self._database, self._source, whole, self.schema, found.columns, self._limits)
+        fill_columns(self._database, self._source, whole, self.schema, found, self._limits)
         whole.replace(self.path)
         report.columns = {name: column.source or name for name, column in found.columns.items()}
         report.column_changes = found.changes
