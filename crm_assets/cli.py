@@ -295,7 +295,7 @@ def docs_command() -> None:
 
 
 def run() -> None:
-    """Be the command ``crm-assets``."""
+    """Run the command ``crm-assets``."""
     from crm_assets.commands.fast_exit import run_and_exit
 
     run_and_exit(main)

@@ -1,6 +1,6 @@
 """Plan: what a sync would ask for, and how long that takes at the vendor's rate. No request is sent.
 
-Numbers of requests are those of earlier reads, as the read log tells them. What was never read needs at least one
+Numbers of requests are those of earlier reads, as recorded in the read log. What was never read needs at least one
 request per list.
 """
 
@@ -40,7 +40,7 @@ class Line:
     """What is asked for, in words."""
     requests: int
     known: bool
-    """Whether an earlier read tells the number of requests; otherwise it is the least there can be."""
+    """Whether an earlier read recorded the number of requests; otherwise it is the least there can be."""
 
 
 @dataclass(frozen=True)

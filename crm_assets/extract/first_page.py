@@ -62,7 +62,7 @@ class FirstPage:
     rejected: tuple[str, ...]
     """Why records could not become rows."""
     total: int | None
-    """Number of records of the whole list, where the API tells it."""
+    """Number of records of the whole list, where the API reports it."""
     seconds: float
     doubts: tuple[str, ...] = ()
     """What speaks against the declaration, as clauses."""

@@ -15,7 +15,7 @@ SYSTEM_TAG = "crm/system"
 FULL_TAG = "crm/full"
 """Run tag that turns incremental reads into full refreshes."""
 FRESH_TAG = "crm/fresh"
-"""Run tag that makes reads begin anew instead of going on with what an interrupted run has read."""
+"""Run tag that makes reads start over instead of resuming what an interrupted run has read."""
 
 
 def asset_key(connection: Connection, resource: str) -> dg.AssetKey:

@@ -31,7 +31,7 @@ class SyncRequest:
         selection: Dagster's asset-selection syntax; everything when left out.
         days: The windows to read; what is due when left out.
         full: Read whole lists where only changes would be read.
-        fresh: Begin anew instead of going on with what an interrupted run has read.
+        fresh: Start over instead of resuming what an interrupted run has read.
     """
 
     selection: str | None = None

@@ -20,7 +20,7 @@ class SinglePage(Spec):
 
     type: Literal["single_page"]
     total_records_path: JsonPath | None = None
-    """Where the body tells the number of records; the read must agree with it, so that a cap on the answer shows."""
+    """Where the body reports the number of records; the read must agree with it, so that a cap on the answer shows."""
 
 
 class Auto(Spec):
@@ -60,11 +60,11 @@ class _Counted(_Sized):
     ``total_pages``, ``total_records``, ``has_more``: what the body says at the path below; its absence is an error.
     ``no_next_link``: there is nothing at ``next_link_path``; the link itself is not followed."""
     total_pages_path: JsonPath | None = None
-    """Where the body tells the number of pages. Beside another ``end`` it is used wherever it is present."""
+    """Where the body reports the number of pages. Beside another ``end`` it is used wherever it is present."""
     total_records_path: JsonPath | None = None
-    """Where the body tells the number of records; the read must agree with it."""
+    """Where the body reports the number of records; the read must agree with it."""
     has_more_path: JsonPath | None = None
-    """Where the body tells whether another page follows."""
+    """Where the body reports whether another page follows."""
     next_link_path: JsonPath | None = None
     """Where the body links to the next page, if there is one."""
     on_repeat: Literal["error", "end"] = "error"
@@ -131,7 +131,7 @@ class _Followed(_Sized):
     ``empty_page``: a page without records. ``short_page``: fewer than ``limit``. ``repeat``: a link or cursor that was
     followed before; otherwise that is an error."""
     has_more_path: JsonPath | None = None
-    """Where the body tells whether another page follows."""
+    """Where the body reports whether another page follows."""
 
     @model_validator(mode="after")
     def _stop_can_be_seen(self) -> _Followed:
@@ -162,7 +162,7 @@ class HeaderLink(_Followed):
 
 
 class CursorPage(_Followed):
-    """The body tells a cursor for the next page."""
+    """The body contains a cursor for the next page."""
 
     type: Literal["cursor"]
     cursor_path: JsonPath
@@ -173,7 +173,7 @@ class CursorPage(_Followed):
 
 
 class HeaderCursor(_Followed):
-    """A header of the answer tells a cursor for the next page."""
+    """A header of the answer contains a cursor for the next page."""
 
     type: Literal["header_cursor"]
     cursor_key: str = Field(default="next", min_length=1)

@@ -115,7 +115,7 @@ class RecordValidator:
 
 
 def content_hash(array: bytes) -> str:
-    """Return what tells one page's bytes from another's, the same in every process."""
+    """Return what distinguishes one page's bytes from another's, the same in every process."""
     return blake2b(array, digest_size=8).hexdigest()
 
 

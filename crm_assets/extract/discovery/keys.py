@@ -1,4 +1,4 @@
-"""Which column tells records apart, and which says when one changed."""
+"""Which column identifies records, and which says when one changed."""
 
 from __future__ import annotations
 

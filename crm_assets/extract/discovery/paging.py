@@ -43,7 +43,7 @@ class PagingSearch:
         request: The list's request.
         selector: Where the records are.
         first: The first answer.
-        key: Field that tells records apart, if one does.
+        key: Field that identifies records, if one does.
     """
 
     asker: Asker

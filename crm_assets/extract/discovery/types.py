@@ -22,7 +22,7 @@ def type_of(name: str, values: Sequence[Any]) -> dict[str, Any]:
     """Return ``type`` and, for times, ``format`` of a column.
 
     Args:
-        name: The column's name, which tells times from other numbers.
+        name: The column's name, which distinguishes times from other numbers.
         values: What it holds in the sample; not empty, none is ``None``.
     """
     kinds = {type(value) for value in values}

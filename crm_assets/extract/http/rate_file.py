@@ -1,7 +1,7 @@
 """The file in which all runs on a machine agree on the rate of a connection.
 
 It begins with a line of JSON behind its checksum: the state (:mod:`~crm_assets.extract.http.rate_state`); the ring
-follows. A file that is not of this format begins anew.
+follows. A file that is not of this format is started over.
 """
 
 from __future__ import annotations

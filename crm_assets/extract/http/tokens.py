@@ -157,5 +157,5 @@ def token_stores(connection: str, data_folder: Path) -> TokenStores:
 
 
 def fingerprint(secret: str) -> str:
-    """Return what tells one secret from another without showing either."""
+    """Return what distinguishes one secret from another without showing either."""
     return hashlib.sha256(secret.encode()).hexdigest()[:32]

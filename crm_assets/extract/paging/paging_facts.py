@@ -46,17 +46,17 @@ def next_page(body: object) -> tuple[Path, str | int] | None:
 
 
 def count_of_pages(body: object) -> tuple[Path, int] | None:
-    """Return where an answer tells the number of pages, and the number, or ``None``."""
+    """Return where an answer reports the number of pages, and the number, or ``None``."""
     return _number(body, _PAGES.fullmatch)
 
 
 def number_of_page(body: object) -> tuple[Path, int] | None:
-    """Return where an answer tells which page it is, and the number, or ``None``."""
+    """Return where an answer reports which page it is, and the number, or ``None``."""
     return _number(body, _PAGE.fullmatch)
 
 
 def count_of_records(body: object) -> tuple[Path, int] | None:
-    """Return where an answer tells the number of records of the whole list, and the number, or ``None``."""
+    """Return where an answer reports the number of records of the whole list, and the number, or ``None``."""
     return _number(body, _TOTAL.fullmatch)
 
 

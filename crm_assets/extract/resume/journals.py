@@ -1,6 +1,6 @@
 """The journals of a connection's reads, in the data folder: found again by what is read, not by which run reads it.
 
-Each belongs to one run at a time; another one that reads the same meanwhile begins anew and keeps nothing. What lies in
+Each belongs to one run at a time; another one that reads the same meanwhile starts over and keeps nothing. What lies in
 the folder has no power: what is damaged, too old or of something else is not used.
 """
 
@@ -43,7 +43,7 @@ class Journals:
     Args:
         folder: Where those of all connections are.
         hours: How long they are of use; with 0 nothing is kept.
-        fresh: Whether to begin anew.
+        fresh: Whether to start over.
         destination: Where the rows go, which has a say in how they are decoded.
         loaded: When rows of what is read were last loaded, by resource; older journals are of no use.
         log: Takes a line.
