@@ -80,7 +80,7 @@ def test_a_file_may_have_an_address_by_its_job(tmp_path: Path) -> None:
         job = {"file_path": None, "file_url": "/jobs/{job_id}"}
         reading = read(connect(document(api.url, **job)), {"token": "s3cret"}, tmp_path)["tickets"]
         assert api.asked[-1].path == "/jobs/a%2F7"
-        assert reading.proof.requests == 3
+        assert reading.report.requests == 3
 
 
 @pytest.mark.parametrize(
@@ -101,8 +101,8 @@ def test_a_job_that_leads_nowhere_is_an_error(
     with Exporting(file, states, made) as api:
         job = {"max_wait": 60, "file_hosts": ["files.example.com"]}
         reading = read(connect(document(api.url, **job)), {"token": "s3cret"}, tmp_path)["tickets"]
-        assert reading.spool is None
-        assert problem in reading.proof.reason
+        assert reading.staged is None
+        assert problem in reading.report.reason
         assert len(api.asked) < 20
 
 

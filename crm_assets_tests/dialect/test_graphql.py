@@ -12,10 +12,11 @@ from crm_assets.commands.export_dlt import rest_api_config
 from crm_assets.declarations import load_connections
 from crm_assets.declarations.errors import SpecError
 from crm_assets.declarations.loader import parse_system
-from crm_assets.sandbox import Sandbox, serve
+from crm_assets.sandbox import serve
 from crm_assets_tests.dialect.rows import read, records
 from crm_assets_tests.dialect.small_api import SmallApi
 from crm_assets_tests.dialect.test_configurations import connect
+from crm_assets_tests.faults import FaultySandbox
 
 QUERY = """
 query ($first: Int, $after: String) {  # {id} in a comment
@@ -106,7 +107,7 @@ def test_a_query_file_is_served_by_the_sandbox_and_known_to_dlt(tmp_path: Path) 
         rest_api_config(connection, {})["resources"][0]["endpoint"]["paginator"]["cursor_body_path"]
         == "variables.after"
     )
-    sandbox = Sandbox([connection])
+    sandbox = FaultySandbox([connection])
     with serve(sandbox) as url:
         reading = read(connection.at(f"{url}/desk"), {}, tmp_path)["tickets"]
     assert [one["id"] for one in records(reading)] == sorted(str(row["id"]) for row in sandbox.rows("desk", "tickets"))

@@ -49,7 +49,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         config(posts(response_actions=[{"status_code": 503, "action": "ignore"}])),
-        "resource posts, key endpoint.response_actions.number 1: a 503 heals by itself",
+        "resource posts, key endpoint.response_actions.number 1: a 503 is temporary",
     ),
     (
         config(posts(params={"since": {"type": "incremental", "cursor_path": "id", "initial_value": 5}})),

@@ -111,7 +111,7 @@ def test_an_action_applies_where_all_it_names_is_so(
     [
         ({"action": "ignore"}, "give status_code, content or path"),
         ({"equals": 1, "status_code": 404, "action": "retry"}, "equals needs path"),
-        ({"status_code": 503, "action": "ignore"}, "a 503 heals by itself"),
+        ({"status_code": 503, "action": "ignore"}, "a 503 is temporary"),
     ],
 )
 def test_an_action_that_makes_no_sense_is_refused(action: dict[str, Any], problem: str) -> None:
