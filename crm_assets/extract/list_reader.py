@@ -12,7 +12,7 @@ from crm_assets.extract.http.request import Request
 from crm_assets.extract.listings import Listing, Listings
 from crm_assets.extract.paging.list_memory import ListMemory
 from crm_assets.extract.paging.movement import Fingerprint, Settled, Sighting, settle
-from crm_assets.extract.paging.page import FetchPage, Page, PagingState
+from crm_assets.extract.paging.page import FetchPage, PagingState
 from crm_assets.extract.paging.paginate import walk
 from crm_assets.extract.read_report import ReadTask
 from crm_assets.extract.resume.journal import ListOutcome
@@ -113,14 +113,14 @@ class ListReader:
     async def read_through(self) -> Sighting:
         """Read the list from its first page to its end."""
         self._passes += 1
-        again, state, held = self._passes > 1, PagingState(self._reader.memory), list[Page]()
+        again, state, held = self._passes > 1, PagingState(self._reader.memory), list[Records]()
         request, fetch = self._reader.request(self._listing), self._reader.fetcher(self._listing)
         if not again:
             fetch = await self._kept.resumed(request, fetch)
         paginator, ahead = self._reader.task.resource.endpoint.paginator, self._reader.concurrency
         async with aclosing(walk(paginator, request, fetch, state, ahead)) as pages:
             async for page in pages:
-                held.append(page)
+                held.append(page.records)
                 if not page.kept:
                     self._kept.add(page, state.pages, again=again)
                 if self._depth and state.records >= self._depth:
@@ -130,8 +130,8 @@ class ListReader:
                     await self._take(held.pop(), state.pages, again=again)
         self._pages += state.pages
         if not self._split:
-            for page in held:
-                await self._take(page, state.pages, again=again)
+            for records in held:
+                await self._take(records, state.pages, again=again)
             self._repeats += 0 if again else state.repeats
             self._state = state
         return self._state.sighting
@@ -144,11 +144,11 @@ class ListReader:
         found = await self._reader.fetcher(self._listing)(request, f"page {page + 1}, read again,")
         if found.records.fingerprint != before:
             self._kept.add(found, page, again=True)
-            await self._take(found, 0, again=True)
+            await self._take(found.records, 0, again=True)
         return found.records.fingerprint
 
-    async def _take(self, page: Page, pages: int, *, again: bool) -> None:
-        await self._reader.take(page.records, replace(self._listing.keep, again=again), pages)
+    async def _take(self, records: Records, pages: int, *, again: bool) -> None:
+        await self._reader.take(records, replace(self._listing.keep, again=again), pages)
 
 
 def _unproven(listing: Listing, settled: Settled, pages: int) -> str:
