@@ -58,6 +58,8 @@ def commit_read(
         null = first_null(reading) if writing else None
         cause = f"{null} ({cause_of(error)})" if null else cause_of(error)
         raise not_written(session, reading, cause, writing) from error
+    if reading.report.mode == "incremental":
+        session.changed_by[reading.task.resource.name] = reading.report.read_id
     return done
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -33,6 +33,8 @@ class WarehouseSession:
     """Makes a dlt pipeline, in a folder of its own, that loads into the schema of this name."""
     client: SqlClientBase[Any]
     dataset: str
+    changed_by: dict[str, str] = field(default_factory=dict)
+    """Table to the incremental read that was loaded since the session was opened: other rows are as they were."""
     _catalog: dict[str, dict[str, tuple[str, bool]]] | None = None
     """Cached result of ``columns``, until something is written."""
 

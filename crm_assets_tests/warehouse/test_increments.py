@@ -56,6 +56,22 @@ def test_a_record_of_the_future_stops_no_later_read(things: tuple[LivingApi, dic
         assert api.ids("things") == list(range(1, key + 1))
 
 
+def test_keys_of_an_increment_are_checked_after_it_and_all_keys_when_asked(
+    things: tuple[LivingApi, dict[int, datetime]],
+) -> None:
+    api, records = things
+    records.update({1: NOW - 2 * DAY, 2: NOW - DAY})
+    api.sync()
+    api.installation.change("INSERT INTO desk.things SELECT * FROM desk.things WHERE id = 1")
+    records[3] = datetime.now(timezone.utc)
+    result = api.installation.materialize("desk/things")
+    (after,) = [one for one in result.get_asset_check_evaluations() if one.check_name == "primary_key"]
+    assert (after.passed, after.description) == (True, "Every row that this read changed has its own id.")
+    alone = api.installation.check("desk/things", "primary_key")["primary_key"]
+    assert not alone.passed
+    assert "1 key is on several rows" in str(alone.description)
+
+
 def test_a_list_of_nothing_but_the_future_is_read_on(things: tuple[LivingApi, dict[int, datetime]]) -> None:
     api, records = things
     records[1] = NOW + YEAR
