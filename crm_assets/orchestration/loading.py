@@ -22,6 +22,7 @@ from crm_assets.warehouse.changes import Committed
 from crm_assets.warehouse.commit import commit_read, failed_load, log_failed_reads, not_written
 from crm_assets.warehouse.errors import WarehouseError, cause_of
 from crm_assets.warehouse.load import Failures, each_alone, prepare, staged_rows, table_source
+from crm_assets.warehouse.schema_changes import missing_columns
 from crm_assets.warehouse.session import WarehouseSession
 from crm_assets.warehouse.staging import Relations
 
@@ -94,6 +95,9 @@ class Loader:
         readings, loaded = {reading.task.resource.name: reading for reading in complete}, {}
 
         def make(names: list[str]) -> None:
+            lacking = [missing_columns(session, readings[name].task.resource) for name in names]
+            if statements := [(statement, ()) for each in lacking for statement in each]:
+                session.execute(statements)
             source = table_source(self.connection, [readings[name] for name in names], session)
             pipeline = session.open_pipeline(session.dataset)
             for result in self.dlt.run(self.context, source, pipeline, self.translator):

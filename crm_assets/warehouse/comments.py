@@ -20,7 +20,7 @@ _FOUND = {
     "postgres": "SELECT c.relname, a.attname, d.description FROM pg_catalog.pg_description d "
     "JOIN pg_catalog.pg_class c ON c.oid = d.objoid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
     "LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.objsubid AND d.objsubid > 0 "
-    "WHERE d.classoid = 'pg_catalog.pg_class'::regclass AND n.nspname = {schema}",
+    "WHERE n.nspname = {schema} AND d.classoid = (SELECT t.tableoid FROM pg_catalog.pg_class t LIMIT 1)",
 }
 """By destination: the comments there are in a schema. Other destinations have comments of other kinds, or none."""
 

@@ -122,6 +122,11 @@ def additions(session: WarehouseSession, table: str, columns: dict[str, dict[str
     return [f"ALTER TABLE {name} ADD COLUMN {_definition(session, hints)}" for hints in missing]
 
 
+def missing_columns(session: WarehouseSession, resource: Resource) -> list[str]:
+    """Return the statements that make columns a table lacks: dlt does not look for those that it made once."""
+    return additions(session, resource.name, dlt_columns(resource)) if session.columns(resource.name) else []
+
+
 def _definition(session: WarehouseSession, hints: dict[str, Any]) -> str:
     required = "" if hints["nullable"] else " NOT NULL"
     return f"{session.column(hints['name'])} {session.sql_type(hints['data_type'])}{required}"

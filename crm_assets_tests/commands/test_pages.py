@@ -9,9 +9,6 @@ import pytest
 
 from crm_assets_tests.commands.conftest import ROOT, Desk
 
-pytestmark = pytest.mark.xdist_group("desk")
-"""Their commands share an account that was read."""
-
 
 def blocks(page: str, language: str) -> list[str]:
     """Return the code blocks of a page."""

@@ -10,7 +10,6 @@ from crm_assets_tests.commands.conftest import ROOT, Desk
 
 README = (ROOT / "README.md").read_text()
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines() if line]
-pytestmark = pytest.mark.xdist_group("desk")
 TYPED = [line for line in COMMANDS if not line.startswith(("make ", "export "))]
 
 

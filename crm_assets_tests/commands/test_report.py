@@ -23,7 +23,6 @@ from crm_assets_tests.conftest import Build
 from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.installation import Installation
 
-pytestmark = pytest.mark.xdist_group("report")
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=timezone.utc)
 ODD = "<b>&|`"
 CAMPAIGNS, PROSPECTS = "sales_engagement/campaigns", "sales_engagement/prospects"

@@ -28,7 +28,7 @@ EXCEPTIONS = {
 }
 """Lists that dlt's engine cannot read to their end, and why."""
 EACH = [
-    pytest.param(one.name, resource.name, id=f"{one.name}-{resource.name}", marks=pytest.mark.xdist_group(one.name))
+    pytest.param(one.name, resource.name, id=f"{one.name}-{resource.name}")
     for one in CONNECTIONS
     for resource in one.system.resources
     if (one.name, resource.name) not in EXCEPTIONS

@@ -17,9 +17,9 @@ from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.installation import all_connections, dates
 
 CONNECTIONS = all_connections()
-ALL = [pytest.param(one.name, id=one.name, marks=pytest.mark.xdist_group(one.name)) for one in CONNECTIONS]
+ALL = [pytest.param(one.name, id=one.name) for one in CONNECTIONS]
 EACH = [
-    pytest.param(one.name, resource.name, id=f"{one.name}-{resource.name}", marks=pytest.mark.xdist_group(one.name))
+    pytest.param(one.name, resource.name, id=f"{one.name}-{resource.name}")
     for one in CONNECTIONS
     for resource in one.system.resources
 ]

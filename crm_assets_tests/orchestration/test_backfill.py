@@ -36,8 +36,6 @@ from crm_assets_tests.reliability import times
 from crm_assets_tests.reliability.killed_runs import Command, until
 from crm_assets_tests.reliability.test_crash import left_behind
 
-pytestmark = pytest.mark.xdist_group("backfill")
-"""What one run leaves is made once."""
 NAME = "every_window"
 KINDS = {
     "visitor_analytics": ("accounts", "leads", "visits"),

@@ -31,7 +31,6 @@ from crm_assets.extract.http.tokens import Token
 from crm_assets.orchestration.shared_state.rates import PostgresRates
 from crm_assets.orchestration.shared_state.state import PostgresState, shared_state
 
-pytestmark = pytest.mark.xdist_group("shared_state")
 LOGIN = RefreshTokenAuth.model_validate(
     {"type": "oauth2_refresh_token", "access_token_url": "https://crm.example.org/token", "refresh_token": "refresh"}
 )

@@ -17,9 +17,10 @@ import dagster as dg
 import pytest
 from dagster._core.debug import DebugRunPayload
 
-from crm_assets.commands import report
 from crm_assets.declarations.connections import load_connections
 from crm_assets.orchestration import loading
+from crm_assets.orchestration.report.collect import collect
+from crm_assets.orchestration.report.render import render
 from crm_assets_tests.conftest import Build, only
 from crm_assets_tests.installation import Installation
 from crm_assets_tests.reliability.conftest import own_house
@@ -130,7 +131,8 @@ def test_secrets_stand_nowhere(
     run = house.instance.get_runs()[0]
     with (tmp_path / "debug.gz").open("wb") as file, gzip.GzipFile(fileobj=file, mode="wb") as packed:
         DebugRunPayload.build(house.instance, run).write(packed)
-    (tmp_path / "report.txt").write_text(repr(report.report(house.connections.values(), house.instance)))
+    reported = collect([*house.connections.values()], house.instance, house.warehouse, print)
+    (tmp_path / "report.txt").write_text(render(reported, "html"))
     searched = [*contents(tmp_path)]
     assert {path.suffix for path, _ in searched} > {".db", ".duckdb", ".parquet", ".gz", ".txt"}
     assert [(path.name, found(content)) for path, content in searched if found(content)] == []

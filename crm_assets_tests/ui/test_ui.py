@@ -34,7 +34,6 @@ CONNECTION, RESOURCE, FIELD = "visitor_analytics", "leads", "shoe_size"
 OTHER = "sales_engagement"
 """What is read from the UI."""
 DAYS = 30
-pytestmark = pytest.mark.xdist_group("ui")
 
 
 @contextmanager

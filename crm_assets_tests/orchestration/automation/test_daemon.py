@@ -66,7 +66,8 @@ def test_a_schedule_and_a_change_sensor_launch_runs(tmp_path: Path, monkeypatch:
     home.mkdir()
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     connections = load_connections(path)
-    sandbox = FaultySandbox(connections, rows=40)
+    yesterday = TODAY - timedelta(days=1)  # by now all of its changes are in the past
+    sandbox = FaultySandbox(connections, rows=40, today=yesterday)
     with serve(sandbox) as base_url:
         environment = {
             **sandbox_environment(connections, base_url),
