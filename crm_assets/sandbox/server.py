@@ -12,6 +12,8 @@ import uvicorn
 from crm_assets.sandbox.service import Sandbox
 
 _HOST = "127.0.0.1"
+_IDLE = 75
+"""Seconds until an idle connection is closed, as nginx does; uvicorn's 5 end some in the moment they are used again."""
 _PATIENCE = 1
 """Seconds that answers under way get when the server stops."""
 
@@ -27,7 +29,13 @@ def serve(sandbox: Sandbox, port: int = 0) -> Iterator[str]:
     Raises:
         OSError: The port is taken.
     """
-    config = uvicorn.Config(sandbox.app, log_level="critical", lifespan="off", timeout_graceful_shutdown=_PATIENCE)
+    config = uvicorn.Config(
+        sandbox.app,
+        log_level="critical",
+        lifespan="off",
+        timeout_graceful_shutdown=_PATIENCE,
+        timeout_keep_alive=_IDLE,
+    )
     server = uvicorn.Server(config)
     with socket.create_server((_HOST, port), backlog=512) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True)
