@@ -66,18 +66,17 @@ def _timed(variant: str, folder: Path, environment: dict[str, str]) -> float:
 
 def sync(variant: str, folder: str) -> None:
     """Read everything that is due, in this process."""
-    from crm_assets.commands.sync.run_requests import SyncRequest, chosen, units
-    from crm_assets.commands.sync.sync import _run_unit
+    from crm_assets.commands.sync.run_requests import SyncRequest, plan_runs, select_assets
+    from crm_assets.commands.sync.sync import execute
     from crm_assets.commands.workspace import Workspace
     from crm_assets.settings import Settings
 
-    workspace = Workspace(Settings.from_env())
-    job = workspace.definitions.resolve_implicit_global_asset_job_def()
+    workspace, request = Workspace(Settings.from_env()), SyncRequest()
     with _instance(variant, Path(folder)) as instance:
-        for name, keys in chosen(workspace.definitions, SyncRequest()).items():
-            for unit in units(workspace, name, keys, SyncRequest()):
-                outcomes = _run_unit(job, unit, instance, {})
-                assert all(outcome.materialized for outcome in outcomes), outcomes
+        for connection, keys in select_assets(workspace, request).tables.items():
+            for planned in plan_runs(workspace, connection, keys, request):
+                results = execute(workspace, planned, instance)
+                assert all(result.succeeded for result in results), results
 
 
 @contextmanager

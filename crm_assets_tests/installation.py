@@ -17,7 +17,7 @@ import duckdb
 from crm_assets.declarations.connections import load_connections
 from crm_assets.declarations.models.columns import ColumnType
 from crm_assets.declarations.models.connection import Connection
-from crm_assets.declarations.models.paginator import SinglePage
+from crm_assets.declarations.models.paginator import Auto, SinglePage
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.orchestration.assets import connection_assets
 from crm_assets.orchestration.dlt_integration import StagedDltResource
@@ -56,7 +56,7 @@ def _with_small_pages(resource: Resource) -> Resource:
     endpoint = resource.endpoint
     handler = endpoint.error_handler.model_copy(update={"backoff_factor": None, "backoff_constant": 0.01})
     paginator = endpoint.paginator
-    if not isinstance(paginator, SinglePage) and paginator.limit:
+    if not isinstance(paginator, SinglePage | Auto) and paginator.limit:
         paginator = paginator.model_copy(update={"limit": SMALL})
     return resource.model_copy(
         update={"endpoint": endpoint.model_copy(update={"paginator": paginator, "error_handler": handler})}

@@ -50,7 +50,7 @@ def main() -> None:
                 if day == DAYS - 1:
                     sandbox.faults.push(*_faults())
                 subprocess.run([BIN / "crm-assets", "sync"], env=environment, check=day < DAYS - 1)
-            report = [BIN / "crm-assets", "report", "--output", folder / "report.html"]
+            report = [str(BIN / "crm-assets"), "report", "--output", str(folder / "report.html")]
             subprocess.run(report, env=environment, check=False)
             with _interface(environment, folder) as url, browser() as window:
                 _take(window, url, folder / "report.html")
@@ -62,9 +62,9 @@ def shown() -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         connections = load_connections(_accounts(Path(folder)))
     graph = connection_definitions(connections, Warehouse(Path("data"))).resolve_asset_graph()
-    nodes = [graph.get(key) for key in sorted(graph.get_all_asset_keys())]
+    nodes = [graph.get(key) for key in sorted(graph.get_all_asset_keys(), key=lambda key: tuple(key.path))]
     facts = [
-        [node.key.path, node.group_name, sorted(node.kinds), sorted(key.path for key in node.parent_keys)]
+        [node.key.path, node.group_name, sorted(node.kinds), sorted(list(key.path) for key in node.parent_keys)]
         + [[check.name, graph.get_check_spec(check).description] for check in sorted(node.check_keys)]
         for node in nodes
     ]
@@ -105,7 +105,7 @@ def _environment(accounts: Path, secrets: dict[str, str]) -> dict[str, str]:
 def _interface(environment: dict[str, str], folder: Path) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    command = [BIN / "dagster-webserver", "-h", "127.0.0.1", "-p", str(port), "-m", "crm_assets.definitions"]
+    command = [str(BIN / "dagster-webserver"), "-h", "127.0.0.1", "-p", str(port), "-m", "crm_assets.definitions"]
     with (folder / "webserver.log").open("w") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:

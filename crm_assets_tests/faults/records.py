@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,7 +42,7 @@ class _MovedRows:
         last = len(self.rows) if end is None else end
         return self.rows.page(max(start + self.first, 0), max(last + self.last, 0))
 
-    def position(self, path: Sequence[str], value: str) -> int | None:
+    def position(self, path: tuple[str, ...], value: str) -> int | None:
         return self.rows.position(path, value)
 
 

@@ -206,5 +206,5 @@ def _announce(pipe: Pipe) -> None:
     Fetcher.fetch = telling("fetch", Fetcher.fetch)  # type: ignore[method-assign]
     StagedRows.seal = telling("verify", StagedRows.seal)  # type: ignore[method-assign]
     loading.Loader.load = telling("load", loading.Loader.load)  # type: ignore[method-assign]
-    loading.commit_read = telling("commit", loading.commit_read)
-    loading.evaluate = telling("check", loading.evaluate)
+    loading.commit_read = telling("commit", loading.commit_read)  # type: ignore[attr-defined]
+    loading.evaluate = telling("check", loading.evaluate)  # type: ignore[attr-defined]

@@ -185,7 +185,7 @@ def _port(file: Path) -> str:
     return file.read_text().splitlines()[0]
 
 
-async def _connected(port: str) -> tuple[aiohttp.ClientSession, aiohttp.ClientWebSocketResponse]:
+async def _connected(port: str) -> tuple[aiohttp.ClientSession, aiohttp.ClientWebSocketResponse[Any]]:
     """Return a connection to the browser's first tab."""
     session = aiohttp.ClientSession()
     async with session.get(f"http://127.0.0.1:{port}/json") as response:

@@ -132,7 +132,7 @@ def _work(workspace: Workspace, name: str, keys: Sequence[dg.AssetKey], request:
             return [
                 result
                 for planned in plan_runs(workspace, name, keys, request)
-                for result in _execute(workspace, planned, instance)
+                for result in execute(workspace, planned, instance)
             ]
     except CrmAssetsError as error:
         return _failed(name, keys, str(error))
@@ -149,7 +149,12 @@ def _job_of(workspace: Workspace, planned: PlannedRun) -> dg.JobDefinition:
     return jobs.get_job(name) if name else workspace.definitions.resolve_implicit_global_asset_job_def()
 
 
-def _execute(workspace: Workspace, planned: PlannedRun, instance: dg.DagsterInstance) -> list[AssetResult]:
+def execute(workspace: Workspace, planned: PlannedRun, instance: dg.DagsterInstance) -> list[AssetResult]:
+    """Execute a planned run in this process and return what became of its assets.
+
+    Raises:
+        KeyboardInterrupt: The run was interrupted.
+    """
     run_id = str(uuid4())
     with run_lock(workspace.warehouse.runs, run_id):
         result = _job_of(workspace, planned).execute_in_process(
