@@ -1,0 +1,27 @@
+"""The command ``crm-assets doctor``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from crm_assets.commands.terminal import show
+
+if TYPE_CHECKING:
+    from crm_assets.commands.workspace import Workspace
+
+
+@click.command("doctor")
+@click.argument("connections", nargs=-1)
+@click.pass_obj
+def doctor_command(workspace: Workspace, connections: tuple[str, ...]) -> None:
+    """Test CONNECTIONS (default: all): request the first pages of every list, and explain what is wrong."""
+    from crm_assets.commands.doctor import examine
+    from crm_assets.commands.doctor_view import render
+
+    chosen = [workspace.connection(name) for name in connections] or workspace.connections
+    diagnoses = examine(chosen, workspace.settings.data_folder)
+    show(render(diagnoses))
+    sys.exit(0 if all(diagnosis.healthy for diagnosis in diagnoses) else 1)

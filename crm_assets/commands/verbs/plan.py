@@ -1,0 +1,32 @@
+"""The command ``crm-assets plan``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from crm_assets.commands.terminal import DATE, days_between, show
+
+if TYPE_CHECKING:
+    from crm_assets.commands.workspace import Workspace
+
+
+@click.command("plan")
+@click.argument("selection", required=False)
+@click.option("--from", "first", type=DATE, help="First day of the windows to read.")
+@click.option("--to", "last", type=DATE, help="Last day of the windows to read (default: today).")
+@click.option("--full", is_flag=True, help="As if whole lists were read.")
+@click.pass_obj
+def plan_command(
+    workspace: Workspace, selection: str | None, first: datetime | None, last: datetime | None, full: bool
+) -> None:
+    """Show what a sync would request, and how long that takes at the vendor's rate. Nothing is requested."""
+    from crm_assets.commands.plan import plan, render
+    from crm_assets.commands.sync.run_requests import SyncRequest, select_assets
+
+    workspace = workspace.located()
+    tables = select_assets(workspace, SyncRequest(selection)).tables
+    wanted = [(workspace.connection(name), {key.path[-1] for key in own}) for name, own in tables.items()]
+    show(render(plan(wanted, workspace.warehouse, days=days_between(first, last), full=full)))
