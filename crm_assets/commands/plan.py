@@ -1,21 +1,21 @@
-"""Plan: what a sync would ask for, and how long that takes at the vendor's rate. No request is sent.
+"""Plan: what a sync would request, and how long that takes at the vendor's rate.
 
 Numbers of requests are those of earlier reads, as recorded in the read log. What was never read needs at least one
-request per list.
+request per list; how many more is known where the API was asked for the size of the list.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import groupby
+from statistics import median
+from typing import Literal, TypeAlias
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
+from crm_assets.commands.list_sizes import ListSize
 from crm_assets.date_range import DateRange
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
@@ -28,6 +28,11 @@ from crm_assets.warehouse.read_history import History, history_of
 from crm_assets.warehouse.session import WarehouseSession
 from crm_assets.warehouse.warehouse import Warehouse
 
+Basis: TypeAlias = Literal["earlier reads", "first page", "least"]
+"""Where a number of requests comes from: the read log, what a first page reported, or the least there can be."""
+Sizes: TypeAlias = Mapping[str, ListSize]
+"""What first pages reported, by resource; empty where no list was asked."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -39,8 +44,7 @@ class Line:
     asks: str
     """What is asked for, in words."""
     requests: int
-    known: bool
-    """Whether an earlier read recorded the number of requests; otherwise it is the least there can be."""
+    basis: Basis
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ class Plan:
     connection: str
     lines: tuple[Line, ...]
     limit: RateLimit | None
+    pace: float | None = None
+    """Seconds a first page took, where lists were asked for their size."""
 
     @property
     def requests(self) -> int:
@@ -57,9 +63,10 @@ class Plan:
         return sum(line.requests for line in self.lines)
 
     @property
-    def known(self) -> bool:
-        """Whether the number is known of all lines."""
-        return all(line.known for line in self.lines)
+    def basis(self) -> Basis:
+        """The weakest basis of a line."""
+        bases = {line.basis for line in self.lines}
+        return "least" if "least" in bases else "first page" if "first page" in bases else "earlier reads"
 
     @property
     def seconds(self) -> float | None:
@@ -74,8 +81,9 @@ def plan(
     days: DateRange | None = None,
     full: bool = False,
     today: date | None = None,
+    ask: Callable[[Connection, list[Resource]], Sizes] | None = None,
 ) -> list[Plan]:
-    """Return what a sync would ask for.
+    """Return what a sync would ask for. Nothing is requested but by ``ask``.
 
     Args:
         wanted: Connections, each with the names of the resources to read.
@@ -83,18 +91,36 @@ def plan(
         days: The days windows would be read for; what is due when left out.
         full: Whether incremental resources would be read in full.
         today: The current day; the connection's own when left out.
+        ask: Returns the sizes of lists of a connection; called for those without an earlier read.
     """
     plans = []
     for connection, names in wanted:
         resources = [resource for resource in connection.system.resources if resource.name in names]
         moment = today or datetime.now(connection.zone).date()
-        if not warehouse.exists:
-            lines = list(_Planner(connection, None, days, full, moment).lines(resources))
-        else:
-            with warehouse.working_folder() as folder, warehouse.session(connection.name, folder, print) as session:
-                lines = list(_Planner(connection, session, days, full, moment).lines(resources))
-        plans.append(Plan(connection.name, tuple(lines), connection.budget))
+        sizes: Sizes = {}
+        if ask:
+            with _session(connection, warehouse) as session:
+                unread = _Planner(connection, session, days, full, moment).unread(resources)
+            sizes = ask(connection, unread) if unread else {}
+        with _session(connection, warehouse) as session:
+            lines = tuple(_Planner(connection, session, days, full, moment, sizes).lines(resources))
+        plans.append(Plan(connection.name, lines, connection.budget, _pace(sizes)))
     return plans
+
+
+@contextmanager
+def _session(connection: Connection, warehouse: Warehouse) -> Iterator[WarehouseSession | None]:
+    """Open the warehouse for reading, if there is one."""
+    if not warehouse.exists:
+        yield None
+        return
+    with warehouse.working_folder() as folder, warehouse.session(connection.name, folder, print) as session:
+        yield session
+
+
+def _pace(sizes: Sizes) -> float | None:
+    seconds = [size.seconds for size in sizes.values() if not size.problem]
+    return median(seconds) if seconds else None
 
 
 def least_seconds(requests: int, limit: RateLimit) -> float:
@@ -110,6 +136,13 @@ class _Planner:
     days: DateRange | None
     full: bool
     today: date
+    sizes: Sizes = field(default_factory=dict)
+
+    def unread(self, resources: list[Resource]) -> list[Resource]:
+        """Return the resources that no earlier read recorded the cost of, with the parents they are read for."""
+        parents = [self.connection.system.resource(one.parent.resource) for one in resources if one.parent]
+        distinct = {one.name: one for one in (*parents, *resources)}
+        return [one for one in distinct.values() if not self._history(one, one.mode).reads]
 
     def lines(self, resources: list[Resource]) -> Iterator[Line]:
         """Yield a line per resource, and one for each parent that would be read for its keys alone."""
@@ -134,10 +167,17 @@ class _Planner:
         if task.mode == "window":
             return self._windowed(resource, task.spans)
         if resource.window and task.load:
-            return Line(resource.name, "window", f"no partition lies in {self.days}", 0, True)
+            return Line(resource.name, "window", f"no partition lies in {self.days}", 0, "earlier reads")
         history = self._history(resource, task.mode)
         asks = f"{self._asks(task)}{purpose}{f' ({task.why})' if task.why else ''}"
-        return Line(resource.name, task.mode, asks, history.requests or self._parents_of(resource), bool(history.reads))
+        if history.reads:
+            return Line(resource.name, task.mode, asks, history.requests, "earlier reads")
+        size = self.sizes.get(resource.name, ListSize())
+        if size.problem:
+            asks = f"{asks}; its size is unknown: {size.problem}"
+        if size.pages:
+            return Line(resource.name, task.mode, asks, size.pages, "first page")
+        return Line(resource.name, task.mode, asks, self._parents_of(resource), "least")
 
     def _asks(self, task: ReadTask) -> str:
         parent = task.resource.parent
@@ -151,7 +191,8 @@ class _Planner:
         lists = self._parents_of(resource) * (len(spans) + bool(resource.window and resource.window.include_undated))
         history = self._history(resource, "window")
         asks = f"{DateRange(spans[0].start, spans[-1].end)}, {days} day{'' if days == 1 else 's'}"
-        return Line(resource.name, "window", asks, max(lists, math.ceil(history.per_day * days)), bool(history.reads))
+        requests = max(lists, math.ceil(history.per_day * days))
+        return Line(resource.name, "window", asks, requests, "earlier reads" if history.reads else "least")
 
     def _spans(self, resource: Resource, span: DateRange) -> tuple[DateRange, ...]:
         window = resource.window
@@ -171,11 +212,11 @@ class _Planner:
         return history_of(self.session, resource.name, mode) if self.session else History()
 
     def _parents_of(self, resource: Resource) -> int:
-        """Return the least number of lists a resource has: one, or one per parent of the last read."""
+        """Return the least number of lists a resource has: one, or one per parent of the last read or reported."""
         if resource.parent is None:
             return 1
-        history = self._history(resource, resource.mode)
-        return history.parents or 1
+        parent = self.sizes.get(resource.parent.resource, ListSize())
+        return self._history(resource, resource.mode).parents or parent.records or 1
 
 
 def _kind(resource: Resource) -> str:
@@ -186,41 +227,3 @@ def _kind(resource: Resource) -> str:
 def _children(parent: Resource, tasks: Iterable[ReadTask]) -> str:
     children = (task.resource for task in tasks if task.resource.parent)
     return ", ".join(child.name for child in children if child.parent and child.parent.resource == parent.name)
-
-
-def render(plans: Iterable[Plan]) -> RenderableType:
-    """Return a table per connection, and its totals."""
-    parts: list[RenderableType] = []
-    for one in plans:
-        table = Table(box=None, header_style="bold", pad_edge=False)
-        for heading in ("resource", "mode", "asks for"):
-            table.add_column(heading)
-        table.add_column("requests", justify="right", no_wrap=True)
-        for line in one.lines:
-            table.add_row(line.resource, line.mode, Text(line.asks), _count(line.requests, line.known))
-        parts += [Text(one.connection, "bold"), table, Text(_total(one)), Text()]
-    return Group(*parts[:-1])
-
-
-def _count(requests: int, known: bool) -> str:
-    return f"{requests:,}" if known else f"at least {requests:,}"
-
-
-def _total(plan: Plan) -> str:
-    count = f"{_count(plan.requests, plan.known)} request{'' if plan.requests == 1 else 's'}"
-    unread = "" if plan.known else "; how many more, and how long they take, shows at the first read"
-    if plan.limit is None or plan.seconds is None:
-        return f"{count}; no rate limit is known{unread}"
-    rate = f"at {plan.limit.requests} a {plan.limit.per}"
-    if plan.known:
-        return f"{count}; {_duration(plan.seconds)} {rate}"
-    # A handful of requests that are all anybody knows of says nothing about the time.
-    least = f"at least {_duration(plan.seconds)} {rate}" if plan.seconds >= 1 else rate
-    return f"{count}; {least}{unread}"
-
-
-def _duration(seconds: float) -> str:
-    for size, unit in ((3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.1f} s" if seconds >= 1 else "less than a second"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -63,6 +64,8 @@ class FirstPage:
     """Why records could not become rows."""
     total: int | None
     """Number of records of the whole list, where the API reports it."""
+    pages: int | None
+    """Number of pages of this size the whole list has, where the API reports it or the number of records."""
     seconds: float
     doubts: tuple[str, ...] = ()
     """What speaks against the declaration, as clauses."""
@@ -144,9 +147,9 @@ class FirstPageReader:
         except (duckdb.Error, pa.ArrowException) as error:
             problem = f"its records cannot be decoded ({str(error).splitlines()[0]})"
             raise UnexpectedResponseError(problem, status=200) from error
-        total = as_int(pages[0].envelope.fact(getattr(resource.endpoint.paginator, "total_records_path", None)))
         reasons, absent = tuple(rejected["reason"].to_pylist()), tuple(decoder.absent.columns)
-        return FirstPage(tuple(rows.to_pylist()), reasons, total, 0.0, absent=absent)
+        total, count = _length(resource.endpoint.paginator, pages[0])
+        return FirstPage(tuple(rows.to_pylist()), reasons, total, count, 0.0, absent=absent)
 
     async def _first(self, resource: Resource) -> FirstPage:
         lists = await self.lists(resource)
@@ -216,6 +219,17 @@ def first_page(paginator: Paginator, request: Request, records: int) -> Request:
             assert_never(paginator)
     limit = min(paginator.limit, records) if paginator.limit else None
     return with_page_size(paginator.location, paginator.limit_param, limit, request)
+
+
+def _length(paginator: Paginator, page: Page) -> tuple[int | None, int | None]:
+    """Return the number of records and of pages of a list as its first page reports them."""
+    total = as_int(page.envelope.fact(getattr(paginator, "total_records_path", None)))
+    if isinstance(paginator, SinglePage):
+        return total, 1
+    pages = as_int(page.envelope.fact(getattr(paginator, "total_pages_path", None)))
+    if pages is None and total is not None:
+        pages = math.ceil(total / max(page.count, 1))
+    return total, pages if pages is None else max(pages, 1)
 
 
 def _doubts(resource: Resource, page: Page) -> tuple[str, ...]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from datetime import date, timedelta
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
@@ -12,9 +14,12 @@ import pytest
 from rich.console import Console
 from syrupy.assertion import SnapshotAssertion
 
-from crm_assets.commands.plan import Line, Plan, least_seconds, plan, render
+from crm_assets.commands.list_sizes import ListSize, list_sizes
+from crm_assets.commands.plan import Line, Plan, least_seconds, plan
+from crm_assets.commands.plan_view import render
 from crm_assets.date_range import DateRange
 from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.declarations.models.system import RateLimit
 from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.warehouse.warehouse import Warehouse
@@ -48,11 +53,11 @@ def empty(tmp_path: Path) -> Warehouse:
 
 def test_what_was_never_read_needs_a_request_per_list_at_least(connections: Connections, empty: Warehouse) -> None:
     lines = planned(connections["visitor_analytics"], empty)
-    assert {name: (line.mode, line.asks, line.requests, line.known) for name, line in lines.items()} == {
-        "accounts": ("full_refresh", "the whole list", 1, False),
-        "leads": ("window", "2024-03-01 to 2024-03-30, 30 days", 30, False),
-        "visits": ("window", "2024-03-01 to 2024-03-30, 30 days", 1, False),
-        "accounts keys": ("full_refresh", "the whole list, for the keys of leads, visits", 1, False),
+    assert {name: (line.mode, line.asks, line.requests, line.basis) for name, line in lines.items()} == {
+        "accounts": ("full_refresh", "the whole list", 1, "least"),
+        "leads": ("window", "2024-03-01 to 2024-03-30, 30 days", 30, "least"),
+        "visits": ("window", "2024-03-01 to 2024-03-30, 30 days", 1, "least"),
+        "accounts keys": ("full_refresh", "the whole list, for the keys of leads, visits", 1, "least"),
     }
     assert not empty.folder.exists()
 
@@ -74,7 +79,7 @@ def test_days_that_are_asked_for_are_the_ones_planned(connections: Connections, 
     assert lines["leads"].requests == 2
     before = DateRange(date(2023, 1, 1), date(2023, 1, 2))
     assert planned(connections["visitor_analytics"], empty, days=before)["visits"] == Line(
-        "visits", "window", "no partition lies in 2023-01-01", 0, True
+        "visits", "window", "no partition lies in 2023-01-01", 0, "earlier reads"
     )
 
 
@@ -96,9 +101,9 @@ def requests_of(loaded: Installation, connection: str, resource: str) -> int:
 def test_earlier_reads_tell_the_requests(loaded: Installation, sandbox: FaultySandbox) -> None:
     sandbox.requests.clear()
     line = planned(loaded.connections["service_crm"], loaded.warehouse)["customers"]
-    assert (line.requests, line.known) == (requests_of(loaded, "service_crm", "customers"), True)
+    assert (line.requests, line.basis) == (requests_of(loaded, "service_crm", "customers"), "earlier reads")
     lines = planned(loaded.connections["visitor_analytics"], loaded.warehouse)
-    assert all(line.known for line in lines.values())
+    assert {line.basis for line in lines.values()} == {"earlier reads"}
     accounts = requests_of(loaded, "visitor_analytics", "accounts")
     assert lines["accounts"].requests == lines["accounts keys"].requests == accounts
     for name in ("leads", "visits"):
@@ -120,11 +125,15 @@ def test_cursors_start_where_the_next_run_would(loaded: Installation) -> None:
     ((newest),) = loaded.query("SELECT max(updated_at) AS at FROM service_crm.tickets")
     start = newest["at"].astimezone(service.zone) - timedelta(hours=1)
     assert (line.mode, line.asks) == ("incremental", f"changes since {start:%Y-%m-%d %H:%M}")
-    assert (line.requests, line.known) == (1, False)
+    assert (line.requests, line.basis) == (1, "least")
     loaded.materialize("service_crm/tickets")
-    assert planned(service, loaded.warehouse, "tickets")["tickets"].known
+    assert planned(service, loaded.warehouse, "tickets")["tickets"].basis == "earlier reads"
     full = planned(service, loaded.warehouse, "tickets", full=True)["tickets"]
-    assert (full.mode, full.asks, full.known) == ("full_refresh", "the whole list (a full refresh was asked for)", True)
+    assert (full.mode, full.asks, full.basis) == (
+        "full_refresh",
+        "the whole list (a full refresh was asked for)",
+        "earlier reads",
+    )
 
 
 def test_loaded_days_are_not_due_but_the_trailing_ones_are(loaded: Installation) -> None:
@@ -174,3 +183,35 @@ def test_how_it_looks(connections: Connections, empty: Warehouse, snapshot: Snap
     chosen = [(connections[name], ("accounts", "leads", "visits", "events")) for name in ("leadfeeder", "sales_crm")]
     limited = [(one.model_copy(update={"rate_limit": RateLimit(requests=100)}), names) for one, names in chosen]
     assert printed(plan([limited[0], chosen[1]], empty, today=TODAY)) == snapshot
+
+
+def test_first_pages_say_how_long_a_first_sync_takes(house: Build, sandbox: FaultySandbox) -> None:
+    here, names = house("service_crm"), ("customers", "tickets")
+    service = here.connections["service_crm"]
+    (asked,) = plan([(service, names)], here.warehouse, ask=partial(list_sizes, folder=here.warehouse.folder))
+    assert Counter(request.resource for request in sandbox.requests) == dict.fromkeys(names, 1)
+    assert f"about {asked.requests} requests" in printed([asked])
+    assert here.materialize("service_crm/customers", "service_crm/tickets").success
+    for line in asked.lines:
+        assert line.basis == "first page"
+        # A first read without a total looks at a quarter of its pages again.
+        assert line.requests <= requests_of(here, "service_crm", line.resource) <= 1.25 * line.requests + 1
+
+
+def test_a_list_per_parent_is_counted_by_the_size_of_the_parent(connections: Connections, empty: Warehouse) -> None:
+    def ask(_: Connection, unread: list[Resource]) -> dict[str, ListSize]:
+        assert {resource.name for resource in unread} == {"accounts", "leads"}
+        return {"accounts": ListSize(records=40, pages=2, seconds=0.5)}
+
+    (asked,) = plan([(connections["visitor_analytics"], ("leads",))], empty, today=TODAY, ask=ask)
+    assert {line.resource: (line.requests, line.basis) for line in asked.lines} == {
+        "leads": (40 * 30, "least"),
+        "accounts": (2, "first page"),
+    }
+
+
+def test_a_list_that_refuses_is_named_with_its_reason(connections: Connections, empty: Warehouse) -> None:
+    refused = {"accounts": ListSize(problem="403 Forbidden")}
+    plans = plan([(connections["visitor_analytics"], ("accounts",))], empty, today=TODAY, ask=lambda *_: refused)
+    assert "the whole list; its size is unknown: 403 Forbidden" in printed(plans)
+    assert "at least 1 request" in printed(plans)
