@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from crm_assets.declarations.models.connection import Connection
@@ -14,10 +16,8 @@ from crm_assets.warehouse.session import WarehouseSession
 def completeness(session: WarehouseSession, _: Connection, resource: Resource) -> CheckReport:
     """Look at the report of the last read."""
     last = read_log.last_read(session, resource.name)
-    sql = read_log.last_read_sql(
-        session, resource.name, ["complete", "reason", "rows", "pages", "requests", "finished_at"]
-    )
-    report = CheckReport("", sql)
+    columns = ["complete", "reason", "rows", "pages", "requests", "finished_at"]
+    report = CheckReport("", read_log.last_read_sql(session, resource.name, columns))
     if last is None:
         report.problems.append("it was never read; materialize the asset")
         return report
@@ -26,25 +26,7 @@ def completeness(session: WarehouseSession, _: Connection, resource: Resource) -
     )
     if not last.complete:
         report.problems.append(f"the last read was not loaded: {last.reason}")
-    if not last.details.get("one_transaction", True):
-        report.warnings.append("this destination has no transactions, so a load that breaks off may leave part of it")
-    if last.details.get("assumed"):
-        report.warnings.append(last.details["assumed"])
-    report.warnings += [f"{doubt}: its end may be declared wrongly" for doubt in last.details.get("doubts", ())[:1]]
-    if last.details.get("unproven"):
-        report.warnings.append(last.details["unproven"])
-    if last.details["skipped"]:
-        skipped = counted(len(last.details["skipped"]), "list was", "lists were")
-        report.warnings.append(f"{skipped} skipped: {last.details['skipped'][0]}")
-    if last.strays:
-        report.warnings.append(
-            counted(last.strays, "row lies", "rows lie") + " outside the days asked for; set the connection's timezone"
-        )
-    if last.delete_refused:
-        report.warnings.append(
-            counted(last.delete_refused, "row", "rows")
-            + " vanished at the source, more than max_delete_fraction allows; none was marked"
-        )
+    report.warnings += _warnings(last)
     report.metadata |= {
         "rows": last.rows,
         "pages": last.pages,
@@ -56,3 +38,24 @@ def completeness(session: WarehouseSession, _: Connection, resource: Resource) -
     }
     report.add_offenders([{"skipped": text} for text in last.details["skipped"]])
     return report
+
+
+def _warnings(last: read_log.LastRead) -> Iterator[str]:
+    """Yield what leaves doubt whether the table has every row, though the read was loaded."""
+    details = last.details
+    if not details.get("one_transaction", True):
+        yield "this destination has no transactions, so a load that breaks off may leave part of it"
+    if assumed := details.get("assumed"):
+        yield assumed
+    for doubt in details.get("doubts", ())[:1]:
+        yield f"{doubt}: its end may be declared wrongly"
+    if unproven := details.get("unproven"):
+        yield unproven
+    if skipped := details["skipped"]:
+        yield f"{counted(len(skipped), 'list was', 'lists were')} skipped: {skipped[0]}"
+    if last.strays:
+        rows = counted(last.strays, "row lies", "rows lie")
+        yield f"{rows} outside the days asked for; set the connection's timezone"
+    if last.delete_refused:
+        rows = counted(last.delete_refused, "row", "rows")
+        yield f"{rows} vanished at the source, more than max_delete_fraction allows; none was marked"

@@ -20,44 +20,61 @@ def primary_key(session: WarehouseSession, _: Connection, resource: Resource) ->
     if not resource.primary_key:
         written = {"append": "every read is appended"}.get(resource.write_disposition, "each read replaces the table")
         return CheckReport(f"No key is declared: {written}, so there is none to check.", "")
-    key = ", ".join(quoted(name) for name in resource.primary_key)
-    nulls = " OR ".join(f"{quoted(name)} IS NULL" for name in resource.primary_key)
-    read_id, table = session.changed_by.get(resource.name), session.table(resource.name)
-    among = f" AND {_is_of(read_id, table, resource)}" if read_id else ""
-    sql = (
-        f"SELECT {key}, count(*) AS times FROM {table} AS t WHERE NOT ({nulls}){among}\n"
-        f"GROUP BY {key} HAVING count(*) > 1 ORDER BY times DESC LIMIT {OFFENDERS}"
-    )
-    rows_meant = "Every row that this read changed" if read_id else "Every row"
+    changed_by = session.changed_by.get(resource.name)
+    sql = _repeated_keys_sql(session.table(resource.name), resource, changed_by)
+    rows_meant = "Every row that this read changed" if changed_by else "Every row"
     report = CheckReport(f"{rows_meant} has its own {' + '.join(resource.primary_key)}.", sql)
     if not session.columns(resource.name):
         report.problems.append("the table does not exist yet; materialize the asset")
         return report
-    ((rows, without),) = session.query(f"SELECT count(*), count(CASE WHEN {nulls} THEN 1 END) FROM {table}")
-    doubles = session.query(sql)
-    last = read_log.last_read(session, resource.name)
-    rejected, seen_twice = (last.rejected, last.duplicates) if last else (0, 0)
-    if without:
-        report.problems.append(counted(without, "row has", "rows have") + " no key")
-    if doubles:
-        at_least = "at least " if len(doubles) == OFFENDERS else ""
-        report.problems.append(at_least + counted(len(doubles), "key is", "keys are") + " on several rows")
-    rejects = last.details.get("rejects", []) if last else []
+    repeated = _check_table(report, session, resource, sql)
+    rejects = _check_last_read(report, read_log.last_read(session, resource.name), resource)
+    report.add_offenders(repeated or rejects)
+    return report
+
+
+def _check_table(
+    report: CheckReport, session: WarehouseSession, resource: Resource, sql: str
+) -> list[dict[str, object]]:
+    """Report rows without a key and keys on several rows; return the latter."""
+    counts = f"SELECT count(*), count(CASE WHEN {_is_null(resource)} THEN 1 END) FROM {session.table(resource.name)}"
+    ((rows, keyless),) = session.query(counts)
+    repeated = session.query(sql)
+    if keyless:
+        report.problems.append(counted(keyless, "row has", "rows have") + " no key")
+    if repeated:
+        at_least = "at least " if len(repeated) == OFFENDERS else ""
+        report.problems.append(at_least + counted(len(repeated), "key is", "keys are") + " on several rows")
+    report.metadata |= {"rows": rows, "null_keys": keyless, "duplicate_keys": len(repeated)}
+    return [dict(zip([*resource.primary_key, "times"], row, strict=True)) for row in repeated]
+
+
+def _check_last_read(report: CheckReport, last: read_log.LastRead | None, resource: Resource) -> list[dict[str, str]]:
+    """Report the records that the last read rejected or saw twice; return them."""
+    rejected, duplicates = (last.rejected, last.duplicates) if last else (0, 0)
+    details = last.details if last else {}
+    rejects: list[dict[str, str]] = details.get("rejects", [])
     if rejected:
         report.problems.append(_rejected(rejected, rejects, resource))
-    if seen_twice:
-        seen = counted(seen_twice, "record", "records")
-        report.warnings.append(f"the last read saw {seen} twice (the newest was kept)")
-    report.metadata |= {
-        "rows": rows,
-        "null_keys": without,
-        "duplicate_keys": len(doubles),
-        "rejected_records": rejected,
-        "duplicates_in_read": seen_twice,
-    }
-    on_several_rows = [dict(zip([*resource.primary_key, "times"], row, strict=True)) for row in doubles]
-    report.add_offenders(on_several_rows or rejects or (last.details["duplicate_keys"] if last else []))
-    return report
+    if duplicates:
+        records = counted(duplicates, "record", "records")
+        report.warnings.append(f"the last read saw {records} twice (the newest was kept)")
+    report.metadata |= {"rejected_records": rejected, "duplicates_in_read": duplicates}
+    return rejects or details.get("duplicate_keys", [])
+
+
+def _repeated_keys_sql(table: str, resource: Resource, read_id: str | None) -> str:
+    """Return the query for the keys that several rows have, among all rows or those whose key a read has brought."""
+    key = ", ".join(quoted(name) for name in resource.primary_key)
+    among = f" AND {_is_of(read_id, table, resource)}" if read_id else ""
+    return (
+        f"SELECT {key}, count(*) AS times FROM {table} AS t WHERE NOT ({_is_null(resource)}){among}\n"
+        f"GROUP BY {key} HAVING count(*) > 1 ORDER BY times DESC LIMIT {OFFENDERS}"
+    )
+
+
+def _is_null(resource: Resource) -> str:
+    return " OR ".join(f"{quoted(name)} IS NULL" for name in resource.primary_key)
 
 
 def _is_of(read_id: str, table: str, resource: Resource) -> str:

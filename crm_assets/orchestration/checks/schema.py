@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from crm_assets.declarations.models.connection import Connection
@@ -15,8 +17,8 @@ from crm_assets.warehouse.dlt_schema import dlt_columns
 from crm_assets.warehouse.found_before import with_found_columns
 from crm_assets.warehouse.session import WarehouseSession
 
-_CHANGES = 10
-"""Changes of columns that are named."""
+_CHANGES_NAMED = 10
+"""Changes of columns that a warning names: it stays readable in the UI's list of checks."""
 
 
 def schema(session: WarehouseSession, _: Connection, resource: Resource) -> CheckReport:
@@ -32,34 +34,72 @@ def schema(session: WarehouseSession, _: Connection, resource: Resource) -> Chec
     if not existing:
         report.problems.append("the table does not exist yet; materialize the asset")
         return report
-    differences = [*_differences(session, declared, existing)]
-    misfits, unknown = _kept(session, resource, "_misfits"), _kept(session, resource, "_extra")
-    report.problems += [row["difference"] for row in differences if row["severity"] == "ERROR"]
-    report.warnings += [row["difference"] for row in differences if row["severity"] == "WARN"]
-    if misfits:
-        report.warnings.append(f"values did not fit their type in {_counted(misfits)} (kept in _misfits)")
-    if unknown:
-        report.warnings.append(f"undeclared fields arrived: {_counted(unknown)} (kept in _extra)")
-    if changes := _changes(session, resource):
-        report.warnings.append(f"fields that no column declares have changed: {'; '.join(changes)}")
-    absent = _absent(session, resource)
-    if absent:
-        records = counted(max(absent.values()), "record", "records")
-        report.warnings.append(f"declared, but in none of {records}: {', '.join(absent)} (check source)")
-    report.metadata |= {
-        "absent": len(absent),
-        "missing": sum(row["kind"] == "missing" for row in differences),
-        "extra": sum(row["kind"] == "extra" for row in differences),
-        "type_differs": sum(row["kind"] == "type" for row in differences),
-        "nullability_differs": sum(row["kind"] == "nullability" for row in differences),
-        "rows_with_misfits": sum(misfits.values()),
-        "rows_with_unknown_fields": sum(unknown.values()),
-    }
-    kept = [{"column": c, "kind": "misfit", "difference": f"{n} values"} for c, n in misfits.items()]
-    kept += [{"column": c, "kind": "unknown field", "difference": f"{n} records"} for c, n in unknown.items()]
-    kept += [{"column": c, "kind": "absent", "difference": f"in none of {n} records"} for c, n in absent.items()]
-    report.add_offenders([{k: row[k] for k in ("column", "kind", "difference")} for row in [*differences, *kept]])
+    deviations = _Deviations(
+        [*_differences(session, declared, existing)],
+        _count_keys(session, resource, "_misfits"),
+        _count_keys(session, resource, "_extra"),
+        _absent_columns(session, resource),
+    )
+    report.problems += [row["difference"] for row in deviations.differences if row["severity"] == "ERROR"]
+    report.warnings += deviations.warnings(_column_changes(session, resource))
+    report.metadata |= deviations.counts()
+    report.add_offenders(deviations.offenders())
     return report
+
+
+@dataclass(frozen=True)
+class _Deviations:
+    """How a table deviates from its declaration."""
+
+    differences: list[dict[str, str]]
+    """Differences of the columns themselves."""
+    misfits: dict[str, int]
+    """Rows with a value that did not fit, by column."""
+    unknown: dict[str, int]
+    """Rows with an undeclared field, by field."""
+    absent: dict[str, int]
+    """Records of the last read, by declared column that none of them has."""
+
+    def warnings(self, changes: list[str]) -> Iterator[str]:
+        """Yield what is unexpected but not wrong.
+
+        Args:
+            changes: How columns made of undeclared fields have changed.
+        """
+        yield from (row["difference"] for row in self.differences if row["severity"] == "WARN")
+        if self.misfits:
+            yield f"values did not fit their type in {_listed(self.misfits)} (kept in _misfits)"
+        if self.unknown:
+            yield f"undeclared fields arrived: {_listed(self.unknown)} (kept in _extra)"
+        if changes:
+            yield f"fields that no column declares have changed: {'; '.join(changes)}"
+        if self.absent:
+            records = counted(max(self.absent.values()), "record", "records")
+            yield f"declared, but in none of {records}: {', '.join(self.absent)} (check source)"
+
+    def counts(self) -> dict[str, int]:
+        """Return the numbers for the check's metadata."""
+        kinds = Counter(row["kind"] for row in self.differences)
+        return {
+            "absent": len(self.absent),
+            "missing": kinds["missing"],
+            "extra": kinds["extra"],
+            "type_differs": kinds["type"],
+            "nullability_differs": kinds["nullability"],
+            "rows_with_misfits": sum(self.misfits.values()),
+            "rows_with_unknown_fields": sum(self.unknown.values()),
+        }
+
+    def offenders(self) -> Iterator[dict[str, str]]:
+        """Yield one row per deviating column or field."""
+        yield from ({key: row[key] for key in ("column", "kind", "difference")} for row in self.differences)
+        for kind, counts, of in (
+            ("misfit", self.misfits, "{} values"),
+            ("unknown field", self.unknown, "{} records"),
+            ("absent", self.absent, "in none of {} records"),
+        ):
+            for column, count in counts.items():
+                yield {"column": column, "kind": kind, "difference": of.format(count)}
 
 
 def _differences(
@@ -83,7 +123,7 @@ def _difference(column: str, kind: str, text: str, severity: str = "ERROR") -> d
     return {"column": column, "kind": kind, "difference": text, "severity": severity}
 
 
-def _kept(session: WarehouseSession, resource: Resource, column: str) -> dict[str, int]:
+def _count_keys(session: WarehouseSession, resource: Resource, column: str) -> dict[str, int]:
     """Count the keys of ``_extra`` or ``_misfits`` over a bounded number of the rows that have any."""
     if column not in session.columns(resource.name):
         return {}
@@ -95,7 +135,7 @@ def _kept(session: WarehouseSession, resource: Resource, column: str) -> dict[st
     return dict(sorted(counts.items(), key=lambda item: -item[1]))
 
 
-def _absent(session: WarehouseSession, resource: Resource) -> dict[str, int]:
+def _absent_columns(session: WarehouseSession, resource: Resource) -> dict[str, int]:
     """Return the columns that the last read found in none of its records, and that no row has a value in."""
     last = read_log.last_read(session, resource.name)
     absent = last.details.get("absent", {}) if last else {}
@@ -107,13 +147,16 @@ def _absent(session: WarehouseSession, resource: Resource) -> dict[str, int]:
     return {name: absent[name] for name, count in zip(existing, values, strict=True) if count == 0}
 
 
-def _changes(session: WarehouseSession, resource: Resource) -> list[str]:
+def _column_changes(session: WarehouseSession, resource: Resource) -> list[str]:
     """Return how the columns that the last read made of undeclared fields differ from those of earlier ones."""
     last = read_log.last_read(session, resource.name)
     changes: list[str] = last.details.get("column_changes", []) if last else []
-    return [*changes[:_CHANGES], *([f"and {len(changes) - _CHANGES} more"] if len(changes) > _CHANGES else [])]
+    return [
+        *changes[:_CHANGES_NAMED],
+        *([f"and {len(changes) - _CHANGES_NAMED} more"] if len(changes) > _CHANGES_NAMED else []),
+    ]
 
 
-def _counted(counts: dict[str, int]) -> str:
+def _listed(counts: dict[str, int]) -> str:
     names = [f"{name} ({count})" for name, count in list(counts.items())[:5]]
     return ", ".join(names) + (f" and {len(counts) - 5} more" if len(counts) > 5 else "")
