@@ -22,7 +22,7 @@ class DateRange:
 
     @classmethod
     def parse(cls, text: str) -> DateRange:
-        """Return the span whose text this is."""
+        """Return the range whose text this is."""
         first, _, last = text.partition(" to ")
         return cls(date.fromisoformat(first), date.fromisoformat(last or first) + timedelta(days=1))
 
@@ -32,7 +32,7 @@ class DateRange:
         return (self.end - self.start).days
 
     def split(self, grain: Literal["daily", "weekly", "monthly"]) -> Iterator[DateRange]:
-        """Yield the partitions of a span that consists of whole ones."""
+        """Yield the partitions of a range that consists of whole ones."""
         start = self.start
         while start < self.end:
             months = (start.replace(day=1) + timedelta(days=31)).replace(day=1)
@@ -41,23 +41,23 @@ class DateRange:
             start = end
 
     def halves(self) -> tuple[DateRange, DateRange]:
-        """Return the two halves of a span of several days."""
+        """Return the two halves of a range of several days."""
         middle = self.start + timedelta(days=self.days // 2)
         return DateRange(self.start, middle), DateRange(middle, self.end)
 
     def widened(self, days: int) -> DateRange:
-        """Return the span with some days more on either side."""
+        """Return the range with some more days on either side."""
         padding = timedelta(days=days)
         return DateRange(self.start - padding, self.end + padding)
 
     def instants(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
-        """Return the span as moments: its first, and the first after it."""
+        """Return the range as moments: its first, and the first after it."""
         return datetime.combine(self.start, time(), zone), datetime.combine(self.end, time(), zone)
 
 
-def without(spans: Iterable[DateRange], others: Iterable[DateRange]) -> tuple[DateRange, ...]:
-    """Return the days of the spans, in order, that none of the others has."""
-    rest = merge_ranges(list(spans))
+def without(ranges: Iterable[DateRange], others: Iterable[DateRange]) -> tuple[DateRange, ...]:
+    """Return the days of the ranges, in order, that none of the others has."""
+    rest = merge_ranges(list(ranges))
     for other in others:
         parts = (
             (DateRange(one.start, min(one.end, other.start)), DateRange(max(one.start, other.end), one.end))
@@ -67,12 +67,12 @@ def without(spans: Iterable[DateRange], others: Iterable[DateRange]) -> tuple[Da
     return rest
 
 
-def merge_ranges(spans: list[DateRange]) -> tuple[DateRange, ...]:
-    """Return the spans in order, those that adjoin made one."""
+def merge_ranges(ranges: list[DateRange]) -> tuple[DateRange, ...]:
+    """Return the ranges in order, with adjoining ones merged."""
     result: list[DateRange] = []
-    for span in sorted(spans, key=lambda one: one.start):
-        if result and result[-1].end >= span.start:
-            result[-1] = DateRange(result[-1].start, max(result[-1].end, span.end))
+    for dates in sorted(ranges, key=lambda dates: dates.start):
+        if result and result[-1].end >= dates.start:
+            result[-1] = DateRange(result[-1].start, max(result[-1].end, dates.end))
         else:
-            result.append(span)
+            result.append(dates)
     return tuple(result)

@@ -107,17 +107,17 @@ class Installation:
 
         Args:
             names: What to materialize.
-            given: ``day`` or ``span`` (partition keys), ``tags``.
+            given: ``day`` or ``dates`` (partition keys), ``tags``.
         """
         return self.execute(dg.AssetSelection.assets(*(dg.AssetKey(name.split("/")) for name in names)), **given)
 
-    def load(self, connection: str, span: tuple[str, str] = (START.isoformat(), TODAY.isoformat())) -> list[Result]:
+    def load(self, connection: str, dates: tuple[str, str] = (START.isoformat(), TODAY.isoformat())) -> list[Result]:
         """Materialize all of a connection, windows as one range; one run per step."""
         results = []
         for asset in self.assets:
             if asset.node_def.name.startswith(connection):
                 keys = dg.AssetSelection.assets(*asset.keys)
-                results.append(self.execute(keys, span=span if asset.partitions_def else None))
+                results.append(self.execute(keys, dates=dates if asset.partitions_def else None))
         return results
 
     def check(self, asset: str, *names: str) -> dict[str, dg.AssetCheckEvaluation]:
@@ -131,13 +131,13 @@ class Installation:
         self,
         selection: dg.AssetSelection,
         day: str | None = None,
-        span: tuple[str, str] | None = None,
+        dates: tuple[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> Result:
         """Run a selection as one run."""
         tags = dict(tags or {})
-        if span:
-            tags |= {"dagster/asset_partition_range_start": span[0], "dagster/asset_partition_range_end": span[1]}
+        if dates:
+            tags |= {"dagster/asset_partition_range_start": dates[0], "dagster/asset_partition_range_end": dates[1]}
         return dg.materialize(
             self.assets,
             selection=selection,
@@ -172,8 +172,8 @@ class Installation:
         window = declared.window
         if window is None:
             return tidy(declared, self.sandbox.rows(connection, resource))
-        spans = [(day, day) for day in dates(first, last)] if window.per_partition else [(first, last)]
-        rows = [row for span in spans for row in self.sandbox.rows(connection, resource, window=span)]
+        ranges = [(day, day) for day in dates(first, last)] if window.per_partition else [(first, last)]
+        rows = [row for window_days in ranges for row in self.sandbox.rows(connection, resource, window=window_days)]
         if window.include_undated:
             rows += [row for row in self.sandbox.rows(connection, resource) if row[window.field] is None]
         return tidy(declared, rows)

@@ -92,15 +92,15 @@ async def _found(probe: ListProber, connection: Connection, resource: Resource) 
     if not lists:
         return _not_asked(resource, "has no rows")
     unbounded = resource.window is None or resource.name in parents_of(connection.system.resources)
-    span = None if unbounded else last_days(connection, 1)
+    dates = None if unbounded else last_days(connection, 1)
     started = time.perf_counter()
     try:
-        page = await (probe.whole(resource) if unbounded else probe.ask(resource, lists[0], span))
+        page = await (probe.whole(resource) if unbounded else probe.ask(resource, lists[0], dates))
     except ReadError as error:
         seconds = round(time.perf_counter() - started, 3)
         sentence = error.problem[:1].upper() + error.problem[1:]
         return Finding(resource.name, "problem", sentence, error.status, seconds)
-    return Finding(resource.name, _state(page), _sentence(page, span), 200, page.seconds, came=True)
+    return Finding(resource.name, _state(page), _sentence(page, dates), 200, page.seconds, came=True)
 
 
 def _state(page: FirstPage) -> State:
@@ -112,9 +112,9 @@ def _not_asked(resource: Resource, why: str) -> Finding:
     return Finding(resource.name, "not asked", f"It is read for the rows of {parent}, which {why}")
 
 
-def _sentence(page: FirstPage, span: DateRange | None) -> str:
+def _sentence(page: FirstPage, dates: DateRange | None) -> str:
     count = f"{len(page.rows)} of {page.total:,}" if page.rows and page.total else str(len(page.rows) or "No")
-    parts = [f"{count} record{'' if count == '1' else 's'}{f' on {span}' if span else ''}"]
+    parts = [f"{count} record{'' if count == '1' else 's'}{f' on {dates}' if dates else ''}"]
     parts += [*page.problems, *page.doubts]
     if undeclared := page.fields("_extra"):
         parts.append(f"undeclared fields: {', '.join(undeclared)}")

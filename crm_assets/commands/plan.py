@@ -148,24 +148,24 @@ class _Planner:
         """Yield a line per resource, and one for each parent that would be read for its keys alone."""
         for _, group in groupby(sorted(resources, key=_kind), key=_kind):
             step = list(group)
-            span = self._span(step)
-            spans = {resource.name: self._spans(resource, span) for resource in step if span}
-            tasks = plan_reads(self.session, self.connection, step, spans, full=self.full)
+            dates = self._step_dates(step)
+            ranges = {resource.name: self._overlapping(resource, dates) for resource in step if dates}
+            tasks = plan_reads(self.session, self.connection, step, ranges, full=self.full)
             for task in sorted(tasks, key=lambda one: not one.load):
                 yield self._line(task, "" if task.load else f", for the keys of {_children(task.resource, tasks)}")
 
-    def _span(self, step: list[Resource]) -> DateRange | None:
-        """Return the days a step is run for: of all its resources as one span."""
+    def _step_dates(self, step: list[Resource]) -> DateRange | None:
+        """Return the days a step is run for: of all its resources as one range."""
         windowed = [resource for resource in step if resource.window]
         if self.days or not windowed:
             return self.days
         due = [due_range(self.session, self.connection, resource, self.today) for resource in windowed]
-        return DateRange(min(span.start for span in due), max(span.end for span in due))
+        return DateRange(min(dates.start for dates in due), max(dates.end for dates in due))
 
     def _line(self, task: ReadTask, purpose: str) -> Line:
         resource = task.resource
         if task.mode == "window":
-            return self._windowed(resource, task.spans)
+            return self._windowed(resource, task.date_ranges)
         if resource.window and task.load:
             return Line(resource.name, "window", f"no partition lies in {self.days}", 0, "earlier reads")
         history = self._history(resource, task.mode)
@@ -186,15 +186,15 @@ class _Planner:
             return f"the lists{changed}" if changed else "the whole list"
         return f"changes since {task.since.astimezone(self.connection.zone):%Y-%m-%d %H:%M}{changed}"
 
-    def _windowed(self, resource: Resource, spans: tuple[DateRange, ...]) -> Line:
-        days = sum(one.days for one in spans)
-        lists = self._parents_of(resource) * (len(spans) + bool(resource.window and resource.window.include_undated))
+    def _windowed(self, resource: Resource, ranges: tuple[DateRange, ...]) -> Line:
+        days = sum(one.days for one in ranges)
+        lists = self._parents_of(resource) * (len(ranges) + bool(resource.window and resource.window.include_undated))
         history = self._history(resource, "window")
-        asks = f"{DateRange(spans[0].start, spans[-1].end)}, {days} day{'' if days == 1 else 's'}"
+        asks = f"{DateRange(ranges[0].start, ranges[-1].end)}, {days} day{'' if days == 1 else 's'}"
         requests = max(lists, math.ceil(history.per_day * days))
         return Line(resource.name, "window", asks, requests, "earlier reads" if history.reads else "least")
 
-    def _spans(self, resource: Resource, span: DateRange) -> tuple[DateRange, ...]:
+    def _overlapping(self, resource: Resource, dates: DateRange) -> tuple[DateRange, ...]:
         window = resource.window
         if window is None:
             return ()
@@ -204,7 +204,7 @@ class _Planner:
             key
             for key in partitions.get_partition_keys(current_time=now)
             for one in ranges_of(partitions, [key], window, self.connection)
-            if one.start < span.end and span.start < one.end
+            if one.start < dates.end and dates.start < one.end
         ]
         return ranges_of(partitions, keys, window, self.connection)
 

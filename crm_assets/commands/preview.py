@@ -44,7 +44,7 @@ def preview(
     folder: Path,
     *,
     rows: int = ROWS,
-    span: DateRange | None = None,
+    dates: DateRange | None = None,
     show_pii: bool = False,
     patience: float = PATIENCE,
 ) -> Preview:
@@ -55,7 +55,7 @@ def preview(
         name: The resource.
         folder: The data folder, which holds the rate budgets.
         rows: Greatest number of rows.
-        span: The days to ask a windowed resource for; the last week (of aggregates, today) when left out.
+        dates: The days to ask a windowed resource for; the last week (of aggregates, today) when left out.
         show_pii: Show personal data, and undeclared fields, which may hold some.
         patience: Seconds to wait for an answer.
 
@@ -70,10 +70,10 @@ def preview(
     if problem:
         raise ReadError(problem)
     resource = resources[name]
-    span = (span or _days(connection, resource)) if resource.window else None
-    values, sample = asyncio.run(_asked(connection, resource, folder, max(rows, 1), span, patience))
+    dates = (dates or _days(connection, resource)) if resource.window else None
+    values, sample = asyncio.run(_asked(connection, resource, folder, max(rows, 1), dates, patience))
     shown = tuple(_shown(resource, row, show_pii) for row in sample.rows[:rows])
-    return Preview(connection.name, resource, shown, tuple(_notes(values, sample, span, shown)))
+    return Preview(connection.name, resource, shown, tuple(_notes(values, sample, dates, shown)))
 
 
 def _days(connection: Connection, resource: Resource) -> DateRange:
@@ -82,25 +82,25 @@ def _days(connection: Connection, resource: Resource) -> DateRange:
 
 
 async def _asked(
-    connection: Connection, resource: Resource, folder: Path, rows: int, span: DateRange | None, patience: float
+    connection: Connection, resource: Resource, folder: Path, rows: int, dates: DateRange | None, patience: float
 ) -> tuple[Values, FirstPage]:
     # A parent's page is asked for more rows than are shown: its first row need not have a list.
     records = max(rows, _LISTS) if resource.parent else rows
     async with probing(connection, secrets_of(connection), folder, records, patience) as probe:
         try:
-            return await _first_with_rows(probe, resource, span)
+            return await _first_with_rows(probe, resource, dates)
         except ReadError as error:
             raise error.at(f"{connection.name}.{resource.name}") from error.__cause__
 
 
 async def _first_with_rows(
-    probe: FirstPageReader, resource: Resource, span: DateRange | None
+    probe: FirstPageReader, resource: Resource, dates: DateRange | None
 ) -> tuple[Values, FirstPage]:
     lists = await probe.lists(resource)
     if not lists:
         raise ReadError(f"{resource.parent.resource if resource.parent else 'its parent'} has no rows to read it for")
     for values in lists[:_LISTS]:
-        sample = await probe.ask(resource, values, span)
+        sample = await probe.ask(resource, values, dates)
         if sample.rows:
             break
     return values, sample
@@ -123,15 +123,15 @@ def _text(value: Any, column: Column, show_pii: bool) -> str:
 def _notes(
     values: Mapping[str, object],
     sample: FirstPage,
-    span: DateRange | None,
+    dates: DateRange | None,
     shown: tuple[dict[str, str], ...],
 ) -> list[str]:
-    place = [f"{name} {value}" for name, value in values.items()] + ([f"window {span}"] if span else [])
+    place = [f"{name} {value}" for name, value in values.items()] + ([f"window {dates}"] if dates else [])
     origin = f" ({', '.join(place)})" if place else ""
     total = f" of {sample.total:,}" if sample.total is not None else ""
     count = f"{len(shown)} row{'' if len(shown) == 1 else 's'}"
     notes = [f"{count}{total}{origin}; nothing was loaded." if shown else f"No rows{origin}."]
-    if not shown and span:
+    if not shown and dates:
         notes.append("Ask for other days with --from and --to.")
     if any(MASK in row.values() for row in shown):
         notes.append(f"{MASK} stands for personal data; --show-pii shows it.")

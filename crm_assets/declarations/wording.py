@@ -144,13 +144,13 @@ def request_words(endpoint: Endpoint) -> str:
 
 
 def filter_words(resource: Resource) -> str:
-    """Return what a request adds to read one span or the changes, and how the bounds are meant."""
+    """Return what a request adds to read one window or the changes, and how the bounds are meant."""
     window, incremental = resource.window, resource.incremental
     if window:
         return f"By date with {_template(window)}. {_window(window)}"
     if incremental:
-        back = f"{_span(incremental.lookback)} before the newest loaded {code(incremental.field)}"
-        again = f" The whole list again after {_span(incremental.full_refresh_every)}."
+        back = f"{_duration(incremental.lookback)} before the newest loaded {code(incremental.field)}"
+        again = f" The whole list again after {_duration(incremental.full_refresh_every)}."
         return f"Changes with {_template(incremental)}. A run starts {back}.{again}"
     return ""
 
@@ -221,7 +221,7 @@ def _window(window: Window) -> str:
     if window.per_partition:
         parts.append("Rows count what the window contains, so every day is requested on its own.")
     if window.max_rows:
-        met = "a day that reaches them fails" if window.per_partition else "a span that reaches them is split"
+        met = "a day that reaches them fails" if window.per_partition else "a window that reaches them is split"
         parts.append(f"The API serves {window.max_rows:,} rows of a query; {met}.")
     return " ".join(parts)
 
@@ -230,9 +230,9 @@ def _days(count: int) -> str:
     return f"{count} day{'' if count == 1 else 's'}"
 
 
-def _span(span: timedelta) -> str:
+def _duration(duration: timedelta) -> str:
     for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        count, rest = divmod(int(span.total_seconds()), size)
+        count, rest = divmod(int(duration.total_seconds()), size)
         if count and not rest:
             return f"{count} {unit}{'' if count == 1 else 's'}"
-    return f"{span.total_seconds():g} seconds"
+    return f"{duration.total_seconds():g} seconds"

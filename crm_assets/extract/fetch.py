@@ -120,7 +120,10 @@ class _Fetch:
         return [reading for reading in readings if reading.task.load]
 
     async def _read(self, task: ReadTask, opened: OpenConnection, decoding: DecodingThread) -> ReadResult:
-        report, started = ReadReport(mode=task.mode, spans=task.spans, since=task.since), time.perf_counter()
+        report, started = (
+            ReadReport(mode=task.mode, date_ranges=task.date_ranges, since=task.since),
+            time.perf_counter(),
+        )
         room = _ROOM // max(len(self._tasks), 1)
         staged = StagedRows(task.resource, report.read_id, self._folder, opened.database, room, self._limits)
         memory = self._memory.of(task.resource, in_full=task.mode == "full_refresh")
@@ -230,7 +233,7 @@ def _with_parents(connection: Connection, tasks: list[ReadTask]) -> dict[str, Re
         if parent is None or (task and (task.mode == "full_refresh" or child.known_parents is not None)):
             continue
         task = task or ReadTask(connection.system.resource(parent.resource), load=False)
-        wanted[parent.resource] = replace(task, spans=(), since=None)
+        wanted[parent.resource] = replace(task, date_ranges=(), since=None)
         pending.append(task)
     return wanted
 

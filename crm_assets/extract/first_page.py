@@ -119,13 +119,13 @@ class FirstPageReader:
         rows = [{name: row[field] for name, field in resource.parent.values.items()} for row in sample.rows]
         return [{**row, **fixed} for row in rows if row[resource.parent.placeholder] is not None]
 
-    async def ask(self, resource: Resource, values: Values, span: DateRange | None = None) -> FirstPage:
+    async def ask(self, resource: Resource, values: Values, dates: DateRange | None = None) -> FirstPage:
         """Return the first page of a list.
 
         Args:
             resource: The declaration.
             values: What fills the placeholders.
-            span: The window to ask for.
+            dates: The window to ask for.
 
         Raises:
             ReadError: It could not be read; the message says what the server said.
@@ -134,7 +134,7 @@ class FirstPageReader:
         decoder = Decoder(resource, self._opened.database)
         try:
             page = await self._page(
-                resource, decoder, {**self._connection.params, **values, **window_values(span)}, span
+                resource, decoder, {**self._connection.params, **values, **window_values(dates)}, dates
             )
             shown = self._shown(resource, decoder, [page])
         except ReadError as error:
@@ -157,10 +157,10 @@ class FirstPageReader:
             raise ReadError(f"there is no row of {resource.parent.resource if resource.parent else ''} to read it for")
         return await self.ask(resource, lists[0])
 
-    async def _page(self, resource: Resource, decoder: Decoder, values: Values, span: DateRange | None) -> Page:
+    async def _page(self, resource: Resource, decoder: Decoder, values: Values, dates: DateRange | None) -> Page:
         reader = PageReader(self._opened.client, resource.endpoint, decoder.inspect, Traffic(), retries=False)
-        placeholders = {name: value for name, value in values.items() if name not in window_values(span)}
-        request = list_request(self._connection, resource, placeholders, span)
+        placeholders = {name: value for name, value in values.items() if name not in window_values(dates)}
+        request = list_request(self._connection, resource, placeholders, dates)
         request = first_page(resource.endpoint.paginator, request, self._records)
         return await self._in_time(reader, request, values)
 
@@ -249,6 +249,6 @@ def parents_of(resources: Iterable[Resource]) -> frozenset[str]:
     return frozenset(resource.parent.resource for resource in resources if resource.parent)
 
 
-def window_values(span: DateRange | None) -> Values:
+def window_values(dates: DateRange | None) -> Values:
     """Return what fills the placeholders of a window."""
-    return {"window_start": span.start.isoformat(), "window_end": span.end.isoformat()} if span else {}
+    return {"window_start": dates.start.isoformat(), "window_end": dates.end.isoformat()} if dates else {}

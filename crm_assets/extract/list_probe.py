@@ -50,13 +50,13 @@ class _EnoughError(Exception):
 class ListProber(FirstPageReader):
     """Asks one connection for the first pages of its lists."""
 
-    async def ask(self, resource: Resource, values: Values, span: DateRange | None = None) -> FirstPage:
+    async def ask(self, resource: Resource, values: Values, dates: DateRange | None = None) -> FirstPage:
         """Return what the first pages of a list show.
 
         Args:
             resource: The declaration.
             values: What fills the placeholders.
-            span: The window to ask for.
+            dates: The window to ask for.
 
         Raises:
             ReadError: Not even the first page could be read.
@@ -64,8 +64,8 @@ class ListProber(FirstPageReader):
         started, redact = time.perf_counter(), self._opened.credentials.redact
         decoder = Decoder(resource, self._opened.database)
         reader = PageReader(self._opened.client, resource.endpoint, decoder.inspect, Traffic(), retries=False)
-        bound = {**self._connection.params, **values, **window_values(span)}
-        request = list_request(self._connection, resource, {**self._connection.params, **values}, span)
+        bound = {**self._connection.params, **values, **window_values(dates)}
+        request = list_request(self._connection, resource, {**self._connection.params, **values}, dates)
         probe = _Probe(resource, request, lambda request: self._in_time(reader, request, bound))
         try:
             await probe.read()

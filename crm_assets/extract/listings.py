@@ -20,7 +20,7 @@ class Listing:
     """One list: of one parent and one window."""
 
     values: dict[str, object]
-    span: DateRange | None = None
+    dates: DateRange | None = None
     keep: RowFilter = ALL_ROWS
     parent: Any = None
     """The parent's key."""
@@ -29,7 +29,9 @@ class Listing:
 
     def __str__(self) -> str:
         parts = [f"{name} {value}" for name, value in self.values.items()]
-        parts += [f"window {self.span}"] if self.span else ["rows without a date"] if self.keep.include_undated else []
+        parts += (
+            [f"window {self.dates}"] if self.dates else ["rows without a date"] if self.keep.include_undated else []
+        )
         return ", ".join(parts)
 
 
@@ -56,11 +58,11 @@ class Listings:
         """
         parent, window = self._task.resource.parent, self._task.resource.window
         for key, values in self._combinations(parents, further):
-            if window is None or not self._task.spans:
+            if window is None or not self._task.date_ranges:
                 yield Listing(values, parent=key)
                 continue
-            for span in self._task.spans:
-                yield self._windowed(values, span, key)
+            for dates in self._task.date_ranges:
+                yield self._windowed(values, dates, key)
             if parent:
                 for late, listings in self._late_listings(values, key).items():
                     self.late.setdefault(late, []).extend(listings)
@@ -80,23 +82,23 @@ class Listings:
     def _late_listings(self, values: dict[str, object], key: Any) -> dict[Any, list[Listing]]:
         """Return what earlier runs left out of a parent's lists; nothing is asked of it before one of them is read."""
         window, known = self._task.resource.window, self._task.parent_windows
-        spans = without(known.missing(key), self._task.spans)
+        ranges = without(known.missing(key), self._task.date_ranges)
         if window and window.per_partition:
-            spans = tuple(part for span in spans for part in span.split(window.grain))
-        if spans or str(key) not in known.settled:
-            return {key: [replace(self._windowed(values, span, key), late=True) for span in spans]}
+            ranges = tuple(part for dates in ranges for part in dates.split(window.grain))
+        if ranges or str(key) not in known.settled:
+            return {key: [replace(self._windowed(values, dates, key), late=True) for dates in ranges]}
         return {}
 
-    def _windowed(self, values: dict[str, object], span: DateRange, parent: Any) -> Listing:
+    def _windowed(self, values: dict[str, object], dates: DateRange, parent: Any) -> Listing:
         window = self._task.resource.window
         exact = window is None or names_days(window.format)
-        keep = ALL_ROWS if exact else RowFilter(before=span.instants(self._connection.zone)[1])
-        return Listing(values, span, keep, parent)
+        keep = ALL_ROWS if exact else RowFilter(before=dates.instants(self._connection.zone)[1])
+        return Listing(values, dates, keep, parent)
 
     def depth(self, listing: Listing) -> int | None:
         """Return how many rows the API serves for one query of a window, where that is declared."""
         window = self._task.resource.window
-        return window.max_rows if window and listing.span else None
+        return window.max_rows if window and listing.dates else None
 
     def split(self, listing: Listing, depth: int) -> Iterable[Listing]:
         """Return the halves of a list whose window has too many rows.
@@ -105,6 +107,6 @@ class Listings:
             ReadError: The window cannot be divided.
         """
         window = self._task.resource.window
-        if listing.span is None or listing.span.days < 2 or (window and window.per_partition):
+        if listing.dates is None or listing.dates.days < 2 or (window and window.per_partition):
             raise ReadError(f"the API serves no more than {depth} rows of one query, and this window has as many")
-        return [self._windowed(listing.values, half, listing.parent) for half in listing.span.halves()]
+        return [self._windowed(listing.values, half, listing.parent) for half in listing.dates.halves()]

@@ -44,7 +44,7 @@ class ReadTask:
     """What is to be read of one resource."""
 
     resource: Resource
-    spans: tuple[DateRange, ...] = ()
+    date_ranges: tuple[DateRange, ...] = ()
     """Windows to ask for; empty for full and incremental reads."""
     parent_windows: ParentWindows = ParentWindows()
     """What earlier runs read of a windowed list that hangs on parents."""
@@ -69,12 +69,12 @@ class ReadTask:
     @property
     def mode(self) -> str:
         """``window``, ``incremental`` or ``full_refresh``."""
-        return "window" if self.spans else "incremental" if self.since or self.some_parents else "full_refresh"
+        return "window" if self.date_ranges else "incremental" if self.since or self.some_parents else "full_refresh"
 
     @property
     def reach(self) -> tuple[DateRange, ...]:
         """The days that rows may be of: those asked for, and those that lists of new parents are read for."""
-        return merge_ranges([*self.spans, *self.parent_windows.loaded])
+        return merge_ranges([*self.date_ranges, *self.parent_windows.loaded])
 
     @property
     def some_parents(self) -> bool:
@@ -163,7 +163,7 @@ class ReadReport:
     """Requests in flight on average while reading."""
     started_at: datetime | None = None
     finished_at: datetime | None = None
-    spans: tuple[DateRange, ...] = ()
+    date_ranges: tuple[DateRange, ...] = ()
     since: datetime | None = None
 
     @property

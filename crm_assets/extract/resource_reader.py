@@ -96,7 +96,7 @@ class Reader:
         self.report.parents = None if parents is None else len(parents)
         self._unseen = unseen
         listings = deque(self.listings.of(parents, further))
-        if self.task.spans:
+        if self.task.date_ranges:
             self.report.unsettled = sorted(self.task.parent_windows.settled - {str(key) for key in parents or ()})
         workers = min(len(listings), self._connection.concurrency)
         try:
@@ -134,8 +134,8 @@ class Reader:
         self.report.gone_parents += gone
         if self.task.resource.parent:
             self.report.passed_over.append(str(listing.parent))
-            if listing.span:
-                self.report.missed.setdefault(str(listing.parent), []).append(listing.span)
+            if listing.dates:
+                self.report.missed.setdefault(str(listing.parent), []).append(listing.dates)
 
     async def _list(self, listing: Listing, listings: deque[Listing]) -> None:
         kept = KeptList(self._journal, listing, self.task.start_of(listing.parent), self._endpoint.paginator)
@@ -169,13 +169,13 @@ class Reader:
     def request(self, listing: Listing) -> Request:
         """Return the request of a list, without paging parameters."""
         since = self.task.start_of(listing.parent)
-        return list_request(self._connection, self.task.resource, listing.values, listing.span, since)
+        return list_request(self._connection, self.task.resource, listing.values, listing.dates, since)
 
     def fetcher(self, listing: Listing) -> FetchPage:
         """Return the function that reads a page of a list."""
-        span = listing.span
-        spans = {"window_start": span.start.isoformat(), "window_end": span.end.isoformat()} if span else {}
-        return self._pages.fetcher({**self._connection.params, **listing.values, **spans})
+        dates = listing.dates
+        bounds = {"window_start": dates.start.isoformat(), "window_end": dates.end.isoformat()} if dates else {}
+        return self._pages.fetcher({**self._connection.params, **listing.values, **bounds})
 
     async def take(self, records: Records, keep: RowFilter, pages: int) -> None:
         """Hand the records of a page on to be decoded.

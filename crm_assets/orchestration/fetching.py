@@ -137,7 +137,7 @@ def _announced(task: ReadTask) -> str:
     """Return what is about to be read, and why."""
     match task.mode:
         case "window":
-            what = f"reading {', '.join(map(str, task.spans))}"
+            what = f"reading {', '.join(map(str, task.date_ranges))}"
         case "incremental" if task.since:
             what = f"reading what changed since {task.since:%Y-%m-%d %H:%M:%S %Z}"
         case "incremental":

@@ -57,23 +57,23 @@ def with_freshness(connection: Connection, assets: Iterable[dg.AssetsDefinition]
 
 def last_current_read(session: WarehouseSession, connection: Connection, resource: Resource) -> datetime | None:
     """Return the end of the last complete read of a resource that brought current data, from the read log."""
-    if not session.columns(read_log.TABLE):
+    if not read_log.columns(session):
         return None
     rows = session.query(current_reads_sql(session, resource.name))
-    moments = (ended for span, begun, ended in rows if not resource.window or _is_current(span, begun, connection))
+    moments = (ended for text, begun, ended in rows if not resource.window or _is_current(text, begun, connection))
     return next(moments, None)
 
 
 def current_reads_sql(session: WarehouseSession, resource: str) -> str:
     """Return the query of a resource's complete reads, the latest first."""
     return (
-        f"SELECT span, started_at, finished_at FROM {session.table(read_log.TABLE)} "
+        f"SELECT date_range, started_at, finished_at FROM {session.table(read_log.TABLE)} "
         f"WHERE resource = '{resource}' AND complete ORDER BY finished_at DESC LIMIT 1000"
     )
 
 
-def _is_current(span: str, begun: datetime, connection: Connection) -> bool:
+def _is_current(date_ranges: str, begun: datetime, connection: Connection) -> bool:
     """Whether a read of windows reached the day it began on, or the one before; a read of the whole list does."""
     today = begun.astimezone(connection.zone).date()
-    spans = [DateRange.parse(text) for text in span.split(", ") if text]
-    return not spans or any(one.start <= today <= one.end for one in spans)
+    ranges = [DateRange.parse(text) for text in date_ranges.split(", ") if text]
+    return not ranges or any(dates.start <= today <= dates.end for dates in ranges)

@@ -136,9 +136,9 @@ class Loader:
             return
         days = rows_by_day(session, self.connection, reading)
         for key in keys:
-            (span,) = ranges_of(self.partitions, [key], resource.window, self.connection)
+            (dates,) = ranges_of(self.partitions, [key], resource.window, self.connection)
             self.context.add_asset_metadata(
-                own_numbers(days, span, several=len(keys) > 1),
+                own_numbers(days, dates, several=len(keys) > 1),
                 asset_key=asset_key(self.connection, resource.name),
                 partition_key=key,
             )

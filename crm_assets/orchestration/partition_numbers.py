@@ -36,15 +36,15 @@ class DayRows:
     changed: int
 
 
-def own_numbers(days: Iterable[DayRows], span: DateRange, *, several: bool) -> dict[str, int]:
+def own_numbers(days: Iterable[DayRows], dates: DateRange, *, several: bool) -> dict[str, int]:
     """Return the numbers of one partition.
 
     Args:
         days: The rows of the table by day.
-        span: The partition's days.
+        dates: The partition's days.
         several: Whether the run read other partitions, too, so that its numbers are not this one's.
     """
-    own = [one for one in days if span.start <= one.day < span.end]
+    own = [one for one in days if dates.start <= one.day < dates.end]
     numbers = {"dagster/partition_row_count": sum(one.rows for one in own)}
     if not several:
         return numbers

@@ -26,10 +26,10 @@ def partitions_of(connection: Connection, window: Window) -> dg.TimeWindowPartit
 def ranges_of(
     partitions: dg.TimeWindowPartitionsDefinition, keys: list[str], window: Window, connection: Connection
 ) -> tuple[DateRange, ...]:
-    """Return the spans to ask for: adjoining partitions as one, unless their rows are aggregates over the span."""
+    """Return the ranges to ask for: adjoining partitions as one, unless their rows are aggregates over their dates."""
     windows = [partitions.time_window_for_partition_key(key) for key in keys]
-    spans = [
+    ranges = [
         DateRange(one.start.astimezone(connection.zone).date(), one.end.astimezone(connection.zone).date())
         for one in windows
     ]
-    return tuple(spans) if window.per_partition else merge_ranges(spans)
+    return tuple(ranges) if window.per_partition else merge_ranges(ranges)

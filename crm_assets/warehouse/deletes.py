@@ -45,7 +45,7 @@ def delete_unseen(
 def _delete_in_window(session: WarehouseSession, connection: Connection, reading: ReadResult) -> int:
     """Delete the window's rows that the read did not bring: the window is read whole, and they are not in it."""
     task, read_id = reading.task, reading.report.read_id
-    unseen = f"{session.table(task.resource.name)} WHERE _read_id <> %s AND {_in_spans(session, task, connection)}"
+    unseen = f"{session.table(task.resource.name)} WHERE _read_id <> %s AND {_in_ranges(session, task, connection)}"
     ((gone,),) = session.query(f"SELECT count(*) FROM {unseen}", read_id)
     if gone:
         session.write(f"DELETE FROM {unseen}", read_id)
@@ -56,9 +56,9 @@ def _strays(session: WarehouseSession, connection: Connection, reading: ReadResu
     """Count the rows just loaded that lie outside what was asked for."""
     task = reading.task
     padding_days = task.resource.window.padding_days if task.resource.window else 0
+    requested = _in_ranges(session, replace(task, date_ranges=task.reach), connection, padding_days)
     ((strays,),) = session.query(
-        f"SELECT count(*) FROM {session.table(task.resource.name)} "
-        f"WHERE _read_id = %s AND NOT {_in_spans(session, replace(task, spans=task.reach), connection, padding_days)}",
+        f"SELECT count(*) FROM {session.table(task.resource.name)} WHERE _read_id = %s AND NOT {requested}",
         reading.report.read_id,
     )
     return int(strays)
@@ -88,17 +88,17 @@ def _forget_rejects(session: WarehouseSession, reading: ReadResult) -> None:
         session.write(f"DELETE FROM {session.table(table)} WHERE _read_id <> %s", reading.report.read_id)
 
 
-def _in_spans(session: WarehouseSession, task: ReadTask, connection: Connection, padding_days: int = 0) -> str:
+def _in_ranges(session: WarehouseSession, task: ReadTask, connection: Connection, padding_days: int = 0) -> str:
     window = task.resource.window
     if window is None:
         raise ValueError(f"{task.resource.name} has no window")
     column, parts = session.column(window.field), []
-    for span in (one.widened(padding_days) for one in task.spans):
+    for dates in (one.widened(padding_days) for one in task.date_ranges):
         if task.resource.columns[window.field].type is ColumnType.DATE:
-            bounds = span.start.isoformat(), (span.end - timedelta(days=1)).isoformat()
+            bounds = dates.start.isoformat(), (dates.end - timedelta(days=1)).isoformat()
             parts.append(f"{column} BETWEEN DATE '{bounds[0]}' AND DATE '{bounds[1]}'")
         else:
-            first, after = (moment.astimezone(timezone.utc).isoformat() for moment in span.instants(connection.zone))
+            first, after = (moment.astimezone(timezone.utc).isoformat() for moment in dates.instants(connection.zone))
             cast = "TIMESTAMP WITH TIME ZONE"
             parts.append(f"({column} >= {cast} '{first}' AND {column} < {cast} '{after}')")
     if window.include_undated:

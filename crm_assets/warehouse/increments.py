@@ -44,7 +44,7 @@ def starting_point(session: WarehouseSession | None, connection: Connection, res
     incremental = resource.incremental
     if incremental is None:
         raise ValueError(f"{resource.name} has no incremental")
-    if session is None or not session.columns(resource.name) or not session.columns(read_log.TABLE):
+    if session is None or not session.columns(resource.name) or not read_log.columns(session):
         return Start(why="nothing is loaded yet")
     if why := _full_refresh_reason(session, connection, resource, incremental):
         return Start(why=why)
@@ -99,7 +99,7 @@ def _only_list(
     if last is None:
         return None
     if last.mode == "incremental" and last.details.get("unproven"):
-        return datetime.fromisoformat(last.span)
+        return datetime.fromisoformat(last.date_range)
     began, column = min(last.started_at, datetime.now(timezone.utc)), quoted(incremental.field)
     ((greatest, past),) = session.query(
         f"SELECT max({column}), max(CASE WHEN {column} <= {_bound(resource, began, zone)} THEN {column} END) "

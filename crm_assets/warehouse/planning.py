@@ -22,7 +22,7 @@ def plan_reads(
     session: WarehouseSession | None,
     connection: Connection,
     wanted: Sequence[Resource],
-    spans: Mapping[str, tuple[DateRange, ...]],
+    date_ranges: Mapping[str, tuple[DateRange, ...]],
     *,
     full: bool = False,
 ) -> list[ReadTask]:
@@ -32,10 +32,10 @@ def plan_reads(
         session: The open warehouse, or ``None`` if it does not exist yet.
         connection: The account.
         wanted: Resources to load.
-        spans: The windows asked for, by resource.
+        date_ranges: The windows asked for, by resource.
         full: Whether incremental resources are read in full.
     """
-    planner = _Planner(session, connection, spans, full)
+    planner = _Planner(session, connection, date_ranges, full)
     wanted_names = {resource.name for resource in wanted}
     for resource in wanted:
         planner.task(resource)
@@ -46,7 +46,7 @@ def plan_reads(
 class _Planner:
     session: WarehouseSession | None
     connection: Connection
-    spans: Mapping[str, tuple[DateRange, ...]]
+    date_ranges: Mapping[str, tuple[DateRange, ...]]
     full: bool
     tasks: dict[str, ReadTask] = field(default_factory=dict)
 
@@ -62,7 +62,7 @@ class _Planner:
     def _alone(self, resource: Resource) -> ReadTask:
         if resource.window:
             known = parent_windows(self.session, resource) if self.session and resource.parent else ParentWindows()
-            return ReadTask(resource, spans=self.spans.get(resource.name, ()), parent_windows=known)
+            return ReadTask(resource, date_ranges=self.date_ranges.get(resource.name, ()), parent_windows=known)
         if resource.incremental is None:
             return ReadTask(resource)
         if self.full:
@@ -91,7 +91,7 @@ def unread(task: ReadTask, reason: str) -> ReadReport:
     """Return the report of a read that was not begun."""
     now = datetime.now(timezone.utc)
     return ReadReport(
-        mode=task.mode, spans=task.spans, since=task.since, reason=reason, started_at=now, finished_at=now
+        mode=task.mode, date_ranges=task.date_ranges, since=task.since, reason=reason, started_at=now, finished_at=now
     )
 
 
@@ -109,9 +109,9 @@ def due_range(session: WarehouseSession | None, connection: Connection, resource
         raise ValueError(f"{resource.name} has no window")
     end = today + timedelta(days=1 + window.days_ahead)
     first = connection.start_date
-    for span in loaded_ranges(session, resource) if session else ():
-        if span.start <= first < span.end:
-            first = span.end
+    for dates in loaded_ranges(session, resource) if session else ():
+        if dates.start <= first < dates.end:
+            first = dates.end
     return DateRange(max(min(first, today - timedelta(days=window.lookback_days)), connection.start_date), end)
 
 
@@ -131,7 +131,7 @@ def parent_windows(session: WarehouseSession, resource: Resource) -> ParentWindo
     missed: dict[str, tuple[DateRange, ...]] = {}
     for facts in (json.loads(details) for (details,) in reads):
         settled = settled.union(facts["settled"]).difference(facts["unsettled"])
-        missed = {key: spans for key, spans in missed.items() if key not in facts["settled"]}
+        missed = {key: ranges for key, ranges in missed.items() if key not in facts["settled"]}
         for key, texts in facts["missed"].items():
             missed[key] = (*missed.get(key, ()), *map(DateRange.parse, texts))
     return ParentWindows(frozenset(settled), loaded, missed)
@@ -139,10 +139,11 @@ def parent_windows(session: WarehouseSession, resource: Resource) -> ParentWindo
 
 def loaded_ranges(session: WarehouseSession, resource: Resource) -> tuple[DateRange, ...]:
     """Return the days of which complete reads were loaded, joined, in order; read from the read log."""
-    if not session.columns("_reads"):
+    if not read_log.columns(session):
         return ()
     rows = session.query(
-        f"SELECT DISTINCT span FROM {session.table('_reads')} WHERE resource = %s AND mode = 'window' AND complete",
+        f"SELECT DISTINCT date_range FROM {session.table(read_log.TABLE)} "
+        f"WHERE resource = %s AND mode = 'window' AND complete",
         resource.name,
     )
     return merge_ranges([DateRange.parse(text) for (texts,) in rows for text in texts.split(", ") if text])

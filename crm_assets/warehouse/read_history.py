@@ -34,10 +34,10 @@ def history_of(session: WarehouseSession, resource: str, mode: str) -> History:
         resource: Name of the resource.
         mode: ``full_refresh``, ``incremental`` or ``window``.
     """
-    if not session.columns(read_log.TABLE):
+    if not read_log.columns(session):
         return History()
     rows = session.query(
-        f"SELECT requests, span, details FROM {session.table(read_log.TABLE)} "
+        f"SELECT requests, date_range, details FROM {session.table(read_log.TABLE)} "
         f"WHERE resource = %s AND mode = %s AND complete ORDER BY finished_at DESC LIMIT {_READS}",
         resource,
         mode,
@@ -45,7 +45,7 @@ def history_of(session: WarehouseSession, resource: str, mode: str) -> History:
     if not rows:
         return History()
     requests, _, details = rows[0]
-    days = sum(_days(span) for _, span, _ in rows) if mode == "window" else 0
+    days = sum(_days(date_ranges) for _, date_ranges, _ in rows) if mode == "window" else 0
     per_day = sum(count for count, _, _ in rows) / days if days else 0.0
     return History(len(rows), requests, per_day, json.loads(details)["parents"] or 0)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from crm_assets.date_range import DateRange, merge_ranges
 from crm_assets.extract.decode.duckdb_types import literal
 from crm_assets.warehouse.dlt_schema import dlt_columns
+from crm_assets.warehouse.errors import WarehouseError
 from crm_assets.warehouse.session import Statement, WarehouseSession
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ COLUMNS = {
     "mode": "VARCHAR",
     "complete": "BOOLEAN",
     "reason": "VARCHAR",
-    "span": "VARCHAR",
+    "date_range": "VARCHAR",
     "rows": "BIGINT",
     "pages": "BIGINT",
     "lists": "BIGINT",
@@ -92,7 +93,7 @@ class LastRead:
     mode: str
     complete: bool
     reason: str
-    span: str
+    date_range: str
     rows: int
     pages: int
     requests: int
@@ -105,12 +106,27 @@ class LastRead:
     details: dict[str, Any]
 
 
+def columns(session: WarehouseSession) -> dict[str, tuple[str, bool]]:
+    """Return type and nullability of the read log's columns; empty where it does not exist yet.
+
+    Raises:
+        WarehouseError: It was made before ``span`` became ``date_range``.
+    """
+    existing = session.columns(TABLE)
+    if "span" in existing and "date_range" not in existing:
+        table = session.table(TABLE)
+        raise WarehouseError(
+            f"The read log {table} was made by an earlier version. Run: ALTER TABLE {table} RENAME span TO date_range"
+        )
+    return existing
+
+
 def create(session: WarehouseSession) -> list[Statement]:
     """Return the statements that make the read log, or what an older one lacks."""
-    existing = session.columns(TABLE)
+    existing = columns(session)
     if not existing:
-        columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
-        return [(f"CREATE TABLE IF NOT EXISTS {session.table(TABLE)} ({columns})", ())]
+        declared = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+        return [(f"CREATE TABLE IF NOT EXISTS {session.table(TABLE)} ({declared})", ())]
     missing = {name: kind for name, kind in COLUMNS.items() if name not in existing}
     return [(f"ALTER TABLE {session.table(TABLE)} ADD COLUMN {name} {kind}", ()) for name, kind in missing.items()]
 
@@ -126,11 +142,11 @@ def entry(session: WarehouseSession, reading: ReadResult, run_id: str, done: Com
     """
     report = reading.report
     facts = asdict(report)
-    facts["missed"] = {key: [str(one) for one in merge_ranges(spans)] for key, spans in report.missed.items()}
+    facts["missed"] = {key: [str(dates) for dates in merge_ranges(ranges)] for key, ranges in report.missed.items()}
     facts |= {
         "run_id": run_id,
         "resource": reading.task.resource.name,
-        "span": ", ".join(str(span) for span in merge_ranges(list(report.spans)))
+        "date_range": ", ".join(str(dates) for dates in merge_ranges(list(report.date_ranges)))
         or (report.since.isoformat() if report.since else ""),
         "rows_new": done and done.changes.new,
         "rows_changed": done and done.changes.changed,
@@ -150,9 +166,9 @@ def entry(session: WarehouseSession, reading: ReadResult, run_id: str, done: Com
 
 def _fields(reading: ReadResult) -> dict[str, Any]:
     """Return what the records of a read looked like: declared columns and their types, and fields that deviated."""
-    report, columns = reading.report, dlt_columns(reading.task.resource)
+    report, hints = reading.report, dlt_columns(reading.task.resource)
     return {
-        "columns": {name: columns[name]["data_type"] for name in reading.task.resource.columns},
+        "columns": {name: hints[name]["data_type"] for name in reading.task.resource.columns},
         "undeclared": sorted(report.unknown),
         "misfits": sorted(report.misfits),
         "absent": sorted(report.absent),
@@ -171,33 +187,33 @@ def complete_reads(
     session: WarehouseSession, resource: str, names: Sequence[str], where: str = "true"
 ) -> list[tuple[Any, ...]]:
     """Return columns of the last complete reads of a resource, the latest first; none from a log that lacks one."""
-    if not {*names} <= session.columns(TABLE).keys():
+    if not {*names} <= columns(session).keys():
         return []
     return session.query(complete_reads_sql(session, resource, names, where))
 
 
 def last_read(session: WarehouseSession, resource: str) -> LastRead | None:
     """Return the latest entry of a resource, or ``None`` where it was never read."""
-    if not session.columns(TABLE):
+    if not columns(session):
         return None
     return _latest(session, resource)
 
 
 def last_complete(session: WarehouseSession, resource: str) -> LastRead | None:
     """Return the latest entry of a complete read of a resource, or ``None``."""
-    return _latest(session, resource, "complete") if session.columns(TABLE) else None
+    return _latest(session, resource, "complete") if columns(session) else None
 
 
 def last_loaded(session: WarehouseSession, tasks: Iterable[ReadTask]) -> dict[str, datetime]:
     """Return when rows of what tasks read were last loaded, by resource; of windows, those of the same days."""
-    if not session.columns(TABLE):
+    if not columns(session):
         return {}
-    rows = session.query(f"SELECT resource, mode, span, finished_at FROM {session.table(TABLE)} WHERE complete")
+    rows = session.query(f"SELECT resource, mode, date_range, finished_at FROM {session.table(TABLE)} WHERE complete")
     wanted = {task.resource.name: task for task in tasks}
     loaded: dict[str, datetime] = {}
     for name, mode, text, finished in rows:
-        spans = [DateRange.parse(span) for span in text.split(", ") if span] if mode == "window" else []
-        if name in wanted and (not spans or _overlap(spans, wanted[name].reach)):
+        ranges = [DateRange.parse(dates) for dates in text.split(", ") if dates] if mode == "window" else []
+        if name in wanted and (not ranges or _overlap(ranges, wanted[name].reach)):
             loaded[name] = max(loaded.get(name, finished), finished)
     return loaded
 

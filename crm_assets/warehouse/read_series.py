@@ -41,7 +41,7 @@ class Change:
 
 def last_reads(session: WarehouseSession) -> dict[str, tuple[Reading, ...]]:
     """Return the last reads of each resource of a connection, the latest last."""
-    existing = session.columns(read_log.TABLE)
+    existing = read_log.columns(session)
     if not existing:
         return {}
     table_rows = "table_rows" if "table_rows" in existing else "NULL"
@@ -59,7 +59,7 @@ def last_reads(session: WarehouseSession) -> dict[str, tuple[Reading, ...]]:
 
 def changes_since(session: WarehouseSession, since: datetime | None) -> dict[str, Change]:
     """Return, for each resource, what reads changed since a moment, or what all of them did."""
-    existing = session.columns(read_log.TABLE)
+    existing = read_log.columns(session)
     if "rows_new" not in existing:
         return {}
     later = f" WHERE finished_at > {literal(since.isoformat())}" if since else ""

@@ -139,7 +139,7 @@ def test_cursors_start_where_the_next_run_would(loaded: Installation) -> None:
 def test_loaded_days_are_not_due_but_the_trailing_ones_are(loaded: Installation) -> None:
     visitors = loaded.connections["visitor_analytics"]
     rest = (TODAY - timedelta(days=9)).isoformat(), TODAY.isoformat()
-    loaded.materialize("visitor_analytics/visits", "visitor_analytics/leads", span=rest)
+    loaded.materialize("visitor_analytics/visits", "visitor_analytics/leads", dates=rest)
     line = planned(visitors, loaded.warehouse, "visits")["visits"]
     lookback_days = TODAY - timedelta(days=3)
     assert line.asks == f"{lookback_days} to {TODAY}, 4 days"

@@ -88,13 +88,13 @@ def test_a_window_is_asked_for_the_last_week_or_the_days_given(show: Show, sandb
     assert nothing.notes[0].startswith("No rows (window ")
     assert nothing.notes[1] == "Ask for other days with --from and --to."
     truth = {row["id"] for row in sandbox.rows("contact_crm", "events", window=(TODAY, TODAY))}
-    shown = show("contact_crm.events", span=DAY, rows=100)
+    shown = show("contact_crm.events", dates=DAY, rows=100)
     assert {row["id"] for row in shown.rows} == truth
     assert f"window {TODAY}" in shown.notes[0]
 
 
 def test_days_mean_nothing_to_a_sweep(show: Show) -> None:
-    assert show("contact_crm.users", span=DAY).rows == show("contact_crm.users").rows
+    assert show("contact_crm.users", dates=DAY).rows == show("contact_crm.users").rows
 
 
 def test_of_children_the_first_parent_with_rows_is_shown(show: Show, sandbox: FaultySandbox) -> None:

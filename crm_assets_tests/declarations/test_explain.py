@@ -250,7 +250,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"resources__0__cursor": {**CURSOR, "lookback": "soon"}},
-        "resource accounts, key incremental.lookback: expected a span such as 90s, 15m, 2h or 3d, got 'soon'",
+        "resource accounts, key incremental.lookback: expected a duration such as 90s, 15m, 2h or 3d, got 'soon'",
     ),
     (
         {f"{ENDPOINT}error_handler__ignore_status_codes": [404, 429, 503]},

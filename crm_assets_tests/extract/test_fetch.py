@@ -56,12 +56,13 @@ def answer(path: str, body: Any, **query: str) -> Exchange:
 
 
 def read(
-    connection: Connection, folder: Path, exchanges: list[Exchange], *names: str, span: DateRange | None = None
+    connection: Connection, folder: Path, exchanges: list[Exchange], *names: str, dates: DateRange | None = None
 ) -> Fetched:
     """Fetch resources by name from a server that knows these exchanges."""
     tasks = [
         ReadTask(
-            connection.system.resource(name), spans=(span,) if span and connection.system.resource(name).window else ()
+            connection.system.resource(name),
+            date_ranges=(dates,) if dates and connection.system.resource(name).window else (),
         )
         for name in names
     ]
@@ -153,16 +154,16 @@ def test_a_window_that_reaches_the_apis_depth_is_split(connection: Connection, t
         answer("/days", _days(1, 2), **{"from": "2026-10-01", "to": "2026-10-02"}),
         answer("/days", _days(3, 4), **{"from": "2026-10-03", "to": "2026-10-04"}),
     ]
-    span = DateRange(date(2026, 10, 1), date(2026, 10, 5))
-    reading = read(connection, tmp_path, exchanges, "days", span=span)["days"]
+    dates = DateRange(date(2026, 10, 1), date(2026, 10, 5))
+    reading = read(connection, tmp_path, exchanges, "days", dates=dates)["days"]
     assert ids(reading) == ["1", "2", "3", "4"]
     assert (reading.report.lists, reading.report.pages, reading.report.duplicates) == (2, 3, 0)
 
 
 def test_a_day_that_reaches_the_apis_depth_is_refused(connection: Connection, tmp_path: Path) -> None:
     exchanges = [answer("/days", _days(1, 1, 1), **{"from": "2026-10-01", "to": "2026-10-01"})]
-    span = DateRange(date(2026, 10, 1), date(2026, 10, 2))
-    reading = read(connection, tmp_path, exchanges, "days", span=span)["days"]
+    dates = DateRange(date(2026, 10, 1), date(2026, 10, 2))
+    reading = read(connection, tmp_path, exchanges, "days", dates=dates)["days"]
     assert reading.staged is None
     assert "window 2026-10-01: the API serves no more than 3 rows of one query" in reading.report.reason
 

@@ -59,17 +59,17 @@ def test_a_start_is_never_later_than_meant(format_: str, zone: ZoneInfo, change:
 
 
 def test_windows_of_local_times_are_whole_local_days() -> None:
-    span = DateRange(datetime(2024, 10, 27).date(), datetime(2024, 10, 28).date())  # noqa: DTZ001
-    values = window_values(span.instants(BERLIN), "local", "exclusive", BERLIN)
+    dates = DateRange(datetime(2024, 10, 27).date(), datetime(2024, 10, 28).date())  # noqa: DTZ001
+    values = window_values(dates.instants(BERLIN), "local", "exclusive", BERLIN)
     assert values == {"window_start": "2024-10-27T00:00:00", "window_end": "2024-10-28T00:00:00"}
-    utc = window_values(span.instants(BERLIN), "iso", "exclusive", BERLIN)
+    utc = window_values(dates.instants(BERLIN), "iso", "exclusive", BERLIN)
     assert utc == {"window_start": "2024-10-26T22:00:00.000Z", "window_end": "2024-10-27T23:00:00.000Z"}
 
 
 @pytest.mark.parametrize(("end", "last"), [("inclusive", "28.10.2024"), ("exclusive", "29.10.2024")])
 def test_days_in_a_pattern_are_days(end: str, last: str) -> None:
-    span = DateRange(datetime(2024, 10, 27).date(), datetime(2024, 10, 29).date())  # noqa: DTZ001
-    values = window_values(span.instants(NEW_YORK), "%d.%m.%Y", end, NEW_YORK)
+    dates = DateRange(datetime(2024, 10, 27).date(), datetime(2024, 10, 29).date())  # noqa: DTZ001
+    values = window_values(dates.instants(NEW_YORK), "%d.%m.%Y", end, NEW_YORK)
     assert values == {"window_start": "27.10.2024", "window_end": last}
     assert [names_days(one) for one in ("date", "%d.%m.%Y", "iso", "local", PATTERN, "%Y-%m-%d %H")] == [
         *(True, True),

@@ -87,7 +87,7 @@ class Reading:
         return {one.task.resource.name: one for one in found}
 
     def task(self, name: str) -> ReadTask:
-        return ReadTask(self.connection.system.resource(name), spans=tuple(DAYS) if name == "days" else ())
+        return ReadTask(self.connection.system.resource(name), date_ranges=tuple(DAYS) if name == "days" else ())
 
 
 def ids(result: ReadResult) -> list[Any]:

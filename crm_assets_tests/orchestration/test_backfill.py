@@ -194,7 +194,7 @@ def one_run(served_account: Source, tmp_path_factory: pytest.TempPathFactory) ->
     for state in (0, 1):
         served_account.sandbox.state = state
         house = served_account.house(tmp_path_factory.mktemp(f"state{state}"))
-        result = house.materialize(*ASSETS, span=(str(DAYS[0]), str(DAYS[-1])))
+        result = house.materialize(*ASSETS, dates=(str(DAYS[0]), str(DAYS[-1])))
         assert result.success
         for resource in WINDOWED:
             assert house.table(NAME, resource) == house.truth(NAME, resource, DAYS[0], DAYS[-1])
@@ -248,7 +248,7 @@ def test_a_run_a_day_in_any_order_leaves_the_bytes_of_one(
     for day in [*late, *(day for day in early if day in changed)]:
         read_alone(source, house, day)
     assert exported(house) == expected[1]
-    assert house.materialize(*ASSETS, span=(str(DAYS[0]), str(DAYS[-1]))).success
+    assert house.materialize(*ASSETS, dates=(str(DAYS[0]), str(DAYS[-1]))).success
     assert exported(house) == expected[1], "once more leaves the same"
 
 

@@ -230,7 +230,7 @@ def test_rows_outside_the_days_asked_for_are_told(
 ) -> None:
     elsewhere = only(connections["service_crm"], "appointments").model_copy(update={"timezone": "Pacific/Auckland"})
     here = house(elsewhere)
-    assert here.materialize("service_crm/appointments", span=(DAY, LATER)).success
+    assert here.materialize("service_crm/appointments", dates=(DAY, LATER)).success
     rows = here.table("service_crm", "appointments")
     days = [row["start_at"].astimezone(elsewhere.zone).date().isoformat() for row in rows]
     strays = [day for day in days if not DAY <= day <= LATER]

@@ -279,7 +279,7 @@ def test_a_preview_shows_no_personal_data(house: Build) -> None:
 def test_a_range_of_days_tells_each_partitions_own_rows(house: Build) -> None:
     here = house("service_crm")
     last = START.replace(day=12).isoformat()
-    result = here.materialize("service_crm/appointments", span=(START.isoformat(), last))
+    result = here.materialize("service_crm/appointments", dates=(START.isoformat(), last))
     told_rows = {
         event.partition: event.materialization.metadata["dagster/partition_row_count"].value
         for event in result.get_asset_materialization_events()
@@ -296,7 +296,7 @@ def test_a_range_of_days_tells_each_partitions_own_rows(house: Build) -> None:
     assert whole["requests"] > 0
     assert {"seconds_fetch", "seconds_load", "seconds_checks"} <= whole.keys()
     assert not {"requests", "pages", "seconds_fetch", "seconds_checks"} & {name for one in facts for name in one}
-    again = here.materialize("service_crm/appointments", span=(START.isoformat(), last))
+    again = here.materialize("service_crm/appointments", dates=(START.isoformat(), last))
     repeated = [event.materialization.metadata for event in again.get_asset_materialization_events()]
     assert [one["rows_unchanged"].value for one in repeated] == [one["rows_loaded"].value for one in facts]
 

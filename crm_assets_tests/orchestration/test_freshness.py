@@ -76,13 +76,13 @@ def test_a_read_that_fell_short_does_not_count(house: Build, connections: Connec
 
 def test_a_backfill_of_old_days_makes_no_table_fresh(house: Build, connections: Connections) -> None:
     here = house(only(connections["service_crm"], "appointments"))
-    here.materialize("service_crm/appointments", span=("2024-03-01", "2024-03-05"))
+    here.materialize("service_crm/appointments", dates=("2024-03-01", "2024-03-05"))
     found = here.check("service_crm/appointments", "freshness")["freshness"]
     assert found.description == "No complete read of the current days was made yet; materialize the asset."
 
     zone = here.connections["service_crm"].zone
     today: date = datetime.now(zone).date()
-    span = ((today - timedelta(days=3)).isoformat(), today.isoformat())
-    here.materialize("service_crm/appointments", span=span)
+    dates = ((today - timedelta(days=3)).isoformat(), today.isoformat())
+    here.materialize("service_crm/appointments", dates=dates)
     here.materialize("service_crm/appointments", day="2024-03-02")
     assert here.check("service_crm/appointments", "freshness")["freshness"].passed

@@ -77,7 +77,7 @@ def storm(chance: random.Random, connection: str, resource: Resource) -> Iterato
         yield Fault(connection=connection, resource=resource.name, **given)
 
 
-def spans(resource: Resource) -> tuple[DateRange, ...]:
+def ranges(resource: Resource) -> tuple[DateRange, ...]:
     """Return the five days as a run would ask for them."""
     if resource.window is None:
         return ()
@@ -89,7 +89,7 @@ def read(house: Installation, name: str, folder: Path, *resources: str) -> dict[
     """Fetch resources of a connection, all when none is named; windows of five days."""
     connection = house.connections[name]
     chosen = [one for one in connection.system.resources if not resources or one.name in resources]
-    tasks = [ReadTask(resource, spans=spans(resource)) for resource in chosen]
+    tasks = [ReadTask(resource, date_ranges=ranges(resource)) for resource in chosen]
     budget = RateLimiter(folder / "budget", None)
     return {
         reading.task.resource.name: reading

@@ -78,7 +78,7 @@ def _task(transcript: Transcript, connection: Connection) -> ReadTask:
     resource = connection.system.resource(transcript.resource)
     if isinstance(transcript.read, Window):
         start, end = (date.fromisoformat(day) for day in transcript.read.window)
-        return ReadTask(resource, spans=(DateRange(start, end),))
+        return ReadTask(resource, date_ranges=(DateRange(start, end),))
     if isinstance(transcript.read, Since):
         return ReadTask(resource, since=_instant(transcript.read.since))
     return ReadTask(resource)

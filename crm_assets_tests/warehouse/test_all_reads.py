@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from crm_assets_tests.conftest import Build
-from crm_assets_tests.installation import Installation
+from crm_assets_tests.installation import Installation, failure
 
 
 def reads(here: Installation) -> set[tuple[str, str]]:
@@ -26,3 +26,11 @@ def test_a_view_that_cannot_be_made_stops_no_table(paging: Installation) -> None
     paging.change("DROP SCHEMA crm_assets CASCADE; CREATE SCHEMA crm_assets; CREATE TABLE crm_assets.crm_reads (a INT)")
     assert paging.materialize("paging/by_page").success
     assert paging.query("SELECT count(*) AS rows FROM crm_assets.crm_reads") == [{"rows": 0}]
+
+
+def test_a_read_log_of_an_earlier_version_is_refused_with_what_to_do(paging: Installation) -> None:
+    paging.change("ALTER TABLE paging._reads RENAME date_range TO span")
+    problem = failure(paging.materialize("paging/by_page"))
+    assert "earlier version. Run: ALTER TABLE" in problem
+    paging.change(problem.partition("Run: ")[2].splitlines()[0])
+    assert paging.materialize("paging/by_page").success

@@ -36,7 +36,7 @@ def last_read(house: Installation, connection: str, resource: str) -> Row:
 
 def test_leads_of_a_day_are_those_of_a_query_for_that_day_alone(house: Build) -> None:
     here = house("visitor_analytics")
-    assert here.materialize("visitor_analytics/leads", span=ALL_DAYS).success
+    assert here.materialize("visitor_analytics/leads", dates=ALL_DAYS).success
     seen: dict[tuple[str, str], set[Any]] = {}
     for row in here.table("visitor_analytics", "leads"):
         seen.setdefault((row["account_id"], row["id"]), set()).add(row["last_visit_date"])
@@ -49,7 +49,7 @@ def test_leads_of_a_day_are_those_of_a_query_for_that_day_alone(house: Build) ->
 def test_a_day_read_again_holds_what_the_api_holds_now(house: Build, sandbox: FaultySandbox) -> None:
     here = house("service_crm")
     zone = here.connections["service_crm"].timezone
-    assert here.materialize("service_crm/appointments", span=ALL_DAYS).success
+    assert here.materialize("service_crm/appointments", dates=ALL_DAYS).success
     before = here.table("service_crm", "appointments")
     sandbox.state = 3
     gone = keys_of(before) - keys_of(here.truth("service_crm", "appointments"))
@@ -63,13 +63,13 @@ def test_a_day_read_again_holds_what_the_api_holds_now(house: Build, sandbox: Fa
     assert left["id"] not in keys_of(here.table("service_crm", "appointments"))
     others = [row for row in before if row["start_at"].astimezone(here.connections["service_crm"].zone).date() != day]
     assert here.table("service_crm", "appointments", f"NOT ({on_day})") == others
-    assert here.materialize("service_crm/appointments", span=ALL_DAYS).success
+    assert here.materialize("service_crm/appointments", dates=ALL_DAYS).success
     assert here.table("service_crm", "appointments") == here.truth("service_crm", "appointments")
 
 
 def test_a_day_that_became_empty_leaves_the_table(house: Build) -> None:
     here = house("visitor_analytics")
-    assert here.materialize("visitor_analytics/visits", span=ALL_DAYS).success
+    assert here.materialize("visitor_analytics/visits", dates=ALL_DAYS).success
     empty = TODAY + timedelta(days=30)
     assert here.truth("visitor_analytics", "visits", empty, empty) == []
     here.change(
@@ -115,7 +115,7 @@ def test_a_query_too_deep_for_the_api_is_split(connections: dict[str, Connection
     sandbox = FaultySandbox([shallow], rows=60, start=START, today=TODAY)
     with serve(sandbox) as address:
         here = Installation(sandbox, address, tmp_path / "data", [shallow])
-        assert here.materialize("visitor_analytics/visits", span=ALL_DAYS).success
+        assert here.materialize("visitor_analytics/visits", dates=ALL_DAYS).success
         assert len(here.truth("visitor_analytics", "visits")) > 3 * 8
         assert here.table("visitor_analytics", "visits") == here.truth("visitor_analytics", "visits")
         asked = {(one.query["start_date"], one.query["end_date"]) for one in sandbox.requests.of(resource="visits")}
@@ -129,7 +129,7 @@ def test_a_day_too_deep_for_the_api_is_an_error(connections: dict[str, Connectio
     sandbox = FaultySandbox([shallow], rows=60, start=START, today=TODAY)
     with serve(sandbox) as address:
         here = Installation(sandbox, address, tmp_path / "data", [shallow])
-        result = here.materialize("visitor_analytics/visits", span=ALL_DAYS)
+        result = here.materialize("visitor_analytics/visits", dates=ALL_DAYS)
         assert not result.success
         sentence = here.check("visitor_analytics/visits", "completeness")["completeness"].description
         assert "the API serves no more than 1 rows of one query, and this window has as many" in str(sentence)

@@ -62,7 +62,7 @@ def visits(house: Build, tmp_path: Path, accounts: Accounts, request: pytest.Fix
 
 
 def read(api: LivingApi, first: int, last: int) -> list[Heard]:
-    heard = api.sync("visits", span=(DAYS[first].isoformat(), DAYS[last].isoformat()))
+    heard = api.sync("visits", dates=(DAYS[first].isoformat(), DAYS[last].isoformat()))
     return [one for one in heard if one.path != "/accounts"]
 
 
@@ -131,8 +131,8 @@ def test_days_without_others() -> None:
 @pytest.mark.parametrize("grain", ["daily", "weekly", "monthly"])
 def test_parts_of_a_span_are_its_days(grain: Any) -> None:
     whole = {"daily": (1, 40), "weekly": (4, 32), "monthly": (1, 61)}[grain]
-    span = DateRange(date(2024, 1, whole[0]), date(2024, 1, 1) + timedelta(days=whole[1] - 1))
-    parts = list(span.split(grain))
-    assert (parts[0].start, parts[-1].end) == (span.start, span.end)
+    dates = DateRange(date(2024, 1, whole[0]), date(2024, 1, 1) + timedelta(days=whole[1] - 1))
+    parts = list(dates.split(grain))
+    assert (parts[0].start, parts[-1].end) == (dates.start, dates.end)
     assert all(one.end == after.start for one, after in pairwise(parts))
     assert len(parts) == {"daily": 39, "weekly": 4, "monthly": 2}[grain]

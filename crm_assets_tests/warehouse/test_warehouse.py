@@ -63,8 +63,8 @@ def test_writers_in_several_processes_wait_for_each_other(
     address, folder = served[1], str(tmp_path / "data")
     assert read_at_once([(address, folder, "duckdb", days[start::3]) for start in range(3)]) == []
     assert here.table(CONNECTION, "visits") == here.truth(CONNECTION, "visits", dates()[0], dates()[5])
-    reads = here.query(f"SELECT span, complete FROM {CONNECTION}._reads WHERE resource = 'visits'")
-    assert sorted((read["span"], read["complete"]) for read in reads) == [(day, True) for day in days]
+    reads = here.query(f"SELECT date_range, complete FROM {CONNECTION}._reads WHERE resource = 'visits'")
+    assert sorted((read["date_range"], read["complete"]) for read in reads) == [(day, True) for day in days]
     assert list((tmp_path / "data" / "runs").iterdir()) == []
 
 

@@ -99,24 +99,24 @@ def plan_runs(
     due = partial(_due, account, workspace.warehouse)
     runs = []
     for partitions, group in groups.items():
-        job, span = jobs[group[0].path[-1]], _range_tags(partitions, request.days or due(group))
-        runs.append(PlannedRun(connection, job.definition.name, tuple(group), {**tags, **job.tags, **span}))
+        job, dates = jobs[group[0].path[-1]], _range_tags(partitions, request.days or due(group))
+        runs.append(PlannedRun(connection, job.definition.name, tuple(group), {**tags, **job.tags, **dates}))
     return runs
 
 
 def _due(connection: Connection, warehouse: Warehouse, keys: Sequence[dg.AssetKey]) -> DateRange | None:
-    """Return the days due of a connection's windowed assets, as one span."""
+    """Return the days due of a connection's windowed assets, as one range."""
     windowed = [resource for key in keys if (resource := connection.system.resource(key.path[-1])).window]
     if not windowed:
         return None
     today = datetime.now(connection.zone).date()
     if not warehouse.exists:
-        spans = [due_range(None, connection, resource, today) for resource in windowed]
+        ranges = [due_range(None, connection, resource, today) for resource in windowed]
     else:
         say = partial(progress.notices(connection.name), "lock")
         with warehouse.working_folder() as folder, warehouse.session(connection.name, folder, say) as session:
-            spans = [due_range(session, connection, resource, today) for resource in windowed]
-    return DateRange(min(span.start for span in spans), max(span.end for span in spans))
+            ranges = [due_range(session, connection, resource, today) for resource in windowed]
+    return DateRange(min(dates.start for dates in ranges), max(dates.end for dates in ranges))
 
 
 def _range_tags(partitions: dg.PartitionsDefinition[str] | None, days: DateRange | None) -> dict[str, str]:

@@ -33,7 +33,7 @@ def preview_command(
         name,
         workspace.settings.data_folder,
         rows=rows,
-        span=days_between(first, last),
+        dates=days_between(first, last),
         show_pii=show_pii,
     )
     show(render(shown, console().width))

@@ -18,7 +18,7 @@ def _duration(value: Any) -> Any:
         return value
     found = re.fullmatch(r"(\d+)\s*([smhd])", str(value).strip())
     if not found:
-        raise ValueError(f"expected a span such as 90s, 15m, 2h or 3d, got {value!r}")
+        raise ValueError(f"expected a duration such as 90s, 15m, 2h or 3d, got {value!r}")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
@@ -69,20 +69,20 @@ class Incremental(Spec):
 
 
 class Window(Spec):
-    """Read one span of dates."""
+    """Read one range of dates."""
 
     field: str
     """Column the API's date filter speaks of."""
     params: dict[str, Any] = Field(default_factory=dict)
-    """Query parameters to add; ``{window_start}`` and ``{window_end}`` are the span's bounds."""
+    """Query parameters to add; ``{window_start}`` and ``{window_end}`` are its bounds."""
     json_body: dict[str, Any] | None = Field(default=None, alias="json")
     """The same for the JSON body, laid over the endpoint's."""
     format: TimeFormat = "date"
     grain: Literal["daily", "weekly", "monthly"] = "daily"
     end: Literal["inclusive", "exclusive"] = "inclusive"
-    """Whether the API counts the last bound into the span. Spans are whole days in the connection's time zone."""
+    """Whether the API includes the last bound. A window consists of whole days in the connection's time zone."""
     padding_days: int = Field(default=0, ge=0)
-    """Days asked for on either side of the span, where it is open what the API does at its bounds."""
+    """Days asked for on either side of the window, where it is unknown how the API treats its bounds."""
     lookback_days: int = Field(default=3, ge=0)
     """Days before today that every scheduled run reads again, for late arrivals."""
     days_ahead: int = Field(default=0, ge=0)
@@ -90,9 +90,9 @@ class Window(Spec):
     include_undated: bool = False
     """Rows without the date exist and are reached by one full refresh without bounds."""
     per_partition: bool = False
-    """Rows are aggregates over the span asked for, so every partition is asked for by itself."""
+    """Rows are aggregates over the days requested, so every partition is requested on its own."""
     max_rows: int | None = Field(default=None, ge=1)
-    """Deepest row the API serves for one query; a span that reaches it is split."""
+    """Deepest row the API serves for one query; a window that reaches it is split."""
 
     @model_validator(mode="after")
     def _aggregates_are_exact(self) -> Window:

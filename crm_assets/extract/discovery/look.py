@@ -85,9 +85,9 @@ class Looker:
         lists = await self.parents.lists(resource)
         if not lists:
             raise ReadError("there is no row to read it for")
-        span = last_days(self.connection, _WINDOW_DAYS) if resource.window else None
+        dates = last_days(self.connection, _WINDOW_DAYS) if resource.window else None
         values = {**self.connection.params, **lists[0]}
-        request, look = list_request(self.connection, resource, values, span), Look(resource.name)
+        request, look = list_request(self.connection, resource, values, dates), Look(resource.name)
         opening = first_page(resource.endpoint.paginator, request, RECORDS)
         first = await self.asker.ask(opening)
         look.rate_limit, remark = rate_of(first.headers)

@@ -1,7 +1,7 @@
 """What all runs of a connection agree on about its rate, wherever it is kept.
 
 That is the pace (:mod:`~crm_assets.extract.http.pace`), the moment before which nothing leaves, and the last departure.
-Where the vendor publishes a figure, the departures of as many requests follow in a ring, so that no span of the
+Where the vendor publishes a figure, the departures of as many requests follow in a ring, so that no period of the
 vendor's period ever holds more.
 
 Between runs neither clocks nor numbers are trusted. A state that was written in the future was written by a clock that

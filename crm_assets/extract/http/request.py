@@ -57,7 +57,7 @@ def list_request(
     connection: Connection,
     resource: Resource,
     values: dict[str, object],
-    span: DateRange | None = None,
+    dates: DateRange | None = None,
     since: datetime | None = None,
 ) -> Request:
     """Return the first request of a list, without paging parameters.
@@ -66,7 +66,7 @@ def list_request(
         connection: Gives base URL, time zone and the parameters of every request.
         resource: The list.
         values: What fills the placeholders: the parent's key.
-        span: The window asked for, for resources that have one.
+        dates: The window asked for, for resources that have one.
         since: The cursor's starting point.
 
     Raises:
@@ -74,9 +74,9 @@ def list_request(
     """
     endpoint, values = resource.endpoint, dict(values)
     filters: Window | Incremental | None = None
-    if span and resource.window:
+    if dates and resource.window:
         filters = resource.window
-        values |= _window_values(connection, resource, filters, span)
+        values |= _window_values(connection, resource, filters, dates)
     elif resource.incremental and (since or resource.incremental.initial_value is not None):
         filters = resource.incremental
         values |= _incremental_values(connection, resource, filters, since)
@@ -130,8 +130,8 @@ def window_values(
 ) -> dict[str, object]:
     """Return ``window_start`` and ``window_end`` as the API wants them.
 
-    A date that the API counts into the window is the span's last day; a moment is always the first one after the
-    span (rows at exactly that moment are left to the window they begin).
+    A date that the API counts into the window is the last day of the range; a moment is always the first one after the
+    range (rows at exactly that moment are left to the window they begin).
 
     Args:
         instants: First moment of the window, and the first after it.

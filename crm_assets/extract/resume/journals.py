@@ -140,7 +140,7 @@ class Journals:
             connection.system.client.model_dump_json(),
             task.resource.model_dump_json(),
             task.mode,
-            task.spans,
+            task.date_ranges,
             {name: fingerprint(value)[:_TELLING] for name, value in sorted(secrets.items())},
         )
         return sha256(json.dumps(named, default=str).encode()).hexdigest()

@@ -39,7 +39,7 @@ class KeptList:
     """
 
     def __init__(self, journal: Journal, listing: Listing, since: datetime | None, paginator: Paginator) -> None:
-        named = [sorted(listing.values.items()), listing.span, listing.keep.include_undated, since]
+        named = [sorted(listing.values.items()), listing.dates, listing.keep.include_undated, since]
         self._name = sha256(json.dumps(named, default=str).encode()).digest()[:16]
         self._journal = journal
         self._paginator = paginator if isinstance(paginator, (PageNumber, Offset)) else None

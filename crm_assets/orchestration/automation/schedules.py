@@ -68,11 +68,11 @@ def _requests(job: ConnectionJob, moment: datetime) -> Iterator[dg.RunRequest]:
     """Yield one run for each number of lookback days: who looks far back must not make its siblings do so."""
     for lookback_days, group in groupby(sorted(job.resources, key=_trailing), key=_trailing):
         resources = list(group)
-        span = window_range(job, moment.date(), lookback_days)
-        if span:
+        dates = window_range(job, moment.date(), lookback_days)
+        if dates:
             yield dg.RunRequest(
                 run_key=f"{moment.isoformat()} lookback_days {lookback_days}",
-                tags={RANGE_START: span[0], RANGE_END: span[1]},
+                tags={RANGE_START: dates[0], RANGE_END: dates[1]},
                 asset_selection=[asset_key(job.connection, resource.name) for resource in resources],
             )
 

@@ -99,6 +99,6 @@ def test_a_schedule_and_a_change_sensor_launch_runs(tmp_path: Path, monkeypatch:
     window = connections[0].system.resource("appointments").window
     assert window
     assert last - first == timedelta(days=window.lookback_days + window.days_ahead)
-    assert house.query("SELECT span FROM service_crm._reads WHERE resource = 'appointments'")[0]["span"] == (
-        f"{first} to {last}"
-    )
+    assert house.query("SELECT date_range FROM service_crm._reads WHERE resource = 'appointments'")[0][
+        "date_range"
+    ] == (f"{first} to {last}")
