@@ -20,6 +20,7 @@ from crm_assets.orchestration.partitions import ranges_of
 from crm_assets.warehouse import all_reads, comments
 from crm_assets.warehouse.changes import Committed
 from crm_assets.warehouse.commit import commit_read, failed_load, log_failed_reads, not_written
+from crm_assets.warehouse.dlt_compat import without_json_warning
 from crm_assets.warehouse.errors import WarehouseError, cause_of
 from crm_assets.warehouse.load import Failures, each_alone, prepare, staged_rows, table_source
 from crm_assets.warehouse.schema_changes import missing_columns
@@ -100,9 +101,10 @@ class Loader:
                 session.execute(statements)
             source = table_source(self.connection, [readings[name] for name in names], session)
             pipeline = session.open_pipeline(session.dataset)
-            for result in self.dlt.run(self.context, source, pipeline, self.translator):
-                if result.asset_key:
-                    loaded[result.asset_key.path[-1]] = dict(result.metadata or {})
+            with without_json_warning():
+                for result in self.dlt.run(self.context, source, pipeline, self.translator):
+                    if result.asset_key:
+                        loaded[result.asset_key.path[-1]] = dict(result.metadata or {})
 
         failures = each_alone([*readings], make) if readings else {}
         session.forget_catalog()

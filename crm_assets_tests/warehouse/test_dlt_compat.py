@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+import dlt
+import pyarrow as pa
+import pytest
+
 import crm_assets
-from crm_assets.warehouse.dlt_compat import CsvCopyJob, PostgresClient
+from crm_assets.warehouse.dlt_compat import CsvCopyJob, PostgresClient, without_json_warning
 
 PRIVATE = re.compile(r"^\s*(?:from|import) dlt\.(?:\S+\.)?(?:impl|_)", re.MULTILINE)
 
@@ -29,3 +36,27 @@ def test_a_job_knows_its_file_and_gets_its_client_from_dlt(tmp_path: Path) -> No
     assert job.path == str(path)
     assert job.job_file_info().table_name == "customers"
     assert "_job_client" in vars(job), "dlt's loader sets it before it calls run()"
+
+
+@pytest.mark.parametrize(("suppressed", "count"), [(nullcontext, 1), (without_json_warning, 0)])
+def test_dlt_warns_of_json_columns_unless_told_not_to(
+    tmp_path: Path, suppressed: Callable[[], AbstractContextManager[None]], count: int
+) -> None:
+    records: list[logging.LogRecord] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = records.append  # type: ignore[method-assign]
+    pipeline = dlt.pipeline(
+        "warns", pipelines_dir=str(tmp_path), destination=dlt.destinations.duckdb(str(tmp_path / "d"))
+    )
+    rows = dlt.resource(pa.table({"tags": ["[]"]}), name="rows", columns={"tags": {"data_type": "json"}})
+    logger = logging.getLogger("dlt")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        with suppressed():
+            pipeline.extract(rows)
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+    assert len(records) == count
