@@ -15,6 +15,7 @@ from filelock import FileLock
 from crm_assets.commands.fast_exit import imports_done
 from crm_assets.errors import CommandError
 from crm_assets.orchestration.dagster_compat import sqlite_config
+from crm_assets.warehouse.errors import cause_of
 
 TEMPLATE = files("crm_assets.commands") / "templates" / "dagster.yaml"
 """The settings of an instance in a new folder."""
@@ -52,12 +53,18 @@ def open_instance(data_folder: Path) -> dg.DagsterInstance:
     """Open the instance of all commands.
 
     Raises:
-        CommandError: ``DAGSTER_HOME`` is not a folder, or the data folder cannot be written.
+        CommandError: ``DAGSTER_HOME`` is not a folder, the data folder cannot be written, or the instance's settings or
+            database cannot be used.
     """
     home = dagster_home(data_folder)
     imports_done()
-    with _creation_lock(home):
-        return dg.DagsterInstance.local_temp(str(home), overrides={**_OVERRIDES, **_batching(home)})
+    try:
+        with _creation_lock(home):
+            return dg.DagsterInstance.local_temp(str(home), overrides={**_OVERRIDES, **_batching(home)})
+    except Exception as error:  # of any driver: the storage is whatever dagster.yaml names
+        raise CommandError(
+            f"The Dagster instance of {home / 'dagster.yaml'} cannot be opened: {cause_of(error)}."
+        ) from error
 
 
 def _batching(home: Path) -> dict[str, Any]:

@@ -25,8 +25,8 @@ from crm_assets.extract.discovery.places import links_of
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.first_page import PATIENCE, FirstPageReader
 from crm_assets.extract.http.request import Request
-from crm_assets.extract.http.tokens import token_stores
-from crm_assets.extract.page_reader import open_connection, rate_budget
+from crm_assets.extract.http.shared_state import SharedState
+from crm_assets.extract.page_reader import open_connection
 from crm_assets.extract.secrets import secrets_of
 
 _PACE = {"requests": 2, "per": "second"}
@@ -90,13 +90,13 @@ def connection_at(url: str, auth: str, paths: tuple[str, ...], name: str | None)
     return connection
 
 
-def discover(connection: Connection, only: str | None, folder: Path) -> Discovery:
+def discover(connection: Connection, only: str | None, state: SharedState) -> Discovery:
     """Look at the lists of a connection and declare them.
 
     Args:
         connection: The account.
         only: The one resource to look at; all when left out.
-        folder: The data folder, which holds the rate budgets.
+        state: Has the account's rate and tokens.
 
     Raises:
         CommandError: There is no such resource, or no list could be looked at.
@@ -105,35 +105,36 @@ def discover(connection: Connection, only: str | None, folder: Path) -> Discover
     names = [resource.name for resource in connection.system.resources]
     if only and only not in names:
         raise CommandError(unknown(f"resource of {connection.name}", only, names))
-    found = asyncio.run(_looked(connection, [only] if only else names, folder))
+    found = asyncio.run(_looked(connection, [only] if only else names, state))
     if not found.looks:
         reasons = "; ".join(f"{name}: {why}" for name, why in found.refused.items())
         raise CommandError(f"No list of {connection.name} could be looked at. {reasons}.")
     text = text_of(found.name, completed(connection.system, found.looks), found.looks, connection.base_url)
-    return replace(found, text=text, doubts=tuple(_tried(connection, found, text, folder)))
+    return replace(found, text=text, doubts=tuple(_tried(connection, found, text, state)))
 
 
-def chosen(url: str, auth: str, paths: tuple[str, ...], name: str | None, folder: Path) -> Connection:
+def chosen(url: str, auth: str, paths: tuple[str, ...], name: str | None, state: SharedState) -> Connection:
     """Return a connection to an address with the paths given, or else those that the answer at the address links to.
 
     Raises:
         CommandError: The address or the name cannot be used.
     """
     connection = connection_at(url, auth, paths, name)
-    linked = () if paths else asyncio.run(_linked(connection, folder))
+    linked = () if paths else asyncio.run(_linked(connection, state))
     return connection_at(url, auth, linked, name) if linked else connection
 
 
-async def _linked(connection: Connection, folder: Path) -> tuple[str, ...]:
-    async with open_connection(connection, secrets_of(connection), rate_budget(connection, folder)) as opened:
+async def _linked(connection: Connection, state: SharedState) -> tuple[str, ...]:
+    budget, stores = state.rate_limiter(connection), state.token_stores(connection)
+    async with open_connection(connection, secrets_of(connection), budget, stores) as opened:
         asker = Asker(opened.client, PATIENCE)
         seen = await asker.tried(Request("GET", connection.base_url, dict(connection.system.client.params)))
         return tuple(links_of(seen.body, connection.base_url)) if seen else ()
 
 
-async def _looked(connection: Connection, names: list[str], folder: Path) -> Discovery:
+async def _looked(connection: Connection, names: list[str], state: SharedState) -> Discovery:
     say = progress.notices(connection.name)
-    budget, stores = rate_budget(connection, folder, say), token_stores(connection.name, folder)
+    budget, stores = state.rate_limiter(connection, say), state.token_stores(connection)
     looks, refused = list[Look](), dict[str, str]()
     async with open_connection(connection, secrets_of(connection), budget, stores) as opened:
         parents = FirstPageReader(connection, opened, 1, PATIENCE)
@@ -154,7 +155,7 @@ async def _look(looker: Looker, resource: Resource) -> Look | ReadError:
         return error
 
 
-def _tried(connection: Connection, found: Discovery, text: str, folder: Path) -> list[str]:
+def _tried(connection: Connection, found: Discovery, text: str, state: SharedState) -> list[str]:
     """Load the declaration as a sync would, ask its lists for their first pages, and return what is in doubt."""
     own = Path(connection.system.path) if connection.system.path else None
     packaged = own is not None and SYSTEMS in own.parents
@@ -166,7 +167,7 @@ def _tried(connection: Connection, found: Discovery, text: str, folder: Path) ->
         system = load_system(written.stem, Path(systems))
     chosen = tuple(one for one in system.resources if one.name in {look.resource for look in found.looks})
     system = system.model_copy(update={"resources": chosen, "rate_limit": connection.budget})
-    (diagnosis,) = examine([connection.model_copy(update={"system": system})], folder)
+    (diagnosis,) = examine([connection.model_copy(update={"system": system})], state)
     return [f"{one.resource}: {one.sentence}" for one in diagnosis.findings if one.state in ("doubt", "problem")]
 
 

@@ -35,13 +35,13 @@ def declare(
     Raises:
         CommandError: No list could be looked at, or an argument cannot be used.
     """
-    folder = workspace.settings.data_folder
+    state = workspace.shared_state
     if "://" in target:
-        connection, only = chosen(target, auth, paths, name, folder), ""
+        connection, only = chosen(target, auth, paths, name, state), ""
     else:
         named, _, only = target.partition(".")
         connection = workspace.connection(named)
-    found = discover(connection, only or None, folder)
+    found = discover(connection, only or None, state)
     click.echo("\n".join(remarks(found)), err=True)
     if output:
         output.write_text(found.text, encoding="utf-8")

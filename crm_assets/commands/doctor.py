@@ -18,6 +18,7 @@ from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.first_page import PATIENCE, FirstPage, last_days, parents_of
+from crm_assets.extract.http.shared_state import SharedState
 from crm_assets.extract.list_probe import ListProber, probing_lists
 from crm_assets.extract.secrets import missing_secrets, secret_variable, secrets_of
 
@@ -56,30 +57,30 @@ class Diagnosis:
         return not self.problems and all(finding.state != "problem" for finding in self.findings)
 
 
-def examine(connections: Iterable[Connection], folder: Path, patience: float = PATIENCE) -> list[Diagnosis]:
+def examine(connections: Iterable[Connection], state: SharedState, patience: float = PATIENCE) -> list[Diagnosis]:
     """Ask every resource of the connections for its first pages, side by side.
 
     Nothing is loaded. Children are asked for their first parent, windows for today.
 
     Args:
         connections: The accounts.
-        folder: The data folder, which holds the rate budgets.
+        state: Has the account's rate and tokens.
         patience: Seconds to wait for an answer.
     """
 
     async def all_of_them() -> list[Diagnosis]:
-        return list(await asyncio.gather(*(_examined(connection, folder, patience) for connection in connections)))
+        return list(await asyncio.gather(*(_examined(connection, state, patience) for connection in connections)))
 
     return asyncio.run(all_of_them())
 
 
-async def _examined(connection: Connection, folder: Path, patience: float) -> Diagnosis:
+async def _examined(connection: Connection, state: SharedState, patience: float) -> Diagnosis:
     unusable = connection.unusable()
     problems = [*([unusable] if unusable else []), *missing_secrets(connection)]
     if problems:
         return Diagnosis(connection.name, problems=tuple(problems))
     resources = connection.system.resources
-    async with probing_lists(connection, secrets_of(connection), folder, patience) as probe:
+    async with probing_lists(connection, secrets_of(connection), state, patience) as probe:
         findings = await asyncio.gather(*(_found(probe, connection, resource) for resource in resources))
     return Diagnosis(connection.name, findings=tuple(findings), advice=tuple(_advice(connection, list(findings))))
 

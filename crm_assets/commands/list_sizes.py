@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.first_page import PATIENCE, FirstPageReader, parents_of, probing
+from crm_assets.extract.http.shared_state import SharedState
 from crm_assets.extract.secrets import secrets_of
 
 _FULL_PAGE = 1_000_000
@@ -31,7 +31,7 @@ class ListSize:
 
 
 def list_sizes(
-    connection: Connection, resources: Iterable[Resource], folder: Path, patience: float = PATIENCE
+    connection: Connection, resources: Iterable[Resource], state: SharedState, patience: float = PATIENCE
 ) -> dict[str, ListSize]:
     """Request the first page of each list that is read as a whole, side by side, and return their sizes by name.
 
@@ -40,7 +40,7 @@ def list_sizes(
     Args:
         connection: The account.
         resources: What is to be read, with the parents.
-        folder: The data folder, which holds the rate budgets.
+        state: Has the account's rate and tokens.
         patience: Seconds to wait for a page.
 
     Raises:
@@ -52,7 +52,7 @@ def list_sizes(
     whole = [one for one in resources if not one.parent and (not one.window or one.name in parents)]
 
     async def sizes() -> list[ListSize]:
-        async with probing(connection, secrets_of(connection), folder, _FULL_PAGE, patience) as probe:
+        async with probing(connection, secrets_of(connection), state, _FULL_PAGE, patience) as probe:
             return list(await asyncio.gather(*(_size(probe, resource) for resource in whole)))
 
     return dict(zip((resource.name for resource in whole), asyncio.run(sizes()), strict=True))

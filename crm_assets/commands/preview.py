@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from crm_assets.date_range import DateRange
@@ -17,6 +16,7 @@ from crm_assets.declarations.models.resource import Resource
 from crm_assets.errors import CommandError
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.first_page import PATIENCE, FirstPage, FirstPageReader, Row, Values, last_days, probing
+from crm_assets.extract.http.shared_state import SharedState
 from crm_assets.extract.secrets import secrets_of
 
 ROWS = 3
@@ -41,7 +41,7 @@ class Preview:
 def preview(
     connection: Connection,
     name: str,
-    folder: Path,
+    state: SharedState,
     *,
     rows: int = ROWS,
     dates: DateRange | None = None,
@@ -53,7 +53,7 @@ def preview(
     Args:
         connection: The account.
         name: The resource.
-        folder: The data folder, which holds the rate budgets.
+        state: Has the account's rate and tokens.
         rows: Greatest number of rows.
         dates: The days to ask a windowed resource for; the last week (of aggregates, today) when left out.
         show_pii: Show personal data, and undeclared fields, which may hold some.
@@ -71,7 +71,7 @@ def preview(
         raise ReadError(problem)
     resource = resources[name]
     dates = (dates or _days(connection, resource)) if resource.window else None
-    values, sample = asyncio.run(_asked(connection, resource, folder, max(rows, 1), dates, patience))
+    values, sample = asyncio.run(_asked(connection, resource, state, max(rows, 1), dates, patience))
     shown = tuple(_shown(resource, row, show_pii) for row in sample.rows[:rows])
     return Preview(connection.name, resource, shown, tuple(_notes(values, sample, dates, shown)))
 
@@ -82,11 +82,11 @@ def _days(connection: Connection, resource: Resource) -> DateRange:
 
 
 async def _asked(
-    connection: Connection, resource: Resource, folder: Path, rows: int, dates: DateRange | None, patience: float
+    connection: Connection, resource: Resource, state: SharedState, rows: int, dates: DateRange | None, patience: float
 ) -> tuple[Values, FirstPage]:
     # A parent's page is asked for more rows than are shown: its first row need not have a list.
     records = max(rows, _LISTS) if resource.parent else rows
-    async with probing(connection, secrets_of(connection), folder, records, patience) as probe:
+    async with probing(connection, secrets_of(connection), state, records, patience) as probe:
         try:
             return await _first_with_rows(probe, resource, dates)
         except ReadError as error:

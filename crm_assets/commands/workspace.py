@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from crm_assets.commands.code_location import CodeLocation
+    from crm_assets.extract.http.shared_state import SharedState
     from crm_assets.warehouse.warehouse import Warehouse
 
 
@@ -51,6 +52,25 @@ class Workspace:
             return self.location.warehouse
         settings = self.settings
         return Warehouse(settings.data_folder, settings.destination, settings.lock_timeout, settings.resume_hours)
+
+    @cached_property
+    def shared_state(self) -> SharedState:
+        """What all runs of these connections agree on.
+
+        Raises:
+            CommandError: The Dagster instance that has it cannot be opened.
+        """
+        from crm_assets.commands.dagster_settings import may_be_postgres
+        from crm_assets.extract.http.shared_state import FileState
+
+        folder = self.settings.data_folder
+        if not may_be_postgres(folder):  # to open the instance takes longer than most answers
+            return FileState(folder)
+        from crm_assets.commands.dagster_home import open_instance
+        from crm_assets.orchestration.shared_state.state import shared_state
+
+        with open_instance(folder) as instance:
+            return shared_state(instance, folder)
 
     @cached_property
     def definitions(self) -> dg.Definitions:

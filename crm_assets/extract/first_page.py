@@ -15,7 +15,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -41,8 +40,8 @@ from crm_assets.extract.decode.decoder import Decoder
 from crm_assets.extract.errors import ReadError, UnexpectedResponseError
 from crm_assets.extract.http.client import Traffic
 from crm_assets.extract.http.request import Request, list_request
-from crm_assets.extract.http.tokens import token_stores
-from crm_assets.extract.page_reader import OpenConnection, PageReader, open_connection, rate_budget
+from crm_assets.extract.http.shared_state import SharedState
+from crm_assets.extract.page_reader import OpenConnection, PageReader, open_connection
 from crm_assets.extract.paging.page import Page, with_page_size
 from crm_assets.extract.paging.signs import as_int, doubts_of
 
@@ -189,20 +188,19 @@ class FirstPageReader:
 
 @asynccontextmanager
 async def probing(
-    connection: Connection, secrets: Mapping[str, str], folder: Path, records: int, patience: float = PATIENCE
+    connection: Connection, secrets: Mapping[str, str], state: SharedState, records: int, patience: float = PATIENCE
 ) -> AsyncIterator[FirstPageReader]:
     """Give a probe of a connection.
 
     Args:
         connection: The account.
         secrets: Secret name to value.
-        folder: The data folder, which holds the rate budgets.
+        state: Has the account's rate and tokens.
         records: Records to ask for, where the API lets a client choose.
         patience: Seconds to wait for a page.
     """
-    say = progress.notices(connection.name)
-    budget, stores = rate_budget(connection, folder, say), token_stores(connection.name, folder)
-    async with open_connection(connection, secrets, budget, stores) as opened:
+    budget = state.rate_limiter(connection, progress.notices(connection.name))
+    async with open_connection(connection, secrets, budget, state.token_stores(connection)) as opened:
         yield FirstPageReader(connection, opened, records, patience)
 
 

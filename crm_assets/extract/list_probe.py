@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 
 from crm_assets.date_range import DateRange
 from crm_assets.declarations.models.connection import Connection
@@ -25,7 +24,8 @@ from crm_assets.extract.first_page import PATIENCE, FirstPage, FirstPageReader, 
 from crm_assets.extract.http.client import Traffic
 from crm_assets.extract.http.rate_state import spread
 from crm_assets.extract.http.request import Request, list_request
-from crm_assets.extract.page_reader import PageReader, open_connection, rate_budget
+from crm_assets.extract.http.shared_state import SharedState
+from crm_assets.extract.page_reader import PageReader, open_connection
 from crm_assets.extract.paging.page import Page, PagingState, with_page_size
 from crm_assets.extract.paging.paginate import walk
 
@@ -182,17 +182,17 @@ class _Probe:
 
 @asynccontextmanager
 async def probing_lists(
-    connection: Connection, secrets: Mapping[str, str], folder: Path, patience: float = PATIENCE
+    connection: Connection, secrets: Mapping[str, str], state: SharedState, patience: float = PATIENCE
 ) -> AsyncIterator[ListProber]:
     """Give what looks at the lists of a connection.
 
     Args:
         connection: The account.
         secrets: Secret name to value.
-        folder: The data folder, which holds the rate budgets.
+        state: Has the account's rate and tokens.
         patience: Seconds to wait for a page, beside the turns of the vendor's rate limit.
     """
     turns = len(connection.system.resources) * _REQUESTS * spread(connection.budget) if connection.budget else 0.0
-    budget = rate_budget(connection, folder, progress.notices(connection.name))
-    async with open_connection(connection, secrets, budget) as opened:
+    budget = state.rate_limiter(connection, progress.notices(connection.name))
+    async with open_connection(connection, secrets, budget, state.token_stores(connection)) as opened:
         yield ListProber(connection, opened, 1, patience + turns)

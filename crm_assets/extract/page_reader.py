@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import duckdb
 import msgspec
@@ -21,12 +20,10 @@ from crm_assets.extract.http.credentials import Credentials
 from crm_assets.extract.http.export_job import Exporter
 from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.http.request import Request
-from crm_assets.extract.http.shared_state import FileState
 from crm_assets.extract.http.tokens import TokenStores
 from crm_assets.extract.paging.body_formats import as_json
 from crm_assets.extract.paging.page import FetchPage, Page
 from crm_assets.extract.paging.response_body import open_body, unreadable, with_selector
-from crm_assets.extract.progress import SayFn, say_nothing
 
 Inspect = Callable[[bytes, bytes | None, Mapping[str, object]], Records]
 """Takes a page's records, its companion records, and the values its request was made with."""
@@ -128,14 +125,3 @@ async def open_connection(
         database.execute("SET timezone = 'UTC'")
         async with ApiClient(credentials, budget, connection.concurrency, headers, stores) as client:
             yield OpenConnection(credentials, client, database)
-
-
-def rate_budget(connection: Connection, folder: Path, say: SayFn = say_nothing) -> RateLimiter:
-    """Return the rate budget of an account, which all processes on a data folder share.
-
-    Args:
-        connection: The account.
-        folder: The data folder.
-        say: Told what is waited for.
-    """
-    return FileState(folder).rate_limiter(connection, say)

@@ -14,6 +14,7 @@ from syrupy.assertion import SnapshotAssertion
 from crm_assets.commands.doctor import Diagnosis, Finding, examine
 from crm_assets.commands.doctor_view import render
 from crm_assets.declarations.models.connection import Connection
+from crm_assets.extract.http.shared_state import FileState
 from crm_assets.sandbox import sandbox_secrets
 from crm_assets_tests.faults import Fault, FaultySandbox
 
@@ -31,7 +32,7 @@ def doctor(
         for fault in faults:
             sandbox.faults.push(fault)
         chosen = connections[connection].at(f"{served[1]}/{connection}") if isinstance(connection, str) else connection
-        (diagnosis,) = examine([chosen], tmp_path, patience)
+        (diagnosis,) = examine([chosen], FileState(tmp_path), patience)
         return diagnosis
 
     return run
@@ -52,7 +53,7 @@ def test_every_resource_of_every_system_is_asked_for_a_few_pages(
     served: tuple[FaultySandbox, str], sandbox: FaultySandbox, connections: Connections, tmp_path: Path
 ) -> None:
     chosen = [connection.at(f"{served[1]}/{name}") for name, connection in connections.items()]
-    diagnoses = examine(chosen, tmp_path)
+    diagnoses = examine(chosen, FileState(tmp_path))
     for connection, diagnosis in zip(chosen, diagnoses, strict=True):
         resources = connection.system.resources
         assert diagnosis.healthy, shown(diagnosis)

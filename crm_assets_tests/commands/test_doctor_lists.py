@@ -15,6 +15,7 @@ import yaml
 
 from crm_assets.commands.doctor import Finding, examine
 from crm_assets.declarations.connections import load_connections
+from crm_assets.extract.http.shared_state import FileState
 
 Respond = Callable[[dict[str, str]], tuple[int, Any]]
 """Takes the query, returns status and JSON."""
@@ -84,7 +85,7 @@ def doctor(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
         (tmp_path / "systems" / "crm.yaml").write_text(yaml.safe_dump(system))
         document = {"systems": "systems", "connections": [{"name": "mine", "system": "crm", **keys}]}
         (tmp_path / "connections.yaml").write_text(yaml.safe_dump(document))
-        (diagnosis,) = examine(load_connections(tmp_path / "connections.yaml"), tmp_path / "data")
+        (diagnosis,) = examine(load_connections(tmp_path / "connections.yaml"), FileState(tmp_path / "data"))
         (finding,) = diagnosis.findings
         assert diagnosis.healthy is (finding.state != "problem")
         return finding

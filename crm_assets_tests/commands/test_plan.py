@@ -22,6 +22,7 @@ from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.declarations.models.system import RateLimit
 from crm_assets.extract.http.rate_limiter import RateLimiter
+from crm_assets.extract.http.shared_state import FileState
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.conftest import Build
 from crm_assets_tests.faults import FaultySandbox
@@ -188,7 +189,7 @@ def test_how_it_looks(connections: Connections, empty: Warehouse, snapshot: Snap
 def test_first_pages_say_how_long_a_first_sync_takes(house: Build, sandbox: FaultySandbox) -> None:
     here, names = house("service_crm"), ("customers", "tickets")
     service = here.connections["service_crm"]
-    (asked,) = plan([(service, names)], here.warehouse, ask=partial(list_sizes, folder=here.warehouse.folder))
+    (asked,) = plan([(service, names)], here.warehouse, ask=partial(list_sizes, state=FileState(here.warehouse.folder)))
     assert Counter(request.resource for request in sandbox.requests) == dict.fromkeys(names, 1)
     assert f"about {asked.requests} requests" in printed([asked])
     assert here.materialize("service_crm/customers", "service_crm/tickets").success

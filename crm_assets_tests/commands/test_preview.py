@@ -18,6 +18,7 @@ from crm_assets.date_range import DateRange
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.errors import CommandError
 from crm_assets.extract.errors import ReadError, SecretError
+from crm_assets.extract.http.shared_state import FileState
 from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.installation import HERE, TODAY
 
@@ -34,7 +35,7 @@ def show(
     def run(name: str, **options: object) -> Preview:
         connection, resource = name.split(".")
         here = connections[connection].at(f"{served[1]}/{connection}")
-        return preview(here, resource, tmp_path, **options)  # type: ignore[arg-type]
+        return preview(here, resource, FileState(tmp_path), **options)  # type: ignore[arg-type]
 
     return run
 
@@ -130,7 +131,7 @@ def test_what_is_wrong_is_one_sentence(
     with pytest.raises(ReadError, match=r"^nutshell\.contacts: the server answered 403"):
         show("nutshell.contacts")
     with pytest.raises(ReadError, match="still points at the example address"):
-        preview(connections["sales_crm"], "accounts", tmp_path)
+        preview(connections["sales_crm"], "accounts", FileState(tmp_path))
     monkeypatch.delenv("SOURCES__NUTSHELL__PASSWORD")
     with pytest.raises(SecretError, match="SOURCES__NUTSHELL__PASSWORD"):
         show("nutshell.contacts")

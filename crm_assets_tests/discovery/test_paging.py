@@ -13,7 +13,8 @@ from crm_assets.declarations.loader import parse_system, validated
 from crm_assets.extract.discovery.asker import Asker
 from crm_assets.extract.discovery.look import Look, Looker
 from crm_assets.extract.first_page import FirstPageReader
-from crm_assets.extract.page_reader import open_connection, rate_budget
+from crm_assets.extract.http.shared_state import FileState
+from crm_assets.extract.page_reader import open_connection
 from crm_assets_tests.dialect.small_api import SmallApi
 
 
@@ -22,7 +23,7 @@ def looked(url: str, folder: Path) -> Look:
     connection = validated(Connection, {"name": "desk", "system": "desk", "_system": system})
 
     async def look() -> Look:
-        async with open_connection(connection, {}, rate_budget(connection, folder)) as opened:
+        async with open_connection(connection, {}, FileState(folder).rate_limiter(connection)) as opened:
             looker = Looker(connection, opened, Asker(opened.client, 10), FirstPageReader(connection, opened, 1, 10))
             return await looker.look(system.resource("rows"))
 

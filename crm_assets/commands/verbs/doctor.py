@@ -22,6 +22,6 @@ def doctor_command(workspace: Workspace, connections: tuple[str, ...]) -> None:
     from crm_assets.commands.doctor_view import render
 
     chosen = [workspace.connection(name) for name in connections] or workspace.connections
-    diagnoses = examine(chosen, workspace.settings.data_folder)
+    diagnoses = examine(chosen, workspace.shared_state)
     show(render(diagnoses))
     sys.exit(0 if all(diagnosis.healthy for diagnosis in diagnoses) else 1)

@@ -36,5 +36,5 @@ def plan_command(
     workspace = workspace.located()
     tables = select_assets(workspace, SyncRequest(selection)).tables
     wanted = [(workspace.connection(name), {key.path[-1] for key in own}) for name, own in tables.items()]
-    sizes = partial(list_sizes, folder=workspace.settings.data_folder) if ask else None
+    sizes = partial(list_sizes, state=workspace.shared_state) if ask else None
     show(render(plan(wanted, workspace.warehouse, days=days_between(first, last), full=full, ask=sizes)))

@@ -31,7 +31,7 @@ def preview_command(
     shown = preview(
         workspace.connection(connection),
         name,
-        workspace.settings.data_folder,
+        workspace.shared_state,
         rows=rows,
         dates=days_between(first, last),
         show_pii=show_pii,
