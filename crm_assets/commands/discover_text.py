@@ -11,12 +11,12 @@ from typing import Any
 
 import yaml
 
+from crm_assets.declarations.document import Document
 from crm_assets.declarations.loader import SYSTEMS, read_yaml
 from crm_assets.declarations.models.system import System
 from crm_assets.extract.discovery.look import Look
 
 _WIDTH = 116
-Document = dict[str, Any]
 
 
 def completed(system: System, looks: Sequence[Look]) -> Document:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from functools import reduce
-from typing import Any
 
+from crm_assets.declarations.document import Document
 from crm_assets.declarations.errors import SpecError, listed, unknown
 from crm_assets.declarations.models.base import deep_merge
-
-Document = dict[str, Any]
 
 
 def merge_documents(chain: Iterable[Document]) -> Document:

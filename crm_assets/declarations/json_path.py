@@ -8,6 +8,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer
 
 WILDCARD = "*"
+Segments = tuple[str, ...]
+"""A path, parsed."""
 _TEXT = r"""(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')"""
 _BRACKETED = re.compile(rf"\[\s*(?:{_TEXT}|(\*|-?\d+))\s*\]", re.DOTALL)
 _QUOTED = re.compile(rf"{_TEXT}()(?=[.\[]|$)", re.DOTALL)
@@ -16,7 +18,7 @@ _NEEDS_QUOTES = re.compile(r"""^\s|\s$|[.\[\]]|^\$|^$|^["']""")
 _POSITION = re.compile(r"-?[0-9]{1,9}")
 
 
-def parse_path(path: object) -> tuple[str, ...]:
+def parse_path(path: object) -> Segments:
     """Return the segments of a JSONPath subset, ``*`` being a wildcard over arrays and id-keyed objects.
 
     Accepts ``data.prospects``, ``$.Results.*``, ``[*].PipelineItems[*]``, ``$`` (the body itself), a list of keys
@@ -58,7 +60,7 @@ def is_position(segment: str) -> bool:
     return _POSITION.fullmatch(segment) is not None
 
 
-def path_text(segments: tuple[str, ...]) -> str:
+def path_text(segments: Segments) -> str:
     """Return the segments in the dialect's notation (the inverse of :func:`parse_path`)."""
     return ".".join(_quoted(segment) if _NEEDS_QUOTES.search(segment) else segment for segment in segments) or "$"
 
@@ -68,11 +70,11 @@ def _quoted(segment: str) -> str:
 
 
 JsonPath = Annotated[
-    tuple[str, ...], BeforeValidator(parse_path), PlainSerializer(path_text, return_type=str, when_used="always")
+    Segments, BeforeValidator(parse_path), PlainSerializer(path_text, return_type=str, when_used="always")
 ]
 
 
-def dig(body: Any, path: tuple[str, ...]) -> Any:
+def dig(body: Any, path: Segments) -> Any:
     """Return the value at a wildcard-free path of a decoded body, or ``None`` where it is absent."""
     for segment in path:
         if isinstance(body, dict):

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from typing_extensions import assert_never
 
 from crm_assets.declarations import Connection, Resource
-from crm_assets.declarations.json_path import dig
+from crm_assets.declarations.json_path import Segments, dig
 from crm_assets.declarations.models.endpoint import Endpoint
 from crm_assets.declarations.models.paginator import (
     Auto,
@@ -33,7 +33,6 @@ DEFAULT_SIZE = 25
 """Records of a page when the API has no page size parameter, or none is sent."""
 _LINK_PARAM = "after"
 """Query parameter of the links the sandbox makes."""
-Path = tuple[str, ...]
 _Paged = PageNumber | Offset | JsonLink | HeaderLink | CursorPage | HeaderCursor
 
 
@@ -44,7 +43,7 @@ class RecordPages(Protocol):
     def page(self, start: int, end: int | None = None) -> list[Record]:
         """Return the records from one position to another."""
 
-    def position(self, path: Path, value: str) -> int | None:
+    def position(self, path: Segments, value: str) -> int | None:
         """Return the position of the record that has a value at a path."""
 
 
@@ -60,8 +59,8 @@ class PageRequest:
     call: Call
     records: RecordPages
     """The whole list."""
-    key: Path | None
-    """Path of the records' key."""
+    key: Segments | None
+    """Segments of the records' key."""
     start: int
     """Record the page begins at, from 0."""
     size: int
@@ -77,19 +76,19 @@ class PageRequest:
 class Envelope:
     """The parts of an answer beside its list."""
 
-    values: dict[Path, Any] = field(default_factory=dict)
+    values: dict[Segments, Any] = field(default_factory=dict)
     """Values in the body, by path."""
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def requested_page(endpoint: Endpoint, call: Call, records: RecordPages, key: Path | None) -> tuple[int, int]:
+def requested_page(endpoint: Endpoint, call: Call, records: RecordPages, key: Segments | None) -> tuple[int, int]:
     """Return at which record the page a request asks for begins, and how many records a page has.
 
     Args:
         endpoint: Whose list it is.
         call: The request.
         records: The whole list.
-        key: Path of the records' key.
+        key: Segments of the records' key.
 
     Raises:
         HTTPException: A page number, offset, cursor or size is missing or wrong (400).
@@ -169,7 +168,7 @@ def _reference(
             assert_never(other)
 
 
-def _cursor_in_records(endpoint: Endpoint, paging: CursorPage | HeaderCursor, key: Path | None) -> Path | None:
+def _cursor_in_records(endpoint: Endpoint, paging: CursorPage | HeaderCursor, key: Segments | None) -> Segments | None:
     """Return the path inside a record whose value is the cursor, or ``None`` where it is the sandbox's own."""
     if isinstance(paging, HeaderCursor):
         return None
@@ -181,7 +180,7 @@ def _cursor_in_records(endpoint: Endpoint, paging: CursorPage | HeaderCursor, ke
 
 
 def _at_cursor(
-    endpoint: Endpoint, paging: CursorPage | HeaderCursor, records: RecordPages, cursor: str, key: Path | None
+    endpoint: Endpoint, paging: CursorPage | HeaderCursor, records: RecordPages, cursor: str, key: Segments | None
 ) -> int:
     if path := _cursor_in_records(endpoint, paging, key):
         position = records.position(path, cursor)

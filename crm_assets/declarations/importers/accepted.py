@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import yaml
 
+from crm_assets.declarations.document import Document
 from crm_assets.declarations.errors import SpecError, problems_of
 from crm_assets.declarations.importers.losses import Notes
 from crm_assets.declarations.inheritance import merge_documents
 from crm_assets.declarations.loader import parse_system
 from crm_assets.declarations.spellings import canonical_system, completed_system
-
-Document = dict[str, Any]
 
 
 def accepted(document: Document, notes: Notes) -> Document:

@@ -7,11 +7,11 @@ from collections import Counter
 from hashlib import sha256
 from typing import Any
 
+from crm_assets.declarations.document import Document
 from crm_assets.declarations.importers.losses import Notes
 from crm_assets.declarations.names import LONGEST_TABLE
 from crm_assets.declarations.spellings.names import snake_case
 
-Document = dict[str, Any]
 _REFERENCE = re.compile(r"""dlt\.secrets\[\s*["']([A-Za-z0-9_.]+)["']\s*\]""")
 _SECRETS = {
     "bearer": ("token",),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from crm_assets.declarations.document import Document
 from crm_assets.declarations.errors import Problems, SpecError
 from crm_assets.declarations.spellings.former import renamed_connection, renamed_system
 from crm_assets.declarations.spellings.graphql import canonical_graphql
@@ -22,8 +23,6 @@ from crm_assets.declarations.spellings.responses import canonical_responses
 from crm_assets.declarations.spellings.shapes import spelled_out
 
 __all__ = ["canonical_connection", "canonical_system", "completed_system"]
-
-Document = dict[str, Any]
 
 
 def canonical_system(document: Document) -> Document:

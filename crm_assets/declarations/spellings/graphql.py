@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
+from crm_assets.declarations.document import Document
 from crm_assets.declarations.errors import SpecError, unknown
 
-Document = dict[str, Any]
 _KEY = "key endpoint.graphql"
 _KNOWN = ("query", "query_file", "variables", "connection", "cursor_variable")
 _TOKENS = re.compile(r'(?P<text>"""(?:\\"""|.)*?"""|"(?:\\.|[^"\\\n])*")|(?P<comment>#[^\n]*)|(?P<brace>\{)', re.DOTALL)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from crm_assets.declarations.document import Document
 from crm_assets.declarations.errors import SpecError, listed
 from crm_assets.declarations.spellings.names import snake_case
 
-Document = dict[str, Any]
 OPEN = "_open"
 """Marks a resource, while it is turned, that declares no column itself: further ones may be named beside its hints."""
 _WITHOUT_EFFECT = ("parallelized", "max_table_nesting", "file_format", "table_format", "references", "nested_hints")

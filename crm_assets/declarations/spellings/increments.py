@@ -6,11 +6,11 @@ import re
 from datetime import date, datetime
 from typing import Any
 
+from crm_assets.declarations.document import Document
 from crm_assets.declarations.errors import SpecError
 from crm_assets.declarations.models.base import placeholders
 from crm_assets.declarations.spellings.hints import OPEN, with_column
 
-Document = dict[str, Any]
 START = "{incremental.start_value}"
 _OTHER_STARTS = re.compile(r"\{incremental\.(initial_value|last_value)\}")
 _END = "{incremental.end_value}"

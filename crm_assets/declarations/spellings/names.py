@@ -6,9 +6,8 @@ import re
 from collections import Counter
 from typing import Any
 
+from crm_assets.declarations.document import Document
 from crm_assets.declarations.errors import SpecError, listed
-
-Document = dict[str, Any]
 
 
 def snake_case(name: str) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
 
+from crm_assets.declarations.document import Document
 from crm_assets.declarations.errors import SpecError
 
-Document = dict[str, Any]
 _PLACEHOLDER_LAST = re.compile(r"\{[A-Za-z0-9._-]+\}[^/]*/?$")
 
 

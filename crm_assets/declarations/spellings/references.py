@@ -8,12 +8,12 @@ import re
 from collections.abc import Collection
 from typing import Any
 
+from crm_assets.declarations.document import Document
 from crm_assets.declarations.errors import SpecError, unknown
 from crm_assets.declarations.parents import singular
 from crm_assets.declarations.spellings.hints import OPEN, with_column
 from crm_assets.declarations.spellings.names import snake_case
 
-Document = dict[str, Any]
 _REFERENCE = re.compile(r"\{resources\.([^.{}]+)\.([^{}]+)\}")
 _PARAMS = "endpoint.params"
 _IN_PATH = re.compile(r"(?<!\{)\{([^{}]+)\}(?!\})")

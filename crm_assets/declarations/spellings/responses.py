@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from crm_assets.declarations.document import Document
 from crm_assets.declarations.errors import SpecError
 
-Document = dict[str, Any]
 _KEY = "key endpoint.response_actions"
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-Document = dict[str, Any]
+from crm_assets.declarations.document import Document
+
 _LOG_INS = ("bearer", "api_key", "basic", "http_basic", "oauth2_client_credentials", "none")
 """Kinds of authentication that may be given as a text; any other text may be a secret."""
 

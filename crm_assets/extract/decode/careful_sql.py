@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from string import Template
 
-from crm_assets.declarations.json_path import path_text
+from crm_assets.declarations.json_path import Segments, path_text
 from crm_assets.declarations.models.columns import Column, ColumnType
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.decode.column_values import value_of_text
 from crm_assets.extract.decode.destination_limits import DestinationLimits
 from crm_assets.extract.decode.digits import NUL
-from crm_assets.extract.decode.duckdb_paths import Path, json_path, json_paths
+from crm_assets.extract.decode.duckdb_paths import json_path, json_paths
 from crm_assets.extract.decode.duckdb_types import literal, quoted
 from crm_assets.extract.decode.request_values import request_column, request_value
 from crm_assets.extract.decode.undeclared_sql import with_rest
@@ -101,7 +101,7 @@ def careful_query(resource: Resource, pages: str, limits: DestinationLimits) -> 
     )
 
 
-def _found(path: Path, paths: list[str]) -> _Found:
+def _found(path: Segments, paths: list[str]) -> _Found:
     """Add the places of a value to the paths that are asked for, and return the expressions of what is found there."""
     numbers = range(len(paths) + 1, len(paths) + 1 + len(json_paths(path)))
     paths += json_paths(path)

@@ -15,12 +15,11 @@ from typing import Annotated, Any
 
 import msgspec
 
-from crm_assets.declarations.json_path import is_position
+from crm_assets.declarations.json_path import Segments, is_position
 from crm_assets.declarations.models.columns import MICROSECONDS, Column, ColumnType
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.decode.destination_limits import UNLIMITED, DestinationLimits
 from crm_assets.extract.decode.digits import has_changing_numbers
-from crm_assets.extract.decode.duckdb_paths import Path
 from crm_assets.extract.decode.wire_tree import WireNode, wire_tree
 
 _INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -119,7 +118,7 @@ def content_hash(array: bytes) -> str:
     return blake2b(array, digest_size=8).hexdigest()
 
 
-def _ends(rows: list[Any], keys: list[Path], get: Callable[[Any, str], Any]) -> tuple[str, ...]:
+def _ends(rows: list[Any], keys: list[Segments], get: Callable[[Any, str], Any]) -> tuple[str, ...]:
     """Return the keys of the first record and the last."""
     return tuple(_text(_walk(row, key, get)) for row in (rows[:1] + rows[-1:] if rows else []) for key in keys)
 
@@ -173,7 +172,7 @@ def _attribute_path(node: WireNode, path: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _walk(row: Any, path: Path, get: Callable[[Any, str], Any]) -> Any:
+def _walk(row: Any, path: Segments, get: Callable[[Any, str], Any]) -> Any:
     for segment in path:
         row = get(row, segment)
     return row

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from crm_assets.extract.decode.duckdb_paths import Path, json_path
+from crm_assets.declarations.json_path import Segments
+from crm_assets.extract.decode.duckdb_paths import json_path
 from crm_assets.extract.decode.duckdb_types import literal
 from crm_assets.extract.decode.wire_tree import WireNode
 
@@ -68,13 +69,13 @@ def _removal(node: WireNode) -> dict[str, Any]:
     return {name: None if part.columns else _removal(part) for name, part in node.parts.items()}
 
 
-def _nested(path: Path, value: Any) -> Any:
+def _nested(path: Segments, value: Any) -> Any:
     for segment in reversed(path):
         value = {segment: value}
     return value
 
 
-def _object(path: Path, value: str) -> str:
+def _object(path: Segments, value: str) -> str:
     for segment in reversed(path):
         value = f"json_object({literal(segment)}, {value})"
     return value

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from crm_assets.declarations.json_path import is_position
+from crm_assets.declarations.json_path import Segments, is_position
 from crm_assets.declarations.models.columns import Column
 from crm_assets.declarations.models.resource import Resource
-from crm_assets.extract.decode.duckdb_paths import Path
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class WireNode:
         """The declared positions, if the value may be a list."""
         return tuple(int(name) for name in self.parts if is_position(name))
 
-    def branches(self, above: Path = ()) -> Iterator[tuple[Path, WireNode]]:
+    def branches(self, above: Segments = ()) -> Iterator[tuple[Segments, WireNode]]:
         """Yield the values that are declared in parts only, with their paths, the deepest first."""
         for name, node in self.parts.items():
             if not node.columns:

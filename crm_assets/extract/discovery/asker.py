@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from crm_assets.declarations.json_path import dig
+from crm_assets.declarations.json_path import Segments, dig
 from crm_assets.declarations.models.endpoint import ErrorHandler
 from crm_assets.extract.errors import ReadError, UnexpectedResponseError
 from crm_assets.extract.http.client import ApiClient, Traffic
@@ -17,7 +17,6 @@ from crm_assets.extract.http.request import Request
 from crm_assets.extract.paging.body_formats import as_json
 
 _HANDLER = ErrorHandler(retry_on_status_codes=(429,), max_retries=2)
-Path = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class Seen:
     body: Any
     headers: Mapping[str, str] = field(repr=False)
 
-    def records(self, selector: Path) -> list[Any]:
+    def records(self, selector: Segments) -> list[Any]:
         """Return the records at a path; one object is one record."""
         found = dig(self.body, selector)
         return found if isinstance(found, list) else [found] if isinstance(found, dict) and found else []

@@ -7,13 +7,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from crm_assets.declarations.json_path import WILDCARD, path_text
+from crm_assets.declarations.json_path import WILDCARD, Segments, path_text
 from crm_assets.declarations.models.base import PLACEHOLDER
 from crm_assets.declarations.names import check_column_names
 from crm_assets.extract.discovery.personal import personal_class
 from crm_assets.extract.discovery.types import is_local, type_of
 
-Path = tuple[str, ...]
 _DEEPEST, _WIDEST = 3, 40
 """Objects looked into, and fields of one up to which its fields are columns."""
 _ID = re.compile(r"[\d-]+|[0-9a-fA-F-]{32,36}")
@@ -26,7 +25,7 @@ class Seen:
     """One column of a sample."""
 
     name: str
-    path: Path
+    path: Segments
     values: tuple[Any, ...]
     """What it holds, one per record; ``None`` where there is nothing."""
     declared: dict[str, Any]
@@ -45,7 +44,7 @@ class Seen:
 
 
 def columns_of(
-    records: Sequence[dict[str, Any]], known: Collection[Path] = (), taken: Collection[str] = ()
+    records: Sequence[dict[str, Any]], known: Collection[Segments] = (), taken: Collection[str] = ()
 ) -> tuple[list[Seen], list[str]]:
     """Return the columns of records, and the fields that never have a value, so that nothing is known of them.
 
@@ -68,20 +67,20 @@ def columns_of(
     return seen, empty
 
 
-def can_be_named(path: Path) -> bool:
+def can_be_named(path: Segments) -> bool:
     """Whether a declaration can name a path: ``*`` and ``{…}`` mean something else there."""
     return WILDCARD not in path and not PLACEHOLDER.search(path_text(path))
 
 
-def _declared(name: str, path: Path, held: list[Any]) -> dict[str, Any]:
+def _declared(name: str, path: Segments, held: list[Any]) -> dict[str, Any]:
     kind = type_of(name, held)
     personal = personal_class(name, kind["type"], held)
     source = {} if path == (name,) else {"source": path_text(path)}
     return {**kind, **({"pii": personal} if personal else {}), **source}
 
 
-def _leaves(above: Path, objects: list[Any]) -> list[tuple[Path, list[Any]]]:
-    found: list[tuple[Path, list[Any]]] = []
+def _leaves(above: Segments, objects: list[Any]) -> list[tuple[Segments, list[Any]]]:
+    found: list[tuple[Segments, list[Any]]] = []
     for key in dict.fromkeys(key for one in objects if isinstance(one, dict) for key in one):
         values = [one.get(key) if isinstance(one, dict) else None for one in objects]
         path = (*above, key)
@@ -97,7 +96,7 @@ def _opens(values: list[Any], depth: int) -> bool:
     return records and depth <= _DEEPEST and len(keys) <= _WIDEST and not any(map(_ID.fullmatch, keys))
 
 
-def column_name(path: Path, taken: Collection[str]) -> str:
+def column_name(path: Segments, taken: Collection[str]) -> str:
     """Return a name for a path that every destination keeps as it is, and that is not taken."""
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", "_".join(path))
     name = re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")[:_LONGEST].strip("_")

@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 from pydantic import TypeAdapter
 
-from crm_assets.declarations.json_path import WILDCARD, path_text
+from crm_assets.declarations.json_path import WILDCARD, Segments, path_text
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.paginator import Auto, Paginator, PaginatorField
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.decode.decoder import Decoder
-from crm_assets.extract.discovery.asker import Asker, Path, Seen
+from crm_assets.extract.discovery.asker import Asker, Seen
 from crm_assets.extract.discovery.columns import Seen as SeenColumn
 from crm_assets.extract.discovery.columns import columns_of
 from crm_assets.extract.discovery.keys import changed_at, key_of
@@ -153,7 +153,7 @@ def _records(page: Page) -> list[dict[str, Any]]:
     return [one for one in msgspec.json.decode(page.envelope.records) if isinstance(one, dict)]
 
 
-def _key_path(resource: str, records: list[Any]) -> Path | None:
+def _key_path(resource: str, records: list[Any]) -> Segments | None:
     columns, _ = columns_of([one for one in records if isinstance(one, dict)])
     key = key_of(resource, columns)
     return key.path if key else None

@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from crm_assets.declarations.json_path import dig, path_text
-from crm_assets.extract.discovery.asker import Asker, Path, Seen
+from crm_assets.declarations.json_path import Segments, dig, path_text
+from crm_assets.extract.discovery.asker import Asker, Seen
 from crm_assets.extract.discovery.places import cursor_of, more_path
 from crm_assets.extract.http.request import Request
 from crm_assets.extract.paging.paging_facts import count_of_pages, count_of_records
@@ -48,9 +48,9 @@ class PagingSearch:
 
     asker: Asker
     request: Request
-    selector: Path
+    selector: Segments
     first: Seen
-    key: Path | None
+    key: Segments | None
 
     async def find(self) -> FoundPaging:
         """Return how the list is paged.
@@ -81,7 +81,7 @@ class PagingSearch:
     def _placed(self, paginator: Paging) -> Paging:
         return {**paginator, "location": "json"} if self._location == "json" else paginator
 
-    async def _named(self, path: Path, value: str | int) -> FoundPaging | None:
+    async def _named(self, path: Segments, value: str | int) -> FoundPaging | None:
         if isinstance(value, str) and value.startswith(("http://", "https://", "/")):
             return FoundPaging({"type": "json_link", "next_url_path": path_text(path)})
         name = path[-1].removeprefix("next").lstrip("_-")

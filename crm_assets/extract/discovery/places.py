@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from crm_assets.declarations.json_path import dig
+from crm_assets.declarations.json_path import Segments, dig
 from crm_assets.extract.paging.paging_facts import members, next_page, records_path
 
-Path = tuple[str, ...]
 _MORE = re.compile(r"(has|is)?_?more(_?(results|items))?|has_?next(_?page)?", re.IGNORECASE)
 _CURSOR = re.compile(r"(end_?|last_?)?cursor|after|continuation(_?token)?|page_?token|scroll_?id", re.IGNORECASE)
 
 
-def selector_of(body: Any) -> Path:
+def selector_of(body: Any) -> Segments:
     """Return where the records of an answer are; ``()`` for the answer itself, a list or one object."""
     if not isinstance(body, dict):
         return ()
@@ -27,13 +26,13 @@ def selector_of(body: Any) -> Path:
     return next(lists, ())
 
 
-def more_path(body: Any) -> Path | None:
+def more_path(body: Any) -> Segments | None:
     """Return where an answer says whether another page follows."""
     flags = (path for path, value in members(body) if _MORE.fullmatch(path[-1]) and isinstance(value, (bool, str)))
     return next(flags, None)
 
 
-def cursor_of(body: Any) -> tuple[Path, str | int] | None:
+def cursor_of(body: Any) -> tuple[Segments, str | int] | None:
     """Return where an answer names the next page by a link or cursor, and what is there."""
     found = next_page(body)
     if found:

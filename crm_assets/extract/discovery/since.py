@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from crm_assets.declarations.json_path import dig
+from crm_assets.declarations.json_path import Segments, dig
 from crm_assets.extract.discovery.asker import Asker
-from crm_assets.extract.discovery.asker import Path as JsonPath
 from crm_assets.extract.discovery.columns import Seen as SeenColumn
 from crm_assets.extract.http.request import Request
 
@@ -23,7 +22,7 @@ _PARAMS = (
 
 
 async def since_filter(
-    asker: Asker, request: Request, selector: JsonPath, column: SeenColumn, first: Sequence[Any]
+    asker: Asker, request: Request, selector: Segments, column: SeenColumn, first: Sequence[Any]
 ) -> dict[str, Any] | None:
     """Return the ``incremental`` of a list, or ``None`` where no usual parameter filters it.
 

@@ -6,21 +6,22 @@ from collections.abc import Mapping
 
 import msgspec
 
-from crm_assets.declarations.json_path import WILDCARD, path_text
+from crm_assets.declarations.json_path import WILDCARD, Segments, path_text
 from crm_assets.extract.errors import UnexpectedResponseError
 
-Path = tuple[str, ...]
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _ABSENT = msgspec.Raw(b"null")
 
 
-def with_outer_fields(body: msgspec.Raw, selector: Path, fields: Mapping[str, Path], *, absent_is_empty: bool) -> bytes:
+def with_outer_fields(
+    body: msgspec.Raw, selector: Segments, fields: Mapping[str, Segments], *, absent_is_empty: bool
+) -> bytes:
     """Return the records at a path as a JSON array, each with fields of the objects around it.
 
     Args:
         body: The whole body.
-        selector: Path of the records; ``*`` walks lists and objects keyed by id.
+        selector: Segments of the records; ``*`` walks lists and objects keyed by id.
         fields: Name in the record to the path in an object around it; the nearest that has it counts.
         absent_is_empty: Whether a list that is not there is an empty one.
 
@@ -28,7 +29,7 @@ def with_outer_fields(body: msgspec.Raw, selector: Path, fields: Mapping[str, Pa
         UnexpectedResponseError: There is no list at the path.
     """
     records: list[bytes] = []
-    pending: list[tuple[msgspec.Raw, Path, tuple[msgspec.Raw, ...]]] = [(body, selector, ())]
+    pending: list[tuple[msgspec.Raw, Segments, tuple[msgspec.Raw, ...]]] = [(body, selector, ())]
     while pending:
         raw, path, around = pending.pop()
         opening = bytes(memoryview(raw)[:1])
@@ -50,7 +51,7 @@ def _members(raw: msgspec.Raw) -> list[msgspec.Raw]:
     return _ARRAY.decode(raw) if bytes(memoryview(raw)[:1]) == b"[" else list(_OBJECT.decode(raw).values())
 
 
-def _with_fields(record: msgspec.Raw, fields: Mapping[str, Path], around: tuple[msgspec.Raw, ...]) -> bytes:
+def _with_fields(record: msgspec.Raw, fields: Mapping[str, Segments], around: tuple[msgspec.Raw, ...]) -> bytes:
     text = bytes(record)
     if text[:1] != b"{":
         return text
@@ -63,7 +64,7 @@ def _with_fields(record: msgspec.Raw, fields: Mapping[str, Path], around: tuple[
     return msgspec.json.encode({**taken, **own})
 
 
-def _at(raw: msgspec.Raw, path: Path) -> msgspec.Raw | None:
+def _at(raw: msgspec.Raw, path: Segments) -> msgspec.Raw | None:
     found: msgspec.Raw | None = raw
     for segment in path:
         if found is None or bytes(memoryview(found)[:1]) != b"{":

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-Path = tuple[str, ...]
+from crm_assets.declarations.json_path import Segments
+
 _RECORDS = frozenset(
     {"data", "items", "results", "entries", "records", "rows", "entities", "payload", "content", "objects", "values"}
 )
@@ -22,7 +23,7 @@ _DEEPEST = 3
 """Members looked into: a count deeper than this belongs to a record, not to the list."""
 
 
-def records_path(body: object) -> Path:
+def records_path(body: object) -> Segments:
     """Return where the records of an answer are: at a list with a usual name, else at the first list."""
     if not isinstance(body, dict):
         return ()
@@ -31,7 +32,7 @@ def records_path(body: object) -> Path:
     return next(named, lists[0] if lists else ())
 
 
-def next_page(body: object) -> tuple[Path, str | int] | None:
+def next_page(body: object) -> tuple[Segments, str | int] | None:
     """Return where an answer names its next page, and what stands there, or ``None``."""
     for path, value in members(body):
         if not _NEXT.match(path[-1].lower()):
@@ -45,22 +46,22 @@ def next_page(body: object) -> tuple[Path, str | int] | None:
     return None
 
 
-def count_of_pages(body: object) -> tuple[Path, int] | None:
+def count_of_pages(body: object) -> tuple[Segments, int] | None:
     """Return where an answer reports the number of pages, and the number, or ``None``."""
     return _number(body, _PAGES.fullmatch)
 
 
-def number_of_page(body: object) -> tuple[Path, int] | None:
+def number_of_page(body: object) -> tuple[Segments, int] | None:
     """Return where an answer reports which page it is, and the number, or ``None``."""
     return _number(body, _PAGE.fullmatch)
 
 
-def count_of_records(body: object) -> tuple[Path, int] | None:
+def count_of_records(body: object) -> tuple[Segments, int] | None:
     """Return where an answer reports the number of records of the whole list, and the number, or ``None``."""
     return _number(body, _TOTAL.fullmatch)
 
 
-def _number(body: object, wanted: Callable[[str], object]) -> tuple[Path, int] | None:
+def _number(body: object, wanted: Callable[[str], object]) -> tuple[Segments, int] | None:
     for path, value in members(body):
         text = str(value)
         if wanted(path[-1].lower()) and not isinstance(value, bool) and text.isdigit():
@@ -68,7 +69,7 @@ def _number(body: object, wanted: Callable[[str], object]) -> tuple[Path, int] |
     return None
 
 
-def members(body: object, above: Path = ()) -> Iterator[tuple[Path, object]]:
+def members(body: object, above: Segments = ()) -> Iterator[tuple[Segments, object]]:
     """Yield the members of nested objects, each object before what is in it; lists are not looked into."""
     if not isinstance(body, dict) or len(above) >= _DEEPEST:
         return

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from crm_assets.declarations.document import Document
 from crm_assets.declarations.importers.airbyte.expressions import NoCounterpartError
 from crm_assets.declarations.importers.airbyte.settings import Settings, is_plain
 from crm_assets.declarations.importers.losses import Notes
-
-Document = dict[str, Any]
 
 
 def authentication(given: Any, settings: Settings, notes: Notes) -> Document:

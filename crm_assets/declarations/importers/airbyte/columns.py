@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from crm_assets.declarations.document import Document
 from crm_assets.declarations.json_path import path_text
 from crm_assets.declarations.names import RESERVED_COLUMNS
 from crm_assets.declarations.spellings.names import snake_case
 
-Document = dict[str, Any]
 _TYPES = {"string": "text", "integer": "bigint", "number": "double", "boolean": "bool"}
 _LONGEST = 60
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from jinja2 import nodes
 
+from crm_assets.declarations.document import Document
 from crm_assets.declarations.importers.airbyte.expressions import Named, condition, value_of
 from crm_assets.declarations.json_path import path_text
 
-Document = dict[str, Any]
 _USUAL = (429, 500, 502, 503, 504)
 _ACTIONS = {"IGNORE": "ignore", "RETRY": "retry", "RATE_LIMITED": "retry", "FAIL": "fail", "SUCCESS": "read"}
 

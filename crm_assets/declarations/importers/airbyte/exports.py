@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
+from crm_assets.declarations.document import Document
 from crm_assets.declarations.importers.airbyte.expressions import Named, NoCounterpartError, named, parts, value_of
 from crm_assets.declarations.json_path import path_text
 from crm_assets.declarations.models.export_job import JOB
-
-Document = dict[str, Any]
 
 
 def as_simple(retriever: Document) -> tuple[Document, Document]:

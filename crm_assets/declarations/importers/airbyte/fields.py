@@ -6,6 +6,7 @@ from typing import Any
 
 from jinja2 import nodes
 
+from crm_assets.declarations.document import Document
 from crm_assets.declarations.importers.airbyte.columns import add_column, columns
 from crm_assets.declarations.importers.airbyte.expressions import (
     Moment,
@@ -20,8 +21,6 @@ from crm_assets.declarations.importers.losses import Notes
 from crm_assets.declarations.json_path import path_text
 from crm_assets.declarations.models.base import placeholders
 from crm_assets.declarations.spellings.names import snake_case
-
-Document = dict[str, Any]
 
 
 class Fields:

@@ -6,10 +6,10 @@ from typing import Any
 
 from jinja2 import nodes
 
+from crm_assets.declarations.document import Document
 from crm_assets.declarations.importers.airbyte.expressions import Named, condition, value_of
 from crm_assets.declarations.json_path import path_text
 
-Document = dict[str, Any]
 _INTERVALS = ("stream_interval", "stream_slice", "stream_state")
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from crm_assets.declarations.document import Document
 from crm_assets.declarations.importers.airbyte.expressions import Moment, Named, NoCounterpartError, named
 
-Document = dict[str, Any]
 START, END = "{incremental.start_value}", "{incremental.end_value}"
 _FORMATS = {
     "%s": "epoch_s",

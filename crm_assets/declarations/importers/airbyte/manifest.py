@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from typing import Any
 
+from crm_assets.declarations.document import Document
 from crm_assets.declarations.errors import SpecError
 from crm_assets.declarations.importers.airbyte.authentication import authentication
 from crm_assets.declarations.importers.airbyte.expressions import NoCounterpartError
@@ -18,7 +19,6 @@ from crm_assets.declarations.importers.losses import Notes
 from crm_assets.declarations.models.base import PLACEHOLDER
 from crm_assets.declarations.models.system import RateLimit
 
-Document = dict[str, Any]
 _PERIODS = {"day": 86_400, "hour": 3600, "minute": 60, "second": 1}
 """Seconds of the periods a rate may be given for."""
 

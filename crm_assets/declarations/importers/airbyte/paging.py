@@ -6,6 +6,7 @@ from typing import Any
 
 from jinja2 import nodes
 
+from crm_assets.declarations.document import Document
 from crm_assets.declarations.importers.airbyte.expressions import (
     Moment,
     Named,
@@ -16,7 +17,6 @@ from crm_assets.declarations.importers.airbyte.expressions import (
 )
 from crm_assets.declarations.json_path import path_text
 
-Document = dict[str, Any]
 _IN_BODY = ("body_json", "body_data")
 
 

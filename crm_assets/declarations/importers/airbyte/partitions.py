@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from crm_assets.declarations.document import Document
 from crm_assets.declarations.importers.airbyte.expressions import Named, NoCounterpartError, named
 from crm_assets.declarations.importers.airbyte.settings import Settings, is_plain
 from crm_assets.declarations.spellings.names import snake_case
-
-Document = dict[str, Any]
 
 
 @dataclass

@@ -7,11 +7,10 @@ from typing import Any
 
 from jinja2 import nodes
 
+from crm_assets.declarations.document import Document
 from crm_assets.declarations.importers.airbyte.expressions import Moment, Named, NoCounterpartError, parts, value_of
 from crm_assets.declarations.importers.losses import Notes
 from crm_assets.declarations.spellings.names import snake_case
-
-Document = dict[str, Any]
 
 
 class Settings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from crm_assets.declarations.document import Document
 from crm_assets.declarations.importers.airbyte.errors import errors
 from crm_assets.declarations.importers.airbyte.exports import as_simple
 from crm_assets.declarations.importers.airbyte.expressions import Named, NoCounterpartError, named
@@ -19,7 +20,6 @@ from crm_assets.declarations.json_path import path_text
 from crm_assets.declarations.models.base import placeholders
 from crm_assets.declarations.spellings.names import snake_case
 
-Document = dict[str, Any]
 _WITHOUT_COUNTERPART = ("CustomRetriever", "CustomRequester")
 _DECODERS = {"XmlDecoder": "xml", "CsvDecoder": "csv", "JsonlDecoder": "jsonl"}
 _CREDENTIALS = ("authorization", "proxy-authorization", "cookie")

@@ -7,6 +7,7 @@ from typing import Any
 
 from jinja2 import nodes
 
+from crm_assets.declarations.document import Document
 from crm_assets.declarations.importers.airbyte.expressions import (
     Moment,
     Named,
@@ -20,8 +21,6 @@ from crm_assets.declarations.importers.airbyte.increments import END, Increment
 from crm_assets.declarations.importers.airbyte.partitions import Partitions
 from crm_assets.declarations.importers.airbyte.settings import Settings, is_plain
 from crm_assets.declarations.importers.losses import Notes
-
-Document = dict[str, Any]
 
 
 class Templates:

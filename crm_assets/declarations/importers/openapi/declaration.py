@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 from urllib.parse import urlsplit
 
+from crm_assets.declarations.document import Document
 from crm_assets.declarations.errors import SpecError
 from crm_assets.declarations.importers.airbyte.columns import columns
 from crm_assets.declarations.importers.losses import Notes
@@ -17,7 +17,6 @@ from crm_assets.declarations.json_path import path_text
 from crm_assets.declarations.parents import singular
 from crm_assets.declarations.spellings.names import snake_case
 
-Document = dict[str, Any]
 _KEYS = ("id", "uuid", "guid", "gid", "key", "uid")
 
 

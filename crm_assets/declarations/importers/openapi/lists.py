@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from crm_assets.declarations.importers.openapi.schemas import Path, Schemas
+from crm_assets.declarations.document import Document
+from crm_assets.declarations.importers.openapi.schemas import Schemas
+from crm_assets.declarations.json_path import Segments
 from crm_assets.declarations.spellings.names import snake_case
 
-Document = dict[str, Any]
 PARAMETER = re.compile(r"\{([^{}]+)\}")
 _RECORDS = ("data", "items", "results", "records", "values", "entries", "rows", "content", "value", "objects", "list")
 _LONGEST = 53
@@ -27,7 +28,7 @@ class Found:
     answer: Document
     """Schema of the answer."""
     headers: Any
-    selector: Path
+    selector: Segments
     record: Document
     """Schema of a record."""
 
@@ -87,7 +88,7 @@ def _json_of(response: Document) -> Any:
     return (content[kinds[0]] or {}).get("schema") if kinds else None
 
 
-def _place(answer: Any, path: str, schemas: Schemas) -> tuple[Path, Document] | str:
+def _place(answer: Any, path: str, schemas: Schemas) -> tuple[Segments, Document] | str:
     """Return where the records are and their schema, or why nobody knows."""
     if answer is None:
         return "the document does not say what it answers"

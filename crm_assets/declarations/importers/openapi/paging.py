@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from crm_assets.declarations.importers.openapi.schemas import Path, Schemas
-from crm_assets.declarations.json_path import path_text
+from crm_assets.declarations.document import Document
+from crm_assets.declarations.importers.openapi.schemas import Schemas
+from crm_assets.declarations.json_path import Segments, path_text
 
-Document = dict[str, Any]
 _PAGE = frozenset({"page", "pagenumber", "pageno", "pageindex", "pagepage", "currentpage"})
 _OFFSET = frozenset({"offset", "skip", "start", "startindex", "startat", "from", "pageoffset"})
 _CURSOR = frozenset(
@@ -32,7 +32,7 @@ _USUAL_LIMIT = 100
 
 
 def paging(
-    parameters: list[Document], answer: Any, headers: Any, selector: Path, schemas: Schemas
+    parameters: list[Document], answer: Any, headers: Any, selector: Segments, schemas: Schemas
 ) -> tuple[Document, str]:
     """Return a paginator, and what it is told from.
 
@@ -40,7 +40,7 @@ def paging(
         parameters: The list's, resolved.
         answer: Schema of its answer.
         headers: Headers of its answer.
-        selector: Path of the records.
+        selector: Segments of the records.
         schemas: Resolves.
     """
     query = {_word(one["name"]): one for one in parameters if one.get("in") == "query"}
@@ -89,7 +89,9 @@ def _any(query: dict[str, Document], names: frozenset[str]) -> Document | None:
     return next((query[name] for name in query if name in names), None)
 
 
-def _first(members: list[tuple[Path, Document]], names: frozenset[str], kind: str) -> tuple[Path, Document] | None:
+def _first(
+    members: list[tuple[Segments, Document]], names: frozenset[str], kind: str
+) -> tuple[Segments, Document] | None:
     fitting = (
         (path, schema) for path, schema in members if _word(path[-1]) in names and kind in str(schema.get("type"))
     )
@@ -105,7 +107,7 @@ def _sized(query: dict[str, Document], schemas: Schemas) -> Document:
     return {"limit_param": size["name"], "limit": max(1, min(int(most), 1000))}
 
 
-def _end(members: list[tuple[Path, Document]], sized: Document) -> Document:
+def _end(members: list[tuple[Segments, Document]], sized: Document) -> Document:
     """Return what ends a counted list: what the answer reports, or else a page that is not full."""
     if pages := _first(members, _PAGES, "integer"):
         return {"end": "total_pages", "total_pages_path": path_text(pages[0])}
@@ -114,6 +116,6 @@ def _end(members: list[tuple[Path, Document]], sized: Document) -> Document:
     return _flag(members) or {"end": "short_page" if sized else "empty_page"}
 
 
-def _flag(members: list[tuple[Path, Document]]) -> Document:
+def _flag(members: list[tuple[Segments, Document]]) -> Document:
     more = _first(members, _MORE, "boolean")
     return {"end": "has_more", "has_more_path": path_text(more[0])} if more else {}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from crm_assets.declarations.document import Document
+from crm_assets.declarations.json_path import Segments
 from crm_assets.declarations.models.base import deep_merge
 
-Document = dict[str, Any]
-Path = tuple[str, ...]
 _DEEPEST = 3
 """Objects looked into for the list and for what is said of paging: deeper it is part of a record."""
 _FOLLOWED = 20
@@ -52,7 +52,7 @@ class Schemas:
         found = self.whole(given).get("properties")
         return {str(name): self.whole(one) for name, one in found.items()} if isinstance(found, dict) else {}
 
-    def members(self, given: Any, above: Path = ()) -> Iterator[tuple[Path, Document]]:
+    def members(self, given: Any, above: Segments = ()) -> Iterator[tuple[Segments, Document]]:
         """Yield what is in nested objects, each object before what is in it; lists are not looked into."""
         for name, schema in self.properties(given).items() if len(above) < _DEEPEST else ():
             yield (*above, name), schema

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from crm_assets.declarations.document import Document
 from crm_assets.declarations.importers.losses import Notes
 from crm_assets.declarations.importers.openapi.schemas import Schemas
 from crm_assets.declarations.spellings.names import snake_case
-
-Document = dict[str, Any]
 
 
 def security(document: Document, schemas: Schemas, notes: Notes) -> Document | list[Document]:
