@@ -23,7 +23,7 @@ from crm_assets.extract.discovery.asker import Asker
 from crm_assets.extract.discovery.look import Look, Looker
 from crm_assets.extract.discovery.places import links_of
 from crm_assets.extract.errors import ReadError
-from crm_assets.extract.first_page import PATIENCE, FirstPageReader
+from crm_assets.extract.first_page import PAGE_TIMEOUT, FirstPageReader
 from crm_assets.extract.http.request import Request
 from crm_assets.extract.http.shared_state import SharedState
 from crm_assets.extract.page_reader import open_connection
@@ -48,7 +48,7 @@ class Discovery:
     """What doctor said of the declaration, a sentence per resource."""
 
 
-def authentication(text: str) -> dict[str, Any]:
+def auth_declaration(text: str) -> dict[str, Any]:
     """Return the declaration of what ``--auth`` says in short.
 
     Raises:
@@ -81,7 +81,7 @@ def connection_at(url: str, auth: str, paths: tuple[str, ...], name: str | None)
     if not re.fullmatch(_NAME, name):
         raise CommandError(f"--name {name} cannot be a schema's name: use lower_snake_case.")
     entries = [{"name": each, "endpoint": {"path": path}} for path, each in _names(paths or ("",)).items()]
-    client = {"base_url": url, "auth": authentication(auth)}
+    client = {"base_url": url, "auth": auth_declaration(auth)}
     system = parse_system({"name": name, "client": client, "rate_limit": _PACE, "resources": entries})
     connection = validated(Connection, {"name": name, "system": name, "_system": system})
     problem = connection.unusable()
@@ -127,7 +127,7 @@ def chosen(url: str, auth: str, paths: tuple[str, ...], name: str | None, state:
 async def _linked(connection: Connection, state: SharedState) -> tuple[str, ...]:
     budget, stores = state.rate_limiter(connection), state.token_stores(connection)
     async with open_connection(connection, secrets_of(connection), budget, stores) as opened:
-        asker = Asker(opened.client, PATIENCE)
+        asker = Asker(opened.client, PAGE_TIMEOUT)
         seen = await asker.tried(Request("GET", connection.base_url, dict(connection.system.client.params)))
         return tuple(links_of(seen.body, connection.base_url)) if seen else ()
 
@@ -137,8 +137,8 @@ async def _looked(connection: Connection, names: list[str], state: SharedState) 
     budget, stores = state.rate_limiter(connection, say), state.token_stores(connection)
     looks, refused = list[Look](), dict[str, str]()
     async with open_connection(connection, secrets_of(connection), budget, stores) as opened:
-        parents = FirstPageReader(connection, opened, 1, PATIENCE)
-        looker = Looker(connection, opened, Asker(opened.client, PATIENCE), parents)
+        parents = FirstPageReader(connection, opened, 1, PAGE_TIMEOUT)
+        looker = Looker(connection, opened, Asker(opened.client, PAGE_TIMEOUT), parents)
         for name in names:
             found = await _look(looker, connection.system.resource(name))
             if isinstance(found, Look):

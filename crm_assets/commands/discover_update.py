@@ -22,7 +22,7 @@ from crm_assets.warehouse.session import WarehouseSession
 from crm_assets.warehouse.warehouse import Warehouse
 
 _RECORDS = 500
-Columns = dict[str, dict[str, Any]]
+ColumnDeclarations = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def update_columns(connection: Connection, warehouse: Warehouse, settings: Setti
     return Update(diff, step)
 
 
-def _filling(connection: Connection, further: dict[str, Columns]) -> str:
+def _filling(connection: Connection, further: dict[str, ColumnDeclarations]) -> str:
     """Say what fills the new columns: rows that a usual sync does not read again have to be asked for."""
     modes = {name: connection.system.resource(name).mode for name in further}
     by_change = [name for name, mode in modes.items() if mode == "incremental"]
@@ -73,7 +73,7 @@ def _filling(connection: Connection, further: dict[str, Columns]) -> str:
     return "; ".join(steps) + "."
 
 
-def _further(connection: Connection, warehouse: Warehouse) -> dict[str, Columns]:
+def _further(connection: Connection, warehouse: Warehouse) -> dict[str, ColumnDeclarations]:
     if not warehouse.exists:
         return {}
     with warehouse.working_folder() as folder, warehouse.session(connection.name, folder, lambda _: None) as session:
@@ -81,7 +81,7 @@ def _further(connection: Connection, warehouse: Warehouse) -> dict[str, Columns]
     return {name: columns for name, columns in found.items() if columns}
 
 
-def _columns(session: WarehouseSession, resource: Resource) -> Columns:
+def _columns(session: WarehouseSession, resource: Resource) -> ColumnDeclarations:
     if "_extra" not in session.columns(resource.name):
         return {}
     # The newest rows say what the account has now; _extra is JSON text in every destination.

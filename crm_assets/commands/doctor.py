@@ -17,20 +17,20 @@ from crm_assets.date_range import DateRange
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.errors import ReadError
-from crm_assets.extract.first_page import PATIENCE, FirstPage, last_days, parents_of
+from crm_assets.extract.first_page import PAGE_TIMEOUT, FirstPage, last_days, parents_of
 from crm_assets.extract.http.shared_state import SharedState
 from crm_assets.extract.list_probe import ListProber, probing_lists
 from crm_assets.extract.secrets import missing_secrets, secret_variable, secrets_of
 
-State = Literal["ok", "doubt", "problem", "not asked"]
+ListState = Literal["ok", "doubt", "problem", "not asked"]
 
 
 @dataclass(frozen=True)
-class Finding:
+class ListFinding:
     """What the first pages of one resource showed."""
 
     resource: str
-    state: State
+    state: ListState
     sentence: str
     status: int | None = None
     """HTTP status of the answer; ``None`` where none came."""
@@ -46,7 +46,7 @@ class Diagnosis:
     connection: str
     problems: tuple[str, ...] = ()
     """What keeps the whole connection from being asked."""
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[ListFinding, ...] = ()
     """One per resource; none where nothing was asked."""
     advice: tuple[str, ...] = ()
     """What the findings mean, laid side by side, and what to do."""
@@ -57,7 +57,7 @@ class Diagnosis:
         return not self.problems and all(finding.state != "problem" for finding in self.findings)
 
 
-def examine(connections: Iterable[Connection], state: SharedState, patience: float = PATIENCE) -> list[Diagnosis]:
+def examine(connections: Iterable[Connection], state: SharedState, patience: float = PAGE_TIMEOUT) -> list[Diagnosis]:
     """Ask every resource of the connections for its first pages, side by side.
 
     Nothing is loaded. Children are asked for their first parent, windows for today.
@@ -85,7 +85,7 @@ async def _examined(connection: Connection, state: SharedState, patience: float)
     return Diagnosis(connection.name, findings=tuple(findings), advice=tuple(_advice(connection, list(findings))))
 
 
-async def _found(probe: ListProber, connection: Connection, resource: Resource) -> Finding:
+async def _found(probe: ListProber, connection: Connection, resource: Resource) -> ListFinding:
     try:
         lists = await probe.lists(resource)
     except ReadError:
@@ -100,17 +100,17 @@ async def _found(probe: ListProber, connection: Connection, resource: Resource) 
     except ReadError as error:
         seconds = round(time.perf_counter() - started, 3)
         sentence = error.problem[:1].upper() + error.problem[1:]
-        return Finding(resource.name, "problem", sentence, error.status, seconds)
-    return Finding(resource.name, _state(page), _sentence(page, dates), 200, page.seconds, came=True)
+        return ListFinding(resource.name, "problem", sentence, error.status, seconds)
+    return ListFinding(resource.name, _state(page), _sentence(page, dates), 200, page.seconds, came=True)
 
 
-def _state(page: FirstPage) -> State:
+def _state(page: FirstPage) -> ListState:
     return "problem" if page.problems else "doubt" if page.doubts or page.rejected else "ok"
 
 
-def _not_asked(resource: Resource, why: str) -> Finding:
+def _not_asked(resource: Resource, why: str) -> ListFinding:
     parent = resource.parent.resource if resource.parent else ""
-    return Finding(resource.name, "not asked", f"It is read for the rows of {parent}, which {why}")
+    return ListFinding(resource.name, "not asked", f"It is read for the rows of {parent}, which {why}")
 
 
 def _sentence(page: FirstPage, dates: DateRange | None) -> str:
@@ -126,7 +126,7 @@ def _sentence(page: FirstPage, dates: DateRange | None) -> str:
     return "; ".join(parts)
 
 
-def _advice(connection: Connection, findings: list[Finding]) -> Iterator[str]:
+def _advice(connection: Connection, findings: list[ListFinding]) -> Iterator[str]:
     problems = [finding for finding in findings if finding.state == "problem"]
     if problems and not any(finding.came for finding in findings):
         yield _of_all(connection, {finding.status for finding in problems})
@@ -172,5 +172,5 @@ def _of_all(connection: Connection, statuses: set[int | None]) -> str:
     return f"No list was read: check base_url ({connection.base_url}), {variables}{and_params}."
 
 
-def _named(problems: Iterable[Finding], statuses: set[int]) -> str:
+def _named(problems: Iterable[ListFinding], statuses: set[int]) -> str:
     return ", ".join(finding.resource for finding in problems if finding.status in statuses)

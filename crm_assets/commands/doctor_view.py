@@ -8,12 +8,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from crm_assets.commands.doctor import Diagnosis, State
+from crm_assets.commands.doctor import Diagnosis, ListState
 
-_STYLES: dict[State, str] = {"ok": "green", "doubt": "yellow", "problem": "bold red", "not asked": "dim"}
+_STYLES: dict[ListState, str] = {"ok": "green", "doubt": "yellow", "problem": "bold red", "not asked": "dim"}
 
 
-def render(diagnoses: Iterable[Diagnosis]) -> RenderableType:
+def render_diagnoses(diagnoses: Iterable[Diagnosis]) -> RenderableType:
     """Return a table per connection: a line for each resource, then what it all means."""
     parts: list[RenderableType] = []
     for diagnosis in diagnoses:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.errors import ReadError
-from crm_assets.extract.first_page import PATIENCE, FirstPageReader, parents_of, probing
+from crm_assets.extract.first_page import PAGE_TIMEOUT, FirstPageReader, parents_of, probing
 from crm_assets.extract.http.shared_state import SharedState
 from crm_assets.extract.secrets import secrets_of
 
@@ -31,7 +31,7 @@ class ListSize:
 
 
 def list_sizes(
-    connection: Connection, resources: Iterable[Resource], state: SharedState, patience: float = PATIENCE
+    connection: Connection, resources: Iterable[Resource], state: SharedState, patience: float = PAGE_TIMEOUT
 ) -> dict[str, ListSize]:
     """Request the first page of each list that is read as a whole, side by side, and return their sizes by name.
 

@@ -50,7 +50,7 @@ def migrate(connection: Connection, warehouse: Warehouse, only: str | None, exec
     return Migrated(connection.name, found, execute)
 
 
-def render(results: Iterable[Migrated]) -> RenderableType:
+def render_migrations(results: Iterable[Migrated]) -> RenderableType:
     """Return the statements, what becomes of the values, and what to do next."""
     parts: list[RenderableType] = []
     results = list(results)

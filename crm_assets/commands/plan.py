@@ -24,7 +24,7 @@ from crm_assets.extract.http.rate_state import spread
 from crm_assets.extract.read_report import ReadTask
 from crm_assets.orchestration.partitions import partitions_of, ranges_of
 from crm_assets.warehouse.planning import due_range, plan_reads
-from crm_assets.warehouse.read_history import History, history_of
+from crm_assets.warehouse.read_history import ReadHistory, history_of
 from crm_assets.warehouse.session import WarehouseSession
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -208,8 +208,8 @@ class _Planner:
         ]
         return ranges_of(partitions, keys, window, self.connection)
 
-    def _history(self, resource: Resource, mode: str) -> History:
-        return history_of(self.session, resource.name, mode) if self.session else History()
+    def _history(self, resource: Resource, mode: str) -> ReadHistory:
+        return history_of(self.session, resource.name, mode) if self.session else ReadHistory()
 
     def _parents_of(self, resource: Resource) -> int:
         """Return the least number of lists a resource has: one, or one per parent of the last read or reported."""

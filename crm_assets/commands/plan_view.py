@@ -12,7 +12,7 @@ from typing_extensions import assert_never
 from crm_assets.commands.plan import Basis, Plan
 
 
-def render(plans: Iterable[Plan]) -> RenderableType:
+def render_plans(plans: Iterable[Plan]) -> RenderableType:
     """Return a table per connection, and its totals."""
     parts: list[RenderableType] = []
     for one in plans:

@@ -10,20 +10,27 @@ from typing import Any
 
 from crm_assets.date_range import DateRange
 from crm_assets.declarations.errors import unknown
-from crm_assets.declarations.models.columns import Column
+from crm_assets.declarations.models.columns import MASK, Column
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.errors import CommandError
 from crm_assets.extract.errors import ReadError
-from crm_assets.extract.first_page import PATIENCE, FirstPage, FirstPageReader, Row, Values, last_days, probing
+from crm_assets.extract.first_page import (
+    PAGE_TIMEOUT,
+    FirstPage,
+    FirstPageReader,
+    Placeholders,
+    SampleRow,
+    last_days,
+    probing,
+)
 from crm_assets.extract.http.shared_state import SharedState
 from crm_assets.extract.secrets import secrets_of
 
-ROWS = 3
+DEFAULT_ROWS = 3
 _DAYS = 7
 _LISTS = 10
 """Lists to look into, one after the other, until one has rows."""
-MASK = "•••"
 
 
 @dataclass(frozen=True)
@@ -43,10 +50,10 @@ def preview(
     name: str,
     state: SharedState,
     *,
-    rows: int = ROWS,
+    rows: int = DEFAULT_ROWS,
     dates: DateRange | None = None,
     show_pii: bool = False,
-    patience: float = PATIENCE,
+    patience: float = PAGE_TIMEOUT,
 ) -> Preview:
     """Ask for a resource's first page and return some of its rows.
 
@@ -83,7 +90,7 @@ def _days(connection: Connection, resource: Resource) -> DateRange:
 
 async def _asked(
     connection: Connection, resource: Resource, state: SharedState, rows: int, dates: DateRange | None, patience: float
-) -> tuple[Values, FirstPage]:
+) -> tuple[Placeholders, FirstPage]:
     # A parent's page is asked for more rows than are shown: its first row need not have a list.
     records = max(rows, _LISTS) if resource.parent else rows
     async with probing(connection, secrets_of(connection), state, records, patience) as probe:
@@ -95,7 +102,7 @@ async def _asked(
 
 async def _first_with_rows(
     probe: FirstPageReader, resource: Resource, dates: DateRange | None
-) -> tuple[Values, FirstPage]:
+) -> tuple[Placeholders, FirstPage]:
     lists = await probe.lists(resource)
     if not lists:
         raise ReadError(f"{resource.parent.resource if resource.parent else 'its parent'} has no rows to read it for")
@@ -106,7 +113,7 @@ async def _first_with_rows(
     return values, sample
 
 
-def _shown(resource: Resource, row: Row, show_pii: bool) -> dict[str, str]:
+def _shown(resource: Resource, row: SampleRow, show_pii: bool) -> dict[str, str]:
     shown = {name: _text(row[name], column, show_pii) for name, column in resource.columns.items()}
     for kept in ("_extra", "_misfits"):
         if row[kept]:

@@ -12,7 +12,7 @@ _LEAST_CELL, _TYPE, _GAP = 8, 14, 2
 """Widths in characters: of a value at least, of the type and its gaps, of the gap between rows."""
 
 
-def render(preview: Preview, width: int) -> RenderableType:
+def render_preview(preview: Preview, width: int) -> RenderableType:
     """Return the rows as a table.
 
     Args:

@@ -13,7 +13,7 @@ from crm_assets.commands.dagster_home import open_instance
 from crm_assets.commands.workspace import Workspace
 from crm_assets.errors import CommandError
 from crm_assets.orchestration.report.collect import collect
-from crm_assets.orchestration.report.render import Format, render
+from crm_assets.orchestration.report.render import Format, render_report
 
 
 def write_report(workspace: Workspace, form: Format | None, output: TextIO) -> bool:
@@ -29,7 +29,7 @@ def write_report(workspace: Workspace, form: Format | None, output: TextIO) -> b
     """
     with last_instance(workspace.warehouse.folder) as instance:
         report = collect(workspace.connections, instance, workspace.warehouse, _say)
-    output.write(render(report, form or _form_of(output.name)))
+    output.write(render_report(report, form or _form_of(output.name)))
     return report.healthy
 
 

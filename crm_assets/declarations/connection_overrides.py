@@ -19,7 +19,7 @@ from crm_assets.declarations.validate import check_system
 if TYPE_CHECKING:
     from crm_assets.declarations.models.connection import Connection
 
-Values = Mapping[str, str | int]
+ParamValues = Mapping[str, str | int]
 _Requests = TypeVar("_Requests", Endpoint, Window, Incremental)
 
 
@@ -46,7 +46,7 @@ def apply_connection(connection: Connection) -> Connection:
     return connection.model_copy(update={"params": values, "base_url_override": override, "system": system})
 
 
-def _values(system: System, given: Values) -> dict[str, str | int]:
+def _values(system: System, given: ParamValues) -> dict[str, str | int]:
     for name in given:
         if name not in system.params:
             raise SpecError(unknown("parameter", name, system.params), "key params")
@@ -119,12 +119,12 @@ def _refuse_unknown(system: System, key: str, wanted: Mapping[str, Any] | tuple[
             raise SpecError(unknown(f"resource of {system.name}", name, names), f"key {key}")
 
 
-def _with_values(system: System, values: Values) -> System:
+def _with_values(system: System, values: ParamValues) -> System:
     resources = tuple(_resource(resource, values) for resource in system.resources)
     return system.model_copy(update={"resources": resources, "client": _client(system.client, values)})
 
 
-def _client(client: Client, values: Values) -> Client:
+def _client(client: Client, values: ParamValues) -> Client:
     filled = {
         "base_url": fill_url(client.base_url, values),
         "headers": {name: str(value) for name, value in _given(client.headers, values).items()},
@@ -134,7 +134,7 @@ def _client(client: Client, values: Values) -> Client:
     return client.model_copy(update=filled)
 
 
-def _resource(resource: Resource, values: Values) -> Resource:
+def _resource(resource: Resource, values: ParamValues) -> Resource:
     endpoint = _requests(resource.endpoint, values)
     where = {
         "path": fill_url(endpoint.path, values),
@@ -149,7 +149,7 @@ def _resource(resource: Resource, values: Values) -> Resource:
     return resource.model_copy(update=filled)
 
 
-def _each(given: tuple[str | int, ...], values: Values) -> tuple[str | int, ...]:
+def _each(given: tuple[str | int, ...], values: ParamValues) -> tuple[str | int, ...]:
     """Return fixed values, those of a parameter one by one."""
     found: list[str | int] = []
     for value in given:
@@ -160,11 +160,11 @@ def _each(given: tuple[str | int, ...], values: Values) -> tuple[str | int, ...]
     return tuple(dict.fromkeys(found))
 
 
-def _requests(part: _Requests, values: Values) -> _Requests:
+def _requests(part: _Requests, values: ParamValues) -> _Requests:
     return part.model_copy(update={"params": _given(part.params, values), "json_body": fill(part.json_body, values)})
 
 
-def _given(template: Mapping[str, Any], values: Values) -> dict[str, Any]:
+def _given(template: Mapping[str, Any], values: ParamValues) -> dict[str, Any]:
     """Return the filled mapping without what an optional parameter left empty."""
     filled: dict[str, Any] = fill(dict(template), values)
     return {key: value for key, value in filled.items() if value != "" or template[key] == ""}

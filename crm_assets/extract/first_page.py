@@ -45,19 +45,19 @@ from crm_assets.extract.page_reader import OpenConnection, PageReader, open_conn
 from crm_assets.extract.paging.page import Page, with_page_size
 from crm_assets.extract.paging.signs import as_int, doubts_of
 
-PATIENCE = 30.0
+PAGE_TIMEOUT = 30.0
 """Seconds to wait for a page, turns of the rate limit included."""
 _TRIES = 3
 """How often a page is asked for again when the server says that it is asked too often."""
-Values = dict[str, object]
-Row = dict[str, Any]
+Placeholders = dict[str, object]
+SampleRow = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class FirstPage:
     """What the first page of a list showed."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[SampleRow, ...]
     """Columns in the declared types, then ``_extra`` and ``_misfits``."""
     rejected: tuple[str, ...]
     """Why records could not become rows."""
@@ -105,7 +105,7 @@ class FirstPageReader:
             self._whole[resource.name] = asyncio.ensure_future(self._first(resource))
         return await asyncio.shield(self._whole[resource.name])
 
-    async def lists(self, resource: Resource) -> list[Values]:
+    async def lists(self, resource: Resource) -> list[Placeholders]:
         """Return what fills the placeholders of a resource's first lists: of one, or of one per parent seen.
 
         Raises:
@@ -118,7 +118,7 @@ class FirstPageReader:
         rows = [{name: row[field] for name, field in resource.parent.values.items()} for row in sample.rows]
         return [{**row, **fixed} for row in rows if row[resource.parent.placeholder] is not None]
 
-    async def ask(self, resource: Resource, values: Values, dates: DateRange | None = None) -> FirstPage:
+    async def ask(self, resource: Resource, values: Placeholders, dates: DateRange | None = None) -> FirstPage:
         """Return the first page of a list.
 
         Args:
@@ -133,7 +133,7 @@ class FirstPageReader:
         decoder = Decoder(resource, self._opened.database)
         try:
             page = await self._page(
-                resource, decoder, {**self._connection.params, **values, **window_values(dates)}, dates
+                resource, decoder, {**self._connection.params, **values, **window_bounds(dates)}, dates
             )
             shown = self._shown(resource, decoder, [page])
         except ReadError as error:
@@ -156,14 +156,14 @@ class FirstPageReader:
             raise ReadError(f"there is no row of {resource.parent.resource if resource.parent else ''} to read it for")
         return await self.ask(resource, lists[0])
 
-    async def _page(self, resource: Resource, decoder: Decoder, values: Values, dates: DateRange | None) -> Page:
+    async def _page(self, resource: Resource, decoder: Decoder, values: Placeholders, dates: DateRange | None) -> Page:
         reader = PageReader(self._opened.client, resource.endpoint, decoder.inspect, Traffic(), retries=False)
-        placeholders = {name: value for name, value in values.items() if name not in window_values(dates)}
+        placeholders = {name: value for name, value in values.items() if name not in window_bounds(dates)}
         request = list_request(self._connection, resource, placeholders, dates)
         request = first_page(resource.endpoint.paginator, request, self._records)
         return await self._in_time(reader, request, values)
 
-    async def _in_time(self, reader: PageReader, request: Request, values: Values) -> Page:
+    async def _in_time(self, reader: PageReader, request: Request, values: Placeholders) -> Page:
         try:
             return await asyncio.wait_for(self._answered(reader, request, values), self._patience)
         except asyncio.TimeoutError:
@@ -171,7 +171,7 @@ class FirstPageReader:
                 f"no answer came within {self._patience:g} s: the server is slow, or the rate budget is used up"
             ) from None
 
-    async def _answered(self, reader: PageReader, request: Request, values: Values, tries: int = 1) -> Page:
+    async def _answered(self, reader: PageReader, request: Request, values: Placeholders, tries: int = 1) -> Page:
         """Ask, and ask again where that helps.
 
         A server may close an idle connection in the moment it is used again; a second try tells that from no server.
@@ -188,7 +188,7 @@ class FirstPageReader:
 
 @asynccontextmanager
 async def probing(
-    connection: Connection, secrets: Mapping[str, str], state: SharedState, records: int, patience: float = PATIENCE
+    connection: Connection, secrets: Mapping[str, str], state: SharedState, records: int, patience: float = PAGE_TIMEOUT
 ) -> AsyncIterator[FirstPageReader]:
     """Give a probe of a connection.
 
@@ -247,6 +247,6 @@ def parents_of(resources: Iterable[Resource]) -> frozenset[str]:
     return frozenset(resource.parent.resource for resource in resources if resource.parent)
 
 
-def window_values(dates: DateRange | None) -> Values:
+def window_bounds(dates: DateRange | None) -> Placeholders:
     """Return what fills the placeholders of a window."""
     return {"window_start": dates.start.isoformat(), "window_end": dates.end.isoformat()} if dates else {}

@@ -20,7 +20,7 @@ from crm_assets.extract import progress
 from crm_assets.extract.decode.decoder import Decoder
 from crm_assets.extract.decode.local_times import local_times
 from crm_assets.extract.errors import ReadError
-from crm_assets.extract.first_page import PATIENCE, FirstPage, FirstPageReader, Values, window_values
+from crm_assets.extract.first_page import PAGE_TIMEOUT, FirstPage, FirstPageReader, Placeholders, window_bounds
 from crm_assets.extract.http.client import Traffic
 from crm_assets.extract.http.rate_state import spread
 from crm_assets.extract.http.request import Request, list_request
@@ -50,7 +50,7 @@ class _EnoughError(Exception):
 class ListProber(FirstPageReader):
     """Asks one connection for the first pages of its lists."""
 
-    async def ask(self, resource: Resource, values: Values, dates: DateRange | None = None) -> FirstPage:
+    async def ask(self, resource: Resource, values: Placeholders, dates: DateRange | None = None) -> FirstPage:
         """Return what the first pages of a list show.
 
         Args:
@@ -64,7 +64,7 @@ class ListProber(FirstPageReader):
         started, redact = time.perf_counter(), self._opened.credentials.redact
         decoder = Decoder(resource, self._opened.database)
         reader = PageReader(self._opened.client, resource.endpoint, decoder.inspect, Traffic(), retries=False)
-        bound = {**self._connection.params, **values, **window_values(dates)}
+        bound = {**self._connection.params, **values, **window_bounds(dates)}
         request = list_request(self._connection, resource, {**self._connection.params, **values}, dates)
         probe = _Probe(resource, request, lambda request: self._in_time(reader, request, bound))
         try:
@@ -182,7 +182,7 @@ class _Probe:
 
 @asynccontextmanager
 async def probing_lists(
-    connection: Connection, secrets: Mapping[str, str], state: SharedState, patience: float = PATIENCE
+    connection: Connection, secrets: Mapping[str, str], state: SharedState, patience: float = PAGE_TIMEOUT
 ) -> AsyncIterator[ListProber]:
     """Give what looks at the lists of a connection.
 

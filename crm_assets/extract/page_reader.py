@@ -21,7 +21,7 @@ from crm_assets.extract.http.export_job import Exporter
 from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.http.request import Request
 from crm_assets.extract.http.tokens import TokenStores
-from crm_assets.extract.paging.body_formats import as_json
+from crm_assets.extract.paging.body_formats import with_json_body
 from crm_assets.extract.paging.page import FetchPage, Page
 from crm_assets.extract.paging.response_body import open_body, unreadable, with_selector
 
@@ -73,7 +73,7 @@ class PageReader:
         try:
             if self.endpoint.export_job:
                 request = await self._exporter(self.endpoint.export_job).file(request)
-            answer = as_json(await self.client.send(request, self._handler, self.traffic), self.endpoint.decoder)
+            answer = with_json_body(await self.client.send(request, self._handler, self.traffic), self.endpoint.decoder)
             body = open_body(answer, self._selecting(answer.body))
             return Page(body, self.inspect(body.records, body.companions, values), answer.headers, request)
         except ReadError as error:

@@ -22,7 +22,7 @@ from crm_assets.warehouse.changes import Committed
 from crm_assets.warehouse.commit import commit_read, failed_load, log_failed_reads, not_written
 from crm_assets.warehouse.dlt_compat import without_json_warning
 from crm_assets.warehouse.errors import WarehouseError, cause_of
-from crm_assets.warehouse.load import Failures, each_alone, prepare, staged_rows, table_source
+from crm_assets.warehouse.load import Failures, each_alone, prepare_schema, staged_rows, table_source
 from crm_assets.warehouse.schema_changes import missing_columns
 from crm_assets.warehouse.session import WarehouseSession
 from crm_assets.warehouse.staging import Relations
@@ -79,7 +79,7 @@ class Loader:
             self._metadata.get(resource.name, {})["seconds_checks"] = round(time.perf_counter() - started, 3)
 
     def _prepare(self, session: WarehouseSession) -> None:
-        prepare(session)
+        prepare_schema(session)
         self._aside(f"The view {SHARED_SCHEMA}.{all_reads.VIEW}", all_reads.refresh, session)
 
     def _aside(self, what: str, write: Callable[..., None], *arguments: Any) -> None:

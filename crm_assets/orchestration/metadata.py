@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from crm_assets.declarations.models.columns import Column
+from crm_assets.declarations.models.columns import MASK, Column
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.declarations.wording import (
@@ -20,7 +20,6 @@ from crm_assets.declarations.wording import (
     retry_words,
 )
 from crm_assets.extract.decode.duckdb_types import quoted
-from crm_assets.orchestration.checks.report import MASK
 from crm_assets.orchestration.lineage import column_lineage, joins
 from crm_assets.warehouse.changes import Committed
 from crm_assets.warehouse.dlt_schema import KEEPING, dlt_columns

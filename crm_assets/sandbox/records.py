@@ -16,7 +16,7 @@ from crm_assets.declarations.json_path import dig
 from crm_assets.declarations.models.resource import Reference
 from crm_assets.sandbox.population import STAFF, Population
 from crm_assets.sandbox.times import Calendar, Span, microseconds, midnight, on_the_wire
-from crm_assets.sandbox.values import Make, Row, numbered, value_maker
+from crm_assets.sandbox.values import Make, RowSeed, numbered, value_maker
 from crm_assets.sandbox.wire import Record, join_companion, place
 
 _NULLS = 1 / 12
@@ -92,13 +92,13 @@ class RecordMaker:
             moment = self._put_date(record, incremental.field, span.at(draws.random(), self._calendar.step))
         return row._replace(moment=moment, record=_text(record))
 
-    def _row(self, serial: int, draws: random.Random) -> Row:
+    def _row(self, serial: int, draws: random.Random) -> RowSeed:
         population, name = self._population, self._resource.name
         users = max((population.size(each) for each in population.staff), default=STAFF) or STAFF
         user = serial if name in population.staff else draws.randrange(users)
-        return Row(serial, population.origin(name, serial).subject, user, name in population.personal, draws)
+        return RowSeed(serial, population.origin(name, serial).subject, user, name in population.personal, draws)
 
-    def _put_dates(self, record: Record, span: Span, share: float, row: Row) -> int | None:
+    def _put_dates(self, record: Record, span: Span, share: float, row: RowSeed) -> int | None:
         """Put the dates of a moment into a record; return the instant that a date filter speaks of."""
         moment = None
         for name, instant in self._calendar.instants(span, share, row.draws, row.pick).items():
@@ -127,7 +127,7 @@ class RecordMaker:
             return plain
         return lambda row: None if row.draws.random() < _NULLS else plain(row)
 
-    def _referring(self, column: Column, references: list[Reference], plain: Make, row: Row) -> Any:
+    def _referring(self, column: Column, references: list[Reference], plain: Make, row: RowSeed) -> Any:
         value = [] if column.type is ColumnType.JSON and not references[0].path else plain(row)
         for reference in references:
             many = column.type is ColumnType.JSON and isinstance(dig(value, reference.path), list)
@@ -136,7 +136,7 @@ class RecordMaker:
             value = place(value, reference.path, present if many else keys[0])
         return value
 
-    def _key(self, column: Column, reference: Reference, row: Row) -> Any:
+    def _key(self, column: Column, reference: Reference, row: RowSeed) -> Any:
         """Return the key of the row that a row refers to, as a value of the referring column."""
         population, target = self._population, self._population.system.resource(reference.resource)
         size = population.size(target.name)

@@ -28,7 +28,7 @@ _SENTENCES = (
 
 
 @dataclass(frozen=True)
-class Row:
+class RowSeed:
     """What the values of a row are made from."""
 
     serial: int
@@ -54,7 +54,7 @@ class Row:
         return self._picks[count]
 
 
-Make = Callable[[Row], Any]
+Make = Callable[[RowSeed], Any]
 
 
 def value_maker(column: Column) -> Make:
@@ -69,7 +69,7 @@ def value_maker(column: Column) -> Make:
         return lambda row: numbered(column, row.serial)
     convert = _CONVERSIONS.get(column.type, lambda value: value)
 
-    def make(row: Row) -> Any:
+    def make(row: RowSeed) -> Any:
         example = examples[row.pick(len(examples))]
         return None if example is None else convert(retold(example, row.words) if personal else copy.deepcopy(example))
 

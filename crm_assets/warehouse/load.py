@@ -63,7 +63,7 @@ def table_source(connection: Connection, readings: list[ReadResult], session: Wa
     return _source(connection, resources)
 
 
-def prepare(session: WarehouseSession) -> None:
+def prepare_schema(session: WarehouseSession) -> None:
     """Make the schema and the read log where they are missing."""
     if not session.client.has_dataset():
         session.client.create_dataset()

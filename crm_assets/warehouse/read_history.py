@@ -14,7 +14,7 @@ _READS = 20
 
 
 @dataclass(frozen=True)
-class History:
+class ReadHistory:
     """The complete reads of one resource in one mode."""
 
     reads: int = 0
@@ -26,7 +26,7 @@ class History:
     """Parents the last read had."""
 
 
-def history_of(session: WarehouseSession, resource: str, mode: str) -> History:
+def history_of(session: WarehouseSession, resource: str, mode: str) -> ReadHistory:
     """Return the cost of the last complete reads of a resource.
 
     Args:
@@ -35,7 +35,7 @@ def history_of(session: WarehouseSession, resource: str, mode: str) -> History:
         mode: ``full_refresh``, ``incremental`` or ``window``.
     """
     if not read_log.columns(session):
-        return History()
+        return ReadHistory()
     rows = session.query(
         f"SELECT requests, date_range, details FROM {session.table(read_log.TABLE)} "
         f"WHERE resource = %s AND mode = %s AND complete ORDER BY finished_at DESC LIMIT {_READS}",
@@ -43,11 +43,11 @@ def history_of(session: WarehouseSession, resource: str, mode: str) -> History:
         mode,
     )
     if not rows:
-        return History()
+        return ReadHistory()
     requests, _, details = rows[0]
     days = sum(_days(date_ranges) for _, date_ranges, _ in rows) if mode == "window" else 0
     per_day = sum(count for count, _, _ in rows) / days if days else 0.0
-    return History(len(rows), requests, per_day, json.loads(details)["parents"] or 0)
+    return ReadHistory(len(rows), requests, per_day, json.loads(details)["parents"] or 0)
 
 
 def _days(text: str) -> int:

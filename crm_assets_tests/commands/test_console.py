@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from crm_assets.commands.sync.console import as_json, render, totals
+from crm_assets.commands.sync.console import print_summary, summary_json, totals
 from crm_assets.commands.sync.results import AssetResult
 
 NUMBERS = {
@@ -28,7 +28,7 @@ def loaded(name: str, rows: int = 1_234_567, checks: dict[str, str] | None = Non
 
 def shown(*results: AssetResult) -> str:
     console = Console(width=80, file=StringIO())
-    render(results, 12.3, console)
+    print_summary(results, 12.3, console)
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 
@@ -57,7 +57,7 @@ def test_one_row_is_a_row() -> None:
 
 
 def test_the_json_has_all_that_was_counted() -> None:
-    (asset,) = as_json([loaded("accounts")], 1)["assets"]  # type: ignore[misc, call-overload]
+    (asset,) = summary_json([loaded("accounts")], 1)["assets"]  # type: ignore[misc, call-overload]
     counted = {
         "new": 12,
         "changed": 34_567,

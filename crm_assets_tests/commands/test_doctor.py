@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 from syrupy.assertion import SnapshotAssertion
 
-from crm_assets.commands.doctor import Diagnosis, Finding, examine
-from crm_assets.commands.doctor_view import render
+from crm_assets.commands.doctor import Diagnosis, ListFinding, examine
+from crm_assets.commands.doctor_view import render_diagnoses
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.extract.http.shared_state import FileState
 from crm_assets.sandbox import sandbox_secrets
@@ -38,13 +38,13 @@ def doctor(
     return run
 
 
-def found(diagnosis: Diagnosis) -> dict[str, Finding]:
+def found(diagnosis: Diagnosis) -> dict[str, ListFinding]:
     return {finding.resource: finding for finding in diagnosis.findings}
 
 
 def shown(*diagnoses: Diagnosis, width: int = 400) -> str:
     console = Console(width=width, file=StringIO())
-    console.print(render(diagnoses))
+    console.print(render_diagnoses(diagnoses))
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import yaml
 
-from crm_assets.commands.doctor import Finding, examine
+from crm_assets.commands.doctor import ListFinding, examine
 from crm_assets.declarations.connections import load_connections
 from crm_assets.extract.http.shared_state import FileState
 
@@ -62,11 +62,11 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def doctor(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Finding]:
+def doctor(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., ListFinding]:
     """Return a function that declares the list and examines it."""
     monkeypatch.setenv("SOURCES__MINE__TOKEN", "a-token-for-tests")
 
-    def run(paginator: Any, columns: dict[str, Any] | None = None, **keys: Any) -> Finding:
+    def run(paginator: Any, columns: dict[str, Any] | None = None, **keys: Any) -> ListFinding:
         system = {
             "client": {
                 "base_url": f"http://127.0.0.1:{server.http.server_address[1]}",

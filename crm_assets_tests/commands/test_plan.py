@@ -16,7 +16,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from crm_assets.commands.list_sizes import ListSize, list_sizes
 from crm_assets.commands.plan import Line, Plan, least_seconds, plan
-from crm_assets.commands.plan_view import render
+from crm_assets.commands.plan_view import render_plans
 from crm_assets.date_range import DateRange
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
@@ -43,7 +43,7 @@ def planned(connection: Connection, warehouse: Warehouse, *names: str, **options
 
 def printed(plans: Iterable[Plan]) -> str:
     file = StringIO()
-    Console(width=200, file=file).print(render(plans))
+    Console(width=200, file=file).print(render_plans(plans))
     return file.getvalue()
 
 

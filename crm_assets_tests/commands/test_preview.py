@@ -13,7 +13,7 @@ from rich.console import Console
 
 from crm_assets.cli import main
 from crm_assets.commands.preview import MASK, Preview, preview
-from crm_assets.commands.preview_view import render
+from crm_assets.commands.preview_view import render_preview
 from crm_assets.date_range import DateRange
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.errors import CommandError
@@ -42,7 +42,7 @@ def show(
 
 def printed(shown: Preview, width: int) -> str:
     file = StringIO()
-    Console(width=width, file=file).print(render(shown, width))
+    Console(width=width, file=file).print(render_preview(shown, width))
     return file.getvalue()
 
 

@@ -16,8 +16,8 @@ from crm_assets.orchestration.keys import report_key
 from crm_assets.orchestration.report.asset import FILE, report_asset
 from crm_assets.orchestration.report.collect import collect
 from crm_assets.orchestration.report.findings import findings
-from crm_assets.orchestration.report.model import Check, Evaluation, Report, State, Table
-from crm_assets.orchestration.report.render import render
+from crm_assets.orchestration.report.model import CheckHistory, CheckState, Evaluation, Report, TableReport
+from crm_assets.orchestration.report.render import render_report
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.conftest import Build
 from crm_assets_tests.faults import Fault, FaultySandbox
@@ -47,7 +47,7 @@ def reported(read: Installation) -> Report:
     return collect(list(read.connections.values()), read.instance, read.warehouse, print, AT)
 
 
-def by_name(found: Report) -> dict[str, Table]:
+def by_name(found: Report) -> dict[str, TableReport]:
     return {table.name: table for table in found.tables}
 
 
@@ -74,7 +74,7 @@ def test_every_check_of_every_table_is_in_it_as_it_was_evaluated_last(
 
 
 def test_the_page_tells_first_what_is_wrong_and_escapes_what_came_from_elsewhere(read: Installation) -> None:
-    page = render(reported(read), "html")
+    page = render_report(reported(read), "html")
     reader = _Reader()
     reader.feed(page)
     reader.close()
@@ -92,7 +92,7 @@ def test_the_page_tells_first_what_is_wrong_and_escapes_what_came_from_elsewhere
 
 def test_json_holds_everything(read: Installation) -> None:
     found = reported(read)
-    document = json.loads(render(found, "json"))
+    document = json.loads(render_report(found, "json"))
     assert (document["checks"], document["healthy"]) == (dict(found.states), False)
     assert [one["check"] for one in document["findings"]] == ["completeness", "schema"]
     for table, told in zip(found.tables, document["assets"], strict=True):
@@ -102,7 +102,7 @@ def test_json_holds_everything(read: Installation) -> None:
 
 
 def test_markdown_tells_what_did_not_pass_before_all_else(read: Installation) -> None:
-    lines = render(reported(read), "markdown").splitlines()
+    lines = render_report(reported(read), "markdown").splitlines()
     assert lines[2].startswith("2 of 4 tables loaded; checks: 1 failed, 1 warned, ")
     assert lines[2].endswith("All times are UTC; this report is of 2026-11-22 09:30.")
     assert lines[4].startswith("- **failed** `sales_engagement` completeness: ")
@@ -141,25 +141,25 @@ def test_a_warehouse_that_cannot_be_opened_leaves_the_checks(read: Installation,
     found = collect(list(read.connections.values()), read.instance, broken, print, AT)
     assert found.states["failed"] == 1
     assert str(broken.database) in found.unread
-    assert "Rows, seconds and changes are missing" in render(found, "html")
+    assert "Rows, seconds and changes are missing" in render_report(found, "html")
 
 
 def test_nothing_was_ever_run(house: Build) -> None:
     found = reported(house("sales_engagement"))
     assert set(found.states) == {"not evaluated"}
     assert found.healthy
-    assert "0 of 2 tables loaded; checks: " in render(found, "markdown")
-    assert render(found, "html").count('<td data-of="loaded">never</td>') == 2
+    assert "0 of 2 tables loaded; checks: " in render_report(found, "markdown")
+    assert render_report(found, "html").count('<td data-of="loaded">never</td>') == 2
 
 
 def evaluated(states: str) -> Iterator[Evaluation]:
-    names: dict[str, State] = {"p": "passed", "w": "warned", "f": "failed"}
+    names: dict[str, CheckState] = {"p": "passed", "w": "warned", "f": "failed"}
     return (Evaluation(names[one], AT + timedelta(days=number), "r") for number, one in enumerate(states))
 
 
-def table(name: str, sentence: str) -> Table:
-    check = Check("completeness", "failed", sentence, since=AT, history=tuple(evaluated("pff")))
-    return Table("crm", name, f"raw/crm/{name}", AT, "r", 1200, 3, (check,))
+def table(name: str, sentence: str) -> TableReport:
+    check = CheckHistory("completeness", "failed", sentence, since=AT, history=tuple(evaluated("pff")))
+    return TableReport("crm", name, f"raw/crm/{name}", AT, "r", 1200, 3, (check,))
 
 
 def test_tables_that_say_the_same_are_one_case_and_one_remedy() -> None:
@@ -174,8 +174,8 @@ def test_tables_that_say_the_same_are_one_case_and_one_remedy() -> None:
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_every_check_says_what_to_do(name: str) -> None:
-    check = Check(name, "warned", "Odd.", since=AT)
-    (finding,) = findings(Report(AT, (Table("crm", "people", "crm/people", AT, "r", 1, 1, (check,)),)))
+    check = CheckHistory(name, "warned", "Odd.", since=AT)
+    (finding,) = findings(Report(AT, (TableReport("crm", "people", "crm/people", AT, "r", 1, 1, (check,)),)))
     assert "{" not in finding.remedy
 
 

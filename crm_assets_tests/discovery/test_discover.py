@@ -14,7 +14,7 @@ import duckdb
 import pytest
 import yaml
 
-from crm_assets.commands.discover import authentication
+from crm_assets.commands.discover import auth_declaration
 from crm_assets.commands.discover_text import completed, text_of
 from crm_assets.commands.yaml_edit import with_members
 from crm_assets.declarations.loader import load_system
@@ -149,7 +149,7 @@ def test_a_wrong_key_is_one_sentence_without_the_key(person: Person) -> None:
 @pytest.mark.parametrize("auth", ["", "basic:x", "header:", "oauth", "digest"])
 def test_an_unknown_authentication_is_refused(auth: str) -> None:
     with pytest.raises(CommandError, match="is not known: give none, bearer, basic"):
-        authentication(auth)
+        auth_declaration(auth)
 
 
 ENTRY = """connections:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crm_assets.extract.http.pace import FREE, RECOVERY, SLOWEST, History, Pace, Refusal
+from crm_assets.extract.http.pace import FREE, RECOVERY, SLOWEST, Pace, Refusal, RequestHistory
 
 _TRIES = 4
 
@@ -85,7 +85,7 @@ class Run:
 
     def __init__(self, vendor: Vendor, latency: float = 0.02) -> None:
         self.vendor, self.latency, self.now = vendor, latency, 0.0
-        self.pace, self.history = Pace(), History()
+        self.pace, self.history = Pace(), RequestHistory()
         self.not_before = self.last = 0.0
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._waiting: deque[int] = deque()
@@ -186,7 +186,7 @@ def test_two_stray_refusals_a_day_apart_cost_their_waits_only() -> None:
 
 
 def test_several_refusals_of_one_moment_are_one_lesson() -> None:
-    history, pace = History(), Pace()
+    history, pace = RequestHistory(), Pace()
     for moment in range(20):
         history.sent(moment * 0.1)
     paces = []
@@ -198,7 +198,7 @@ def test_several_refusals_of_one_moment_are_one_lesson() -> None:
 
 
 def test_a_refusal_after_a_few_requests_teaches_no_pace() -> None:
-    history = History()
+    history = RequestHistory()
     history.sent(0.0)
     history.sent(0.1)
     assert Pace().after(history.refusal(0.1, 0.2, 30.0, Pace())).rate(31) == math.inf
@@ -235,7 +235,7 @@ def test_whatever_is_refused_the_pace_stays_within_its_bounds(
 @given(st.lists(st.tuples(st.floats(0, 30), st.none() | st.floats(0, 120)), min_size=1, max_size=200))
 @settings(deadline=None, max_examples=200)
 def test_random_answers_never_stop_a_run_for_longer_than_they_ask(answers: list[tuple[float, float | None]]) -> None:
-    pace, history, now, last, not_before = Pace(), History(), 0.0, 0.0, 0.0
+    pace, history, now, last, not_before = Pace(), RequestHistory(), 0.0, 0.0, 0.0
     for idle, wait in answers:
         now += idle
         moment = pace.next_departure(max(now, not_before), last)

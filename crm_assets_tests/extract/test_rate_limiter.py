@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from crm_assets.declarations.models.system import RateLimit
 from crm_assets.extract.errors import ReadError
-from crm_assets.extract.http.rate_limiter import PATIENCE, RateLimiter
+from crm_assets.extract.http.rate_limiter import LONGEST_WAIT, RateLimiter
 from crm_assets.extract.http.rate_state import LONGEST
 
 START = 1_800_000_000.0
@@ -195,14 +195,14 @@ def test_a_request_to_stay_away_ends_the_run_and_is_forgotten_within_an_hour(tmp
     budget.slow_down(budget.reserve(), 1e12)
     with pytest.raises(ReadError, match="stay away until 2027-01-15 09:00 UTC"):
         budget.reserve()
-    clock.now += LONGEST - PATIENCE
+    clock.now += LONGEST - LONGEST_WAIT
     assert budget.reserve() == START + LONGEST
 
 
 def test_a_header_beside_an_answer_never_ends_a_run(tmp_path: Path) -> None:
     budget = RateLimiter(tmp_path / "budget", None, Clock())
     asyncio.run(budget.pause(1e9))
-    assert budget.reserve() == START + PATIENCE
+    assert budget.reserve() == START + LONGEST_WAIT
 
 
 def test_the_file_is_gone_a_minute_after_the_last_wait(tmp_path: Path) -> None:

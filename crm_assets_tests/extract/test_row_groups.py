@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from crm_assets.extract.staging.parquet_writer import ROWS, RowGroups
+from crm_assets.extract.staging.parquet_writer import ROW_GROUP_SIZE, RowGroups
 
 SCHEMA = pa.schema([pa.field("id", pa.int64(), nullable=False), ("name", pa.string())])
 
@@ -35,9 +35,9 @@ def written(path: Path, sizes: list[int], room: int) -> list[int]:
         ([], [0]),
         ([0, 0], [0]),
         ([1, 2, 3], [6]),
-        ([ROWS], [ROWS]),
-        ([100_000] * 3, [ROWS, ROWS, 300_000 - 2 * ROWS]),
-        ([1, 3 * ROWS, 1], [ROWS, ROWS, ROWS, 2]),
+        ([ROW_GROUP_SIZE], [ROW_GROUP_SIZE]),
+        ([100_000] * 3, [ROW_GROUP_SIZE, ROW_GROUP_SIZE, 300_000 - 2 * ROW_GROUP_SIZE]),
+        ([1, 3 * ROW_GROUP_SIZE, 1], [ROW_GROUP_SIZE, ROW_GROUP_SIZE, ROW_GROUP_SIZE, 2]),
     ],
 )
 def test_rows_are_written_in_whole_row_groups(sizes: list[int], groups: list[int], tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from crm_assets.extract.read_report import ReadReport, ReadTask
 from crm_assets.extract.staging.staged_rows import StagedRows
 from crm_assets.warehouse.commit import commit_read
 from crm_assets.warehouse.errors import WarehouseError
-from crm_assets.warehouse.load import prepare, staged_rows, table_source
+from crm_assets.warehouse.load import prepare_schema, staged_rows, table_source
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.conftest import only
 from crm_assets_tests.reliability import times
@@ -47,7 +47,7 @@ def load(connection: Connection, folder: Path, destination: str, version: str, b
     try:
         with warehouse.working_folder() as working, warehouse.session(connection.name, working, print) as session:
             reading = _reading(connection, working, version)
-            prepare(session)
+            prepare_schema(session)
             source = table_source(connection, [reading], session)
             session.open_pipeline(session.dataset).run(source).raise_on_failed_jobs()
             session.forget_catalog()

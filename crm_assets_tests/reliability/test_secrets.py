@@ -20,7 +20,7 @@ from dagster._core.debug import DebugRunPayload
 from crm_assets.declarations.connections import load_connections
 from crm_assets.orchestration import loading
 from crm_assets.orchestration.report.collect import collect
-from crm_assets.orchestration.report.render import render
+from crm_assets.orchestration.report.render import render_report
 from crm_assets_tests.conftest import Build, only
 from crm_assets_tests.installation import Installation
 from crm_assets_tests.reliability.conftest import own_house
@@ -132,7 +132,7 @@ def test_secrets_stand_nowhere(
     with (tmp_path / "debug.gz").open("wb") as file, gzip.GzipFile(fileobj=file, mode="wb") as packed:
         DebugRunPayload.build(house.instance, run).write(packed)
     reported = collect([*house.connections.values()], house.instance, house.warehouse, print)
-    (tmp_path / "report.txt").write_text(render(reported, "html"))
+    (tmp_path / "report.txt").write_text(render_report(reported, "html"))
     searched = [*contents(tmp_path)]
     assert {path.suffix for path, _ in searched} > {".db", ".duckdb", ".parquet", ".gz", ".txt"}
     assert [(path.name, found(content)) for path, content in searched if found(content)] == []

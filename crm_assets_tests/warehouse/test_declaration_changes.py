@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from crm_assets.commands.migrate import migrate, render
+from crm_assets.commands.migrate import migrate, render_migrations
 from crm_assets.declarations.models.columns import Column, ColumnType
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.errors import CommandError
@@ -37,7 +37,7 @@ def made_before(house: Installation, *changes: str) -> None:
 def said_by(house: Installation, execute: bool, only_resource: str | None = "whole") -> str:
     """Return what ``crm-assets migrate`` prints."""
     screen = Console(file=io.StringIO(), width=1000)
-    screen.print(render([migrate(house.connections["paging"], house.warehouse, only_resource, execute)]))
+    screen.print(render_migrations([migrate(house.connections["paging"], house.warehouse, only_resource, execute)]))
     assert isinstance(screen.file, io.StringIO)
     return screen.file.getvalue()
 

@@ -12,8 +12,7 @@ import sqlglot
 from rich.console import Console, RenderableType
 
 from crm_assets.commands.local_postgres import local_postgres
-from crm_assets.commands.migrate import migrate
-from crm_assets.commands.migrate import render as render_migration
+from crm_assets.commands.migrate import migrate, render_migrations
 from crm_assets.commands.plan import plan
 from crm_assets.commands.plan import render as render_plan
 from crm_assets.declarations.connection_overrides import apply_connection
@@ -241,7 +240,7 @@ def test_plan_and_migrate_work_on_postgresql(loaded: PostgresHouse) -> None:
         "ALTER TABLE paging.whole ALTER amount TYPE text USING CASE WHEN id = '1' THEN 'twelve' ELSE '12.5' END"
     )
     assert "crm-assets migrate paging.whole" in failure(loaded.materialize("paging/whole"))
-    said = printed(render_migration([migrate(connection, loaded.warehouse, "whole", execute=True)]))
+    said = printed(render_migrations([migrate(connection, loaded.warehouse, "whole", execute=True)]))
     assert f"id: text becomes bigint; {len(before)} of {len(before)} values are kept exactly." in said
     assert "The column stays as amount__v_text, with all values" in said
     assert loaded.query("SELECT amount__v_text AS kept FROM paging.whole WHERE id = 1") == [{"kept": "twelve"}]

@@ -83,7 +83,7 @@ class Bars(Listener):
         return self._tasks[connection]
 
 
-def render(results: Sequence[AssetResult], seconds: float, console: Console) -> None:
+def print_summary(results: Sequence[AssetResult], seconds: float, console: Console) -> None:
     """Print the summary: a row per asset, then what went wrong, then the totals."""
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("asset", overflow="fold")
@@ -118,7 +118,7 @@ def _rows(count: int) -> str:
     return f"{count:,} row{'' if count == 1 else 's'}"
 
 
-def as_json(results: Sequence[AssetResult], seconds: float) -> dict[str, object]:
+def summary_json(results: Sequence[AssetResult], seconds: float) -> dict[str, object]:
     """Return the summary as plain data; ``stages`` are seconds, the longest of what ran side by side."""
     stages = {
         "fetch": max((result.numbers.get("seconds_fetch", 0.0) for result in results), default=0.0),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-def run(workspace: Workspace, request: SyncRequest, listener: Listener) -> list[AssetResult]:
+def sync_assets(workspace: Workspace, request: SyncRequest, listener: Listener) -> list[AssetResult]:
     """Materialize what is requested, connections side by side, and return one result per asset.
 
     Raises:

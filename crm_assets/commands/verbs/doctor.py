@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 def doctor_command(workspace: Workspace, connections: tuple[str, ...]) -> None:
     """Test CONNECTIONS (default: all): request the first pages of every list, and explain what is wrong."""
     from crm_assets.commands.doctor import examine
-    from crm_assets.commands.doctor_view import render
+    from crm_assets.commands.doctor_view import render_diagnoses
 
     chosen = [workspace.connection(name) for name in connections] or workspace.connections
     diagnoses = examine(chosen, workspace.shared_state)
-    show(render(diagnoses))
+    show(render_diagnoses(diagnoses))
     sys.exit(0 if all(diagnosis.healthy for diagnosis in diagnoses) else 1)

@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 @click.pass_obj
 def migrate_command(workspace: Workspace, target: str | None, execute: bool) -> None:
     """Show how tables would become as they are declared now and what happens to their values; --yes does it."""
-    from crm_assets.commands.migrate import migrate, render
+    from crm_assets.commands.migrate import migrate, render_migrations
 
     name, _, resource = (target or "").partition(".")
     chosen = [workspace.connection(name)] if name else workspace.connections
-    show(render([migrate(connection, workspace.warehouse, resource or None, execute) for connection in chosen]))
+    show(
+        render_migrations(
+            [migrate(connection, workspace.warehouse, resource or None, execute) for connection in chosen]
+        )
+    )

@@ -30,11 +30,11 @@ def plan_command(
     """
     from crm_assets.commands.list_sizes import list_sizes
     from crm_assets.commands.plan import plan
-    from crm_assets.commands.plan_view import render
+    from crm_assets.commands.plan_view import render_plans
     from crm_assets.commands.sync.run_requests import SyncRequest, select_assets
 
     workspace = workspace.located()
     tables = select_assets(workspace, SyncRequest(selection)).tables
     wanted = [(workspace.connection(name), {key.path[-1] for key in own}) for name, own in tables.items()]
     sizes = partial(list_sizes, state=workspace.shared_state) if ask else None
-    show(render(plan(wanted, workspace.warehouse, days=days_between(first, last), full=full, ask=sizes)))
+    show(render_plans(plan(wanted, workspace.warehouse, days=days_between(first, last), full=full, ask=sizes)))

@@ -25,7 +25,7 @@ def preview_command(
 ) -> None:
     """Show sample rows of a list; nothing is loaded, personal data is masked."""
     from crm_assets.commands.preview import preview
-    from crm_assets.commands.preview_view import render
+    from crm_assets.commands.preview_view import render_preview
 
     connection, _, name = resource.partition(".")
     shown = preview(
@@ -36,4 +36,4 @@ def preview_command(
         dates=days_between(first, last),
         show_pii=show_pii,
     )
-    show(render(shown, console().width))
+    show(render_preview(shown, console().width))

@@ -38,16 +38,16 @@ def sync_command(
     Without dates: full and incremental reads, and every window since start_date never loaded, plus the lookback days.
     Exits with 0 only if every asset was loaded and no check failed.
     """
-    from crm_assets.commands.sync.console import Bars, as_json, render
+    from crm_assets.commands.sync.console import Bars, print_summary, summary_json
     from crm_assets.commands.sync.run_requests import SyncRequest
-    from crm_assets.commands.sync.sync import run
+    from crm_assets.commands.sync.sync import sync_assets
 
     terminal, started = console(), time.monotonic()
     request = SyncRequest(selection, days_between(first, last), full, fresh)
     with Bars(terminal) as bars:
-        results = run(workspace.located(), request, bars)
+        results = sync_assets(workspace.located(), request, bars)
     seconds = time.monotonic() - started
-    render(results, seconds, terminal)
+    print_summary(results, seconds, terminal)
     if summary:
-        summary.write(json.dumps(as_json(results, seconds), indent=2))
+        summary.write(json.dumps(summary_json(results, seconds), indent=2))
     sys.exit(0 if all(result.succeeded for result in results) else 1)

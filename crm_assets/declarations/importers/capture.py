@@ -102,7 +102,7 @@ def _closed(*_: Any, **__: Any) -> None:
     raise OSError("nothing is requested while a configuration is read")
 
 
-def prepare() -> None:
+def install_captures() -> None:
     """Put the stand-ins in place."""
     import dlt
     import dlt.sources.rest_api as rest_api
@@ -121,7 +121,7 @@ def prepare() -> None:
     sys.meta_path.append(_StandIns())
 
 
-def run(target: str) -> None:
+def execute_target(target: str) -> None:
     """Execute a file or a module, and call what makes configurations without being called.
 
     Args:
@@ -208,13 +208,13 @@ def _arguments(function: Callable[..., Any]) -> dict[str, Any]:
     }
 
 
-def main() -> None:
+def print_captures() -> None:
     """Print what the target makes as JSON."""
     with contextlib.redirect_stdout(io.StringIO()):
-        prepare()
+        install_captures()
         problem = ""
         try:
-            run(sys.argv[1])
+            execute_target(sys.argv[1])
         except (Exception, SystemExit) as error:
             problem = f"{type(error).__name__}: {error}"
     problem = problem or "; ".join(failed)
@@ -222,4 +222,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    print_captures()

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["assumed", "lost", "left out"]
+LossKind = Literal["assumed", "lost", "left out"]
 
 
 @dataclass(frozen=True)
 class Note:
     """One thing the source says otherwise than the declaration, or not at all."""
 
-    kind: Kind
+    kind: LossKind
     """``assumed``: the source does not say. ``lost``: it says more than the declaration can. ``left out``: the
     resource is not in the declaration."""
     what: str
@@ -28,9 +28,9 @@ class Notes:
     """Collects notes; what is said of many resources alike becomes one note."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[Kind, str], list[str]] = {}
+        self._found: dict[tuple[LossKind, str], list[str]] = {}
 
-    def add(self, kind: Kind, what: str, *resources: str) -> None:
+    def add(self, kind: LossKind, what: str, *resources: str) -> None:
         """Add a note; see :class:`Note`."""
         named = self._found.setdefault((kind, what), [])
         named.extend(name for name in resources if name not in named)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["changed", "kept", "assumed", "open"]
+RepairKind = Literal["changed", "kept", "assumed", "open"]
 
 
 @dataclass(frozen=True)
 class Repair:
     """One thing a seed document says otherwise than the dialect, or not at all."""
 
-    kind: Kind
+    kind: RepairKind
     """``changed``: the same in the dialect's words. ``kept``: taken over although dlt refuses it. ``assumed``: the
     document doesn't say. ``open``: a question somebody has to answer before the system can be read."""
     key: str
@@ -30,9 +30,9 @@ class Repairs:
     """Collects repairs; what is done to many resources alike becomes one entry."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[Kind, str, str, str], list[str]] = {}
+        self._found: dict[tuple[RepairKind, str, str, str], list[str]] = {}
 
-    def note(self, kind: Kind, key: str, what: str, why: str, *resources: str) -> None:
+    def note(self, kind: RepairKind, key: str, what: str, why: str, *resources: str) -> None:
         """Add a repair; see :class:`Repair`."""
         self._found.setdefault((kind, key, what, why), []).extend(resources)
 

@@ -13,6 +13,9 @@ from crm_assets.declarations.models.base import PLACEHOLDER, Spec
 from crm_assets.declarations.names import check_column_names
 from crm_assets.declarations.time_zone import TimeZoneName
 
+MASK = "•••"
+"""Shown in place of the values of columns with personal data."""
+
 
 class ColumnType(str, Enum):
     """The declared types; the names are dlt's."""

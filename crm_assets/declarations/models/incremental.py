@@ -10,6 +10,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from crm_assets.declarations.models.base import Spec
 
+START_VALUE, END_VALUE = "{incremental.start_value}", "{incremental.end_value}"
+"""Placeholders of an incremental read; the names are dlt's."""
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 

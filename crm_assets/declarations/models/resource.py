@@ -12,7 +12,7 @@ from crm_assets.declarations.models.columns import Columns
 from crm_assets.declarations.models.endpoint import Endpoint
 from crm_assets.declarations.models.incremental import Incremental, Window
 
-NAME = r"^[a-z][a-z0-9_]*$"
+NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
 
 
 def _names(value: Any) -> Any:
@@ -61,7 +61,7 @@ class Resource(Spec):
 
     resolved_keys: ClassVar[frozenset[str]] = frozenset({"remove"})
 
-    name: str = Field(pattern=NAME)
+    name: str = Field(pattern=NAME_PATTERN)
     description: str = ""
     endpoint: Endpoint
     primary_key: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()

@@ -12,7 +12,7 @@ from crm_assets.declarations.json_path import parse_path
 from crm_assets.declarations.models.auth import Auth
 from crm_assets.declarations.models.base import Spec
 from crm_assets.declarations.models.request_rules import check_base_url, check_headers
-from crm_assets.declarations.models.resource import NAME, Reference, Resource
+from crm_assets.declarations.models.resource import NAME_PATTERN, Reference, Resource
 from crm_assets.declarations.models.simple_auth import NoAuth
 
 
@@ -54,7 +54,7 @@ class System(Spec):
     resolved_keys: ClassVar[frozenset[str]] = frozenset({"extends", "resource_defaults"})
     loader_keys: ClassVar[frozenset[str]] = frozenset({"base_system", "path"})
 
-    name: str = Field(pattern=NAME)
+    name: str = Field(pattern=NAME_PATTERN)
     title: str = ""
     description: str = ""
     origin: str | None = None

@@ -9,9 +9,9 @@ from typing import Any
 from crm_assets.declarations.document import Document
 from crm_assets.declarations.errors import SpecError
 from crm_assets.declarations.models.base import placeholders
+from crm_assets.declarations.models.incremental import START_VALUE
 from crm_assets.declarations.spellings.hints import OPEN, with_column
 
-START = "{incremental.start_value}"
 _OTHER_STARTS = re.compile(r"\{incremental\.(initial_value|last_value)\}")
 _END = "{incremental.end_value}"
 _KNOWN = frozenset(
@@ -44,7 +44,7 @@ def canonical_incremental(resource: Document) -> Document:
     if not isinstance(spelled, dict):
         return resource
     _refuse_unknown(spelled)
-    sent = {spelled["start_param"]: START} if spelled.get("start_param") else {}
+    sent = {spelled["start_param"]: START_VALUE} if spelled.get("start_param") else {}
     if spelled.get("end_param") and spelled.get("end_value") is not None:
         params[spelled["end_param"]] = spelled["end_value"]
     endpoint["params"] = params
@@ -119,7 +119,7 @@ def _kind(initial: object) -> tuple[str, str]:
 def _one_name(value: Any) -> Any:
     """Return a template in which every word for the start is the same: before the first read all of them are."""
     if isinstance(value, str):
-        return _OTHER_STARTS.sub(START, value)
+        return _OTHER_STARTS.sub(START_VALUE, value)
     if isinstance(value, dict):
         return {key: _one_name(item) for key, item in value.items()}
     return [_one_name(item) for item in value] if isinstance(value, list) else value

@@ -20,7 +20,7 @@ _ABSENT = msgspec.Raw(b"null")
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptRecords:
     """The records of a page that are kept."""
 
     array: bytes
@@ -41,7 +41,7 @@ class RecordSteps:
         self._filters = resource.endpoint.record_filter
         self._wraps = any(column.wire_path(name) == (VALUE,) for name, column in resource.columns.items())
 
-    def __call__(self, array: bytes) -> Kept | None:
+    def __call__(self, array: bytes) -> KeptRecords | None:
         """Return the records that are kept, or ``None`` where all are kept as they are.
 
         Raises:
@@ -51,7 +51,7 @@ class RecordSteps:
             return None
         items = [self._wrapped(item) for item in _ITEMS.decode(array)]
         kept = [item for item in items if all(_meets(item, condition) for condition in self._filters)]
-        return Kept(b"[" + b",".join(kept) + b"]", len(items), len(items) - len(kept))
+        return KeptRecords(b"[" + b",".join(kept) + b"]", len(items), len(items) - len(kept))
 
     def _wrapped(self, item: msgspec.Raw) -> bytes:
         text = bytes(item)

@@ -48,7 +48,7 @@ _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 _NULL = msgspec.Raw(b"null")
 
-Fingerprint = tuple[Any, ...]
+RecordKey = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Verdict:
     marked: bool
     """Whether numbers inside JSON must be marked to keep their digits; records that do not fit are always marked."""
     count: int
-    fingerprint: Fingerprint
+    fingerprint: RecordKey
 
 
 class RecordValidator:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crm_assets.extract.decode.record_validator import Fingerprint
+from crm_assets.extract.decode.record_validator import RecordKey
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Records:
     fits: bool
     """Whether all of them hold only declared fields of declared types."""
     count: int
-    fingerprint: Fingerprint
+    fingerprint: RecordKey
     left_out: int = 0
     """How many records of the page the resource's filters leave out; they are in ``count``."""
     marked: bool = True

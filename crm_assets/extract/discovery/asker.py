@@ -14,13 +14,13 @@ from crm_assets.declarations.models.endpoint import ErrorHandler
 from crm_assets.extract.errors import ReadError, UnexpectedResponseError
 from crm_assets.extract.http.client import ApiClient, Traffic
 from crm_assets.extract.http.request import Request
-from crm_assets.extract.paging.body_formats import as_json
+from crm_assets.extract.paging.body_formats import with_json_body
 
 _HANDLER = ErrorHandler(retry_on_status_codes=(429,), max_retries=2)
 
 
 @dataclass(frozen=True)
-class Seen:
+class DecodedAnswer:
     """An answer."""
 
     body: Any
@@ -45,7 +45,7 @@ class Asker:
     patience: float
     traffic: Traffic = field(default_factory=Traffic)
 
-    async def ask(self, request: Request) -> Seen:
+    async def ask(self, request: Request) -> DecodedAnswer:
         """Return the answer.
 
         Raises:
@@ -53,14 +53,14 @@ class Asker:
         """
         try:
             answer = await asyncio.wait_for(self.client.send(request, _HANDLER, self.traffic), self.patience)
-            body = as_json(answer, None).body
-            return Seen(msgspec.json.decode(body) if body.strip() else None, answer.headers)
+            body = with_json_body(answer, None).body
+            return DecodedAnswer(msgspec.json.decode(body) if body.strip() else None, answer.headers)
         except asyncio.TimeoutError:
             raise ReadError(f"no answer came within {self.patience:g} s") from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise UnexpectedResponseError(f"the answer is not valid JSON ({error})", status=200) from error
 
-    async def tried(self, request: Request) -> Seen | None:
+    async def tried(self, request: Request) -> DecodedAnswer | None:
         """Return the answer, or ``None`` where the request is refused, as one with an unknown parameter may be."""
         try:
             return await self.ask(request)

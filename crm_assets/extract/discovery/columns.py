@@ -21,7 +21,7 @@ _LONGEST = 60
 
 
 @dataclass(frozen=True)
-class Seen:
+class SampleColumn:
     """One column of a sample."""
 
     name: str
@@ -45,7 +45,7 @@ class Seen:
 
 def columns_of(
     records: Sequence[dict[str, Any]], known: Collection[Segments] = (), taken: Collection[str] = ()
-) -> tuple[list[Seen], list[str]]:
+) -> tuple[list[SampleColumn], list[str]]:
     """Return the columns of records, and the fields that never have a value, so that nothing is known of them.
 
     Args:
@@ -53,7 +53,7 @@ def columns_of(
         known: Paths that are columns already.
         taken: Names that are taken.
     """
-    seen, empty, names = list[Seen](), list[str](), set(taken)
+    seen, empty, names = list[SampleColumn](), list[str](), set(taken)
     for path, values in _leaves((), list(records)):
         if any(path[: len(one)] == one for one in known) or not can_be_named(path):
             continue
@@ -61,9 +61,9 @@ def columns_of(
         if not held:
             empty.append(path_text(path))
             continue
-        name = column_name(path, names)
+        name = free_column_name(path, names)
         names.add(name)
-        seen.append(Seen(name, path, tuple(values), _declared(name, path, held)))
+        seen.append(SampleColumn(name, path, tuple(values), _declared(name, path, held)))
     return seen, empty
 
 
@@ -96,7 +96,7 @@ def _opens(values: list[Any], depth: int) -> bool:
     return records and depth <= _DEEPEST and len(keys) <= _WIDEST and not any(map(_ID.fullmatch, keys))
 
 
-def column_name(path: Segments, taken: Collection[str]) -> str:
+def free_column_name(path: Segments, taken: Collection[str]) -> str:
     """Return a name for a path that every destination keeps as it is, and that is not taken."""
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", "_".join(path))
     name = re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")[:_LONGEST].strip("_")

@@ -6,13 +6,13 @@ import re
 from collections.abc import Sequence
 
 from crm_assets.declarations.loader import singular
-from crm_assets.extract.discovery.columns import Seen
+from crm_assets.extract.discovery.columns import SampleColumn
 
 _IDS = (r"id|_id", r"uuid|guid", r"key|number|code|sid", r".*_(id|uuid|guid|key|number|code)")
 _CHANGED = re.compile(r".*(updat|modif|chang|edited)\w*")
 
 
-def key_of(resource: str, columns: Sequence[Seen]) -> Seen | None:
+def key_of(resource: str, columns: Sequence[SampleColumn]) -> SampleColumn | None:
     """Return the column whose value no two records share, that none lacks, and that is named like an identifier."""
     own = rf"{re.escape(singular(resource))}_?(id|key|number)"
     for pattern in (_IDS[0], own, *_IDS[1:]):
@@ -22,12 +22,12 @@ def key_of(resource: str, columns: Sequence[Seen]) -> Seen | None:
     return None
 
 
-def _tells_apart(column: Seen) -> bool:
+def _tells_apart(column: SampleColumn) -> bool:
     whole = column.declared["type"] in ("text", "bigint")
     return whole and column.always and len(set(column.values)) == len(column.values)
 
 
-def changed_at(columns: Sequence[Seen]) -> Seen | None:
+def changed_at(columns: Sequence[SampleColumn]) -> SampleColumn | None:
     """Return the column that says when a record changed."""
     times = [column for column in columns if column.declared["type"] == "timestamp"]
     return next((column for column in times if _CHANGED.fullmatch(column.name)), None)

@@ -14,16 +14,15 @@ from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.paginator import Auto, Paginator, PaginatorField
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.decode.decoder import Decoder
-from crm_assets.extract.discovery.asker import Asker, Seen
-from crm_assets.extract.discovery.columns import Seen as SeenColumn
-from crm_assets.extract.discovery.columns import columns_of
+from crm_assets.extract.discovery.asker import Asker, DecodedAnswer
+from crm_assets.extract.discovery.columns import SampleColumn, columns_of
 from crm_assets.extract.discovery.keys import changed_at, key_of
 from crm_assets.extract.discovery.paging import PagingSearch
 from crm_assets.extract.discovery.places import selector_of
 from crm_assets.extract.discovery.rates import rate_of
 from crm_assets.extract.discovery.since import since_filter
 from crm_assets.extract.errors import ReadError
-from crm_assets.extract.first_page import FirstPageReader, Values, first_page, last_days
+from crm_assets.extract.first_page import FirstPageReader, Placeholders, first_page, last_days
 from crm_assets.extract.http.request import Request, list_request
 from crm_assets.extract.page_reader import OpenConnection, PageReader
 from crm_assets.extract.paging.page import Page, PagingState
@@ -98,7 +97,7 @@ class Looker:
         await self._columns(paged, opening, first, records, look)
         return look
 
-    async def _paged(self, resource: Resource, request: Request, first: Seen, look: Look) -> Resource:
+    async def _paged(self, resource: Resource, request: Request, first: DecodedAnswer, look: Look) -> Resource:
         endpoint, found = resource.endpoint, look.found.setdefault("endpoint", {})
         selector = endpoint.data_selector
         if selector is None:
@@ -114,7 +113,9 @@ class Looker:
         update = {"data_selector": selector, "paginator": paginator}
         return resource.model_copy(update={"endpoint": endpoint.model_copy(update=update)})
 
-    async def _sample(self, resource: Resource, request: Request, values: Values, look: Look) -> list[dict[str, Any]]:
+    async def _sample(
+        self, resource: Resource, request: Request, values: Placeholders, look: Look
+    ) -> list[dict[str, Any]]:
         decoder = Decoder(resource, self.opened.database)
         reader = PageReader(self.opened.client, resource.endpoint, decoder.inspect, self.asker.traffic)
         records, fetch = list[dict[str, Any]](), reader.fetcher(values)
@@ -130,7 +131,7 @@ class Looker:
         return records[:RECORDS]
 
     async def _columns(
-        self, resource: Resource, request: Request, first: Seen, records: list[dict[str, Any]], look: Look
+        self, resource: Resource, request: Request, first: DecodedAnswer, records: list[dict[str, Any]], look: Look
     ) -> None:
         known = {column.wire_path(name) for name, column in resource.columns.items() if not column.placeholder}
         fresh, empty = columns_of(records, known, resource.columns)
@@ -162,10 +163,10 @@ def _key_path(resource: str, records: list[Any]) -> Segments | None:
 def _remarks(
     resource: Resource,
     look: Look,
-    fresh: list[SeenColumn],
+    fresh: list[SampleColumn],
     empty: list[str],
-    key: SeenColumn | None,
-    changed: SeenColumn | None,
+    key: SampleColumn | None,
+    changed: SampleColumn | None,
 ) -> list[str]:
     found = look.found
     always = [column.name for column in fresh if column.always and column is not key]

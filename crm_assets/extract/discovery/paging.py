@@ -14,7 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 from crm_assets.declarations.json_path import Segments, dig, path_text
-from crm_assets.extract.discovery.asker import Asker, Seen
+from crm_assets.extract.discovery.asker import Asker, DecodedAnswer
 from crm_assets.extract.discovery.places import cursor_of, more_path
 from crm_assets.extract.http.request import Request
 from crm_assets.extract.paging.paging_facts import count_of_pages, count_of_records
@@ -49,7 +49,7 @@ class PagingSearch:
     asker: Asker
     request: Request
     selector: Segments
-    first: Seen
+    first: DecodedAnswer
     key: Segments | None
 
     async def find(self) -> FoundPaging:
@@ -133,28 +133,28 @@ class PagingSearch:
             f"leads to one",
         )
 
-    async def _with(self, param: str, value: Any, further: Paging | None = None) -> Seen | None:
+    async def _with(self, param: str, value: Any, further: Paging | None = None) -> DecodedAnswer | None:
         request = self.request.given(self._location, param, value)
         for name, other in (further or {}).items():
             request = request.given(self._location, name, other)
         return await self.asker.tried(request)
 
-    def _advances(self, seen: Seen | None) -> bool:
+    def _advances(self, seen: DecodedAnswer | None) -> bool:
         """Whether an answer has records, none of which the first page has."""
         mine = set(_texts(seen.records(self.selector))) if seen else set()
         return bool(mine) and mine.isdisjoint(_texts(self._first_records))
 
-    def _same(self, seen: Seen | None) -> bool:
+    def _same(self, seen: DecodedAnswer | None) -> bool:
         return seen is not None and list(_texts(seen.records(self.selector))) == list(_texts(self._first_records))
 
-    def _is_empty(self, seen: Seen) -> bool:
+    def _is_empty(self, seen: DecodedAnswer) -> bool:
         return not seen.records(self.selector)
 
     def _flag(self) -> Paging:
         more = more_path(self.first.body)
         return {"end": "has_more", "has_more_path": path_text(more)} if more else {}
 
-    def _end(self, second: Seen) -> Paging:
+    def _end(self, second: DecodedAnswer) -> Paging:
         body = self.first.body
         pages, records = count_of_pages(body), count_of_records(body)
         if pages and (pages[1] > 1) == self._advances(second):
@@ -163,7 +163,7 @@ class PagingSearch:
             return {"end": "total_records", "total_records_path": path_text(records[0])}
         return self._flag() or {"end": "empty_page"}
 
-    def _ended(self, second: Seen, param: str) -> str:
+    def _ended(self, second: DecodedAnswer, param: str) -> str:
         if self._advances(second):
             return ""
         return f"{param} pages the list; it has a single page now, so only the empty second one shows it"

@@ -7,7 +7,7 @@ from typing import Any
 
 from crm_assets.declarations.json_path import Segments, dig
 from crm_assets.extract.discovery.asker import Asker
-from crm_assets.extract.discovery.columns import Seen as SeenColumn
+from crm_assets.extract.discovery.columns import SampleColumn
 from crm_assets.extract.http.request import Request
 
 _PARAMS = (
@@ -22,7 +22,7 @@ _PARAMS = (
 
 
 async def since_filter(
-    asker: Asker, request: Request, selector: Segments, column: SeenColumn, first: Sequence[Any]
+    asker: Asker, request: Request, selector: Segments, column: SampleColumn, first: Sequence[Any]
 ) -> dict[str, Any] | None:
     """Return the ``incremental`` of a list, or ``None`` where no usual parameter filters it.
 
@@ -48,7 +48,7 @@ async def since_filter(
     return None
 
 
-def _written(column: SeenColumn) -> dict[str, str]:
+def _written(column: SampleColumn) -> dict[str, str]:
     unit = column.declared.get("format", "local" if column.local else "iso")
     if column.local and all(" " in value for value in column.values if value):
         unit = "%Y-%m-%d %H:%M:%S"

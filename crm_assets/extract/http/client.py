@@ -15,7 +15,7 @@ from crm_assets.extract.http.access import Access, Accesses
 from crm_assets.extract.http.credentials import Credentials, resolve_url
 from crm_assets.extract.http.error_body import error_message
 from crm_assets.extract.http.rate_headers import exhausted_for, requested_wait
-from crm_assets.extract.http.rate_limiter import PATIENCE, RateLimiter, stay_away
+from crm_assets.extract.http.rate_limiter import LONGEST_WAIT, RateLimiter, stay_away
 from crm_assets.extract.http.request import Request
 from crm_assets.extract.http.response_actions import action_for
 from crm_assets.extract.http.tokens import TokenStores
@@ -210,7 +210,7 @@ class ApiClient:
             await self._budget.throttled(departure, wait)
         if declared is None and status not in handler.retry_on_status_codes:
             return Retry(problem)
-        if wait > PATIENCE:
+        if wait > LONGEST_WAIT:
             return Retry(problem.worded(f"{problem.problem}; {stay_away(now + wait).problem}"))
         return Retry(problem, wait)
 

@@ -104,7 +104,7 @@ class Refusal:
     """Whether a long undisturbed run came before it."""
 
 
-class History:
+class RequestHistory:
     """What this process sent in the last minute, and what of it was refused."""
 
     def __init__(self) -> None:

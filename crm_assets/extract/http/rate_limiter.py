@@ -16,13 +16,13 @@ from filelock import Timeout
 
 from crm_assets.declarations.models.system import RateLimit
 from crm_assets.extract.errors import ReadError
-from crm_assets.extract.http.pace import FREE, History, Pace
+from crm_assets.extract.http.pace import FREE, Pace, RequestHistory
 from crm_assets.extract.http.rate_file import RateFile
 from crm_assets.extract.http.rate_state import LONGEST, Rates, RateStore
 from crm_assets.extract.progress import SayFn, say_nothing
 
 _Result = TypeVar("_Result")
-PATIENCE = 900.0
+LONGEST_WAIT = 900.0
 """Longest wait a server may ask a run for, in seconds; a run that would have to wait longer fails."""
 _WORTH_SAYING = 1.0
 """Seconds from which a wait is announced."""
@@ -61,7 +61,7 @@ class RateLimiter:
     ) -> None:
         self._store = open_store(path, limit)
         self._clock = clock or steady_clock()
-        self._history = History()
+        self._history = RequestHistory()
         self._pace = Pace()
         self._not_before = 0.0
         self._lessons = 0
@@ -83,7 +83,7 @@ class RateLimiter:
             if wait:
                 await asyncio.sleep(wait)
             waited += wait
-            late = self._clock() - moment > self._tolerance and waited < PATIENCE
+            late = self._clock() - moment > self._tolerance and waited < LONGEST_WAIT
             if lessons == self._lessons and not late:  # else another request was refused, or this machine was busy
                 self._history.sent(moment)
                 return moment, waited
@@ -99,7 +99,7 @@ class RateLimiter:
 
     async def pause(self, seconds: float) -> None:
         """Let nothing leave for a while, as the header of an answer asks; no longer than a run waits."""
-        await self._without_blocking(partial(self.hold, min(seconds, PATIENCE)))
+        await self._without_blocking(partial(self.hold, min(seconds, LONGEST_WAIT)))
 
     async def sleep(self, seconds: float, reason: str) -> None:
         """Wait before a retry, and say so if it takes long."""
@@ -122,7 +122,7 @@ class RateLimiter:
             return now
         with self._store.open(now, block=block) as rates:
             self._note(rates)
-            too_long = self._not_before - now > PATIENCE
+            too_long = self._not_before - now > LONGEST_WAIT
             moment = now if too_long else rates.reserve(now)
         if too_long:
             raise stay_away(self._not_before)

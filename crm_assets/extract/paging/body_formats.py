@@ -29,7 +29,7 @@ _BY_CONTENT_TYPE = {
 """Formats that a server names itself."""
 
 
-def as_json(answer: Answer, declared: ResponseDecoder | None) -> Answer:
+def with_json_body(answer: Answer, declared: ResponseDecoder | None) -> Answer:
     """Return an answer with a JSON body.
 
     Args:

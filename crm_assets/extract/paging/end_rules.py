@@ -43,7 +43,7 @@ class Place:
         return self.before < self.fullest
 
 
-Kind = Literal["last", "short", "empty", "unlinked", "refused", "repeat"]
+EndSign = Literal["last", "short", "empty", "unlinked", "refused", "repeat"]
 """What makes a list look ended: its last page says so, is short, empty, lacks a link, is refused, or is repeated."""
 
 
@@ -52,7 +52,7 @@ class Ended:
     """A list has ended, as far as its rule can see."""
 
     how: str
-    kind: Kind = "last"
+    kind: EndSign = "last"
     sure: bool = True
     """Whether the next page need not confirm it."""
 

@@ -58,7 +58,7 @@ class KeptPage(msgspec.Struct, frozen=True, array_like=True, tag=True):
     records: Records
 
 
-class Ended(msgspec.Struct, frozen=True, array_like=True, tag=True):
+class ListEnded(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """A list was read to its end."""
 
     of: bytes
@@ -73,13 +73,13 @@ class Dropped(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """The list."""
 
 
-_Entry: TypeAlias = Began | KeptPage | Ended | Dropped
+_Entry: TypeAlias = Began | KeptPage | ListEnded | Dropped
 _ENTRIES = msgspec.msgpack.Decoder[_Entry](_Entry)
 _encode = msgspec.msgpack.Encoder().encode
 
 
 @dataclass
-class Kept:
+class KeptEntries:
     """Where the entries of a list are."""
 
     pages: dict[int, int] = field(default_factory=dict)
@@ -111,7 +111,7 @@ class Journal:
         self._binding = binding
         self._file = file
         self.is_secret = is_secret
-        self._lists: dict[bytes, Kept] = {}
+        self._lists: dict[bytes, KeptEntries] = {}
         if file is not None:
             self._load(file)
 
@@ -120,9 +120,9 @@ class Journal:
         """Whether anything is kept."""
         return any(kept.pages or kept.outcome for kept in self._lists.values())
 
-    def kept(self, name: bytes) -> Kept:
+    def kept(self, name: bytes) -> KeptEntries:
         """Return where the entries of a list are."""
-        return self._lists.setdefault(name, Kept())
+        return self._lists.setdefault(name, KeptEntries())
 
     def page(self, place: int) -> KeptPage:
         """Return the page at a place.
@@ -187,7 +187,7 @@ class Journal:
                 self.kept(name).again.append(place)
             case KeptPage(of=name, at=at):
                 self.kept(name).pages[at] = place
-            case Ended(of=name, outcome=outcome):
+            case ListEnded(of=name, outcome=outcome):
                 self.kept(name).outcome = outcome
             case Dropped(of=name):
                 self._lists.pop(name, None)

@@ -22,7 +22,7 @@ from crm_assets.extract.http.request import Request
 from crm_assets.extract.listings import Listing
 from crm_assets.extract.paging.page import FetchPage, Page, begins_alike, with_page_size
 from crm_assets.extract.paging.response_body import kept_body
-from crm_assets.extract.resume.journal import Dropped, Ended, Journal, KeptPage, ListOutcome
+from crm_assets.extract.resume.journal import Dropped, Journal, KeptPage, ListEnded, ListOutcome
 
 _CONTENT = frozenset({200, 400, 404, 410, 416, 422})
 """Statuses of answers to the request itself; with any other the server was away, or would not let us in."""
@@ -112,7 +112,7 @@ class KeptList:
     def end(self, outcome: ListOutcome) -> None:
         """Note that the list was read to its end."""
         if not (self._secret or self._journal.is_secret(str(outcome))):
-            self._journal.add(Ended(self._name, outcome))
+            self._journal.add(ListEnded(self._name, outcome))
 
     def drop(self) -> None:
         """Forget what is kept of the list."""

@@ -21,9 +21,9 @@ from crm_assets.extract.decode.column_values import value_of_text
 from crm_assets.extract.decode.destination_limits import DestinationLimits
 from crm_assets.extract.decode.duckdb_paths import json_path
 from crm_assets.extract.decode.duckdb_types import literal, quoted
-from crm_assets.extract.discovery.columns import can_be_named, column_name
+from crm_assets.extract.discovery.columns import can_be_named, free_column_name
 from crm_assets.extract.read_report import FoundBefore
-from crm_assets.extract.staging.parquet_writer import ROWS
+from crm_assets.extract.staging.parquet_writer import ROW_GROUP_SIZE
 
 MOST = 500
 """Columns that a table may get this way; PostgreSQL has room for 1,600, and a server may use IDs as names."""
@@ -89,7 +89,7 @@ def found_columns(
                 changes.append(f"{name} was {columns[name].type.value} and is {wider.value}")
                 columns[name] = columns[name].model_copy(update={"type": wider})
         else:
-            name = column_name((key,), {*declared, *columns})
+            name = free_column_name((key,), {*declared, *columns})
             columns[name] = Column(type=kind, source=None if key == name else path_text((key,)))
             changes.append(f"{name} ({kind.value}) is new")
     return FoundColumns(columns, changes if before.columns else [], whole=len(wanted) == len(fields))
@@ -159,7 +159,7 @@ def fill_columns(
     chosen = ", ".join(f"{values.get(name, quoted(name))} AS {quoted(name)}" for name in schema.names)
     rows = database.sql(f"SELECT {chosen} FROM ({_extracted(source, fields.values())})")
     with pq.ParquetWriter(path, schema, compression="snappy") as writer:
-        for batch in rows.to_arrow_reader(ROWS // 4):
+        for batch in rows.to_arrow_reader(ROW_GROUP_SIZE // 4):
             writer.write_table(pa.Table.from_batches([batch]).cast(schema))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-ROWS = 122_880
+ROW_GROUP_SIZE = 122_880
 """Rows of a row group in a DuckDB file."""
 
 
@@ -39,8 +39,8 @@ class RowGroups:
         self._bytes += rows.nbytes
         if self._bytes > self._room:
             self._write(self._rows)
-        elif self._rows >= ROWS:
-            self._write(self._rows // ROWS * ROWS)
+        elif self._rows >= ROW_GROUP_SIZE:
+            self._write(self._rows // ROW_GROUP_SIZE * ROW_GROUP_SIZE)
 
     def close(self) -> None:
         """Write what is held and end the file; it has its columns even without rows."""
@@ -52,6 +52,6 @@ class RowGroups:
     def _write(self, count: int) -> None:
         held = pa.concat_tables(self._held)
         self._writer = self._writer or pq.ParquetWriter(self._path, held.schema, compression="snappy")
-        self._writer.write_table(held.slice(0, count), row_group_size=ROWS)
+        self._writer.write_table(held.slice(0, count), row_group_size=ROW_GROUP_SIZE)
         rest = held.slice(count)
         self._held, self._rows, self._bytes = [rest], rest.num_rows, rest.nbytes

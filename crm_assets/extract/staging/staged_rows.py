@@ -21,7 +21,7 @@ from crm_assets.extract.decode.duckdb_types import literal, quoted
 from crm_assets.extract.decode.records import Records
 from crm_assets.extract.read_report import FoundBefore, ReadReport
 from crm_assets.extract.staging.found_columns import fill_columns, found_columns
-from crm_assets.extract.staging.parquet_writer import ROWS, RowGroups
+from crm_assets.extract.staging.parquet_writer import ROW_GROUP_SIZE, RowGroups
 
 _OFFENDERS = 20
 _READ_ID = pa.field("_read_id", pa.string(), nullable=False)
@@ -261,7 +261,7 @@ class StagedRows:
             f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {newest}file_row_number DESC) = 1"
         )
         with pq.ParquetWriter(kept, self.schema, compression="snappy") as writer:
-            for batch in rows.to_arrow_reader(ROWS):
+            for batch in rows.to_arrow_reader(ROW_GROUP_SIZE):
                 writer.write_table(pa.Table.from_batches([batch]).cast(self.schema))
         kept.replace(self.path)
 

@@ -14,7 +14,7 @@ from crm_assets.orchestration.automation.problems import Problem, overdue, probl
 from crm_assets.orchestration.automation.webhook import SECRET, WebhookError, message_of, post
 from crm_assets.orchestration.resources import CrmSecrets
 
-NAME = "crm_alerts"
+SENSOR_NAME = "crm_alerts"
 _SECONDS = 60
 _RUNS = 500
 """Finished runs looked at in one tick; more wait for the next."""
@@ -49,7 +49,7 @@ def alert_sensor(connections: Sequence[Connection]) -> dg.SensorDefinition:
     enabled = any(connection.schedule.enabled for connection in connections)
 
     @dg.sensor(
-        name=NAME,
+        name=SENSOR_NAME,
         minimum_interval_seconds=_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING if enabled else dg.DefaultSensorStatus.STOPPED,
         description=f"Posts failed runs, failed checks and overdue tables to the webhook {SECRET}, each problem once.",

@@ -31,7 +31,7 @@ from crm_assets.extract.paging.page import PagingState
 from crm_assets.extract.paging.paginate import walk
 from crm_assets.warehouse.increments import moment_of
 
-PATIENCE = 40.0
+QUERY_TIMEOUT = 40.0
 """Seconds for all questions of a connection; Dagster gives a sensor sixty."""
 _PAGES = 5
 
@@ -72,9 +72,11 @@ async def _ask_all(
         async def one(name: str, greatest: datetime) -> ChangeAnswer:
             question = _Question(connection, connection.system.resource(name), opened)
             try:
-                return ChangeAnswer(await asyncio.wait_for(question.newer_than(greatest), PATIENCE))
+                return ChangeAnswer(await asyncio.wait_for(question.newer_than(greatest), QUERY_TIMEOUT))
             except asyncio.TimeoutError:
-                return ChangeAnswer(problem=f"{name}: no answer within {PATIENCE:g} s, or the rate budget is used up")
+                return ChangeAnswer(
+                    problem=f"{name}: no answer within {QUERY_TIMEOUT:g} s, or the rate budget is used up"
+                )
             except ReadError as error:
                 return ChangeAnswer(problem=opened.credentials.redact(f"{name}: {error.problem}"))
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CHANGE_TAG = "crm/changed"
 """Run tag that names the resources something changed in."""
-PATIENCE = 0.5
+LOCK_TIMEOUT = 0.5
 """Seconds to wait for the warehouse; a run that holds it is about to bring the changes anyway."""
 _UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
@@ -42,7 +42,7 @@ def change_sensor(job: ConnectionJob, warehouse: Warehouse) -> dg.SensorDefiniti
         job: The job of the connection's full and incremental reads.
         warehouse: Holds what was loaded, and the rate budget.
     """
-    schedule, hasty = job.connection.schedule, replace(warehouse, patience=PATIENCE)
+    schedule, hasty = job.connection.schedule, replace(warehouse, patience=LOCK_TIMEOUT)
 
     @dg.sensor(
         name=f"{job.connection.name}_changes",

@@ -8,10 +8,9 @@ from typing import Any
 
 import dagster as dg
 
+from crm_assets.declarations.models.columns import MASK
 from crm_assets.declarations.models.resource import Resource
 
-MASK = "•••"
-"""What is shown in place of personal data."""
 OFFENDERS = 20
 """Most rows shown; enough to see a pattern, few enough for an event of Dagster's log."""
 

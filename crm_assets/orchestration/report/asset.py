@@ -36,12 +36,12 @@ def report_asset(connections: Sequence[Connection], warehouse: Warehouse) -> dg.
         description="One page on the state of all tables: what is wrong, since when and what to do, and what changed.",
     )
     def crm_report(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
-        from crm_assets.orchestration.report.render import render
+        from crm_assets.orchestration.report.render import render_report
 
         report = collect(connections, context.instance, warehouse, context.log.info)
         path = warehouse.folder / FILE
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(render(report, "html"), encoding="utf-8")
+        path.write_text(render_report(report, "html"), encoding="utf-8")
         return dg.MaterializeResult(metadata=_metadata(report, path))
 
     return crm_report
@@ -62,11 +62,11 @@ def report_schedule(connections: Sequence[Connection]) -> dg.ScheduleDefinition:
 
 
 def _metadata(report: Report, path: Path) -> dict[str, Any]:
-    from crm_assets.orchestration.report.render import render
+    from crm_assets.orchestration.report.render import render_report
 
     states, change = report.states, total_change(report.tables)
     return {
-        "report": dg.MetadataValue.md(render(report, "markdown")),
+        "report": dg.MetadataValue.md(render_report(report, "markdown")),
         "page": dg.MetadataValue.path(path.resolve()),
         "failed_checks": states["failed"],
         "warned_checks": states["warned"],

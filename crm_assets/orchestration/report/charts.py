@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from crm_assets.orchestration.report.model import Evaluation, State
+from crm_assets.orchestration.report.model import CheckState, Evaluation
 
 WIDTH, HEIGHT, _EDGE = 96, 22, 2
 """Size of a line, in CSS pixels."""
@@ -26,7 +26,7 @@ class Sparkline:
 class Mark:
     """One evaluation in a history."""
 
-    state: State
+    state: CheckState
     x: int
     y: int
     height: int

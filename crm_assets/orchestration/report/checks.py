@@ -12,22 +12,22 @@ import dagster as dg
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.orchestration.checks import check_specs
-from crm_assets.orchestration.report.model import Check, Evaluation, State
+from crm_assets.orchestration.report.model import CheckHistory, CheckState, Evaluation
 
 HISTORY = 20
 """Evaluations looked back at: three weeks of a table that is read daily."""
 
 
-def checks_of(instance: dg.DagsterInstance, connection: Connection, resource: Resource) -> Iterator[Check]:
+def checks_of(instance: dg.DagsterInstance, connection: Connection, resource: Resource) -> Iterator[CheckHistory]:
     """Yield a table's checks as they were evaluated last, each with its history."""
     for spec in check_specs(connection, resource):
         evaluated = _evaluated(instance, spec.key)
         if not evaluated:
-            yield Check(spec.name, "not evaluated")
+            yield CheckHistory(spec.name, "not evaluated")
             continue
         history = tuple(one for one, _ in reversed(evaluated))
         latest, evaluation = evaluated[0]
-        yield Check(
+        yield CheckHistory(
             spec.name,
             latest.state,
             evaluation.description or "",
@@ -49,7 +49,7 @@ def numbers_of(metadata: Mapping[str, dg.MetadataValue[Any]]) -> dict[str, float
     }
 
 
-def moment(timestamp: float) -> datetime:
+def utc_moment(timestamp: float) -> datetime:
     """Return a timestamp of Dagster as a moment in UTC."""
     return datetime.fromtimestamp(timestamp, timezone.utc)
 
@@ -60,13 +60,13 @@ def _evaluated(
     """Return the last evaluations of a check, the latest first; runs that never came to evaluate it are left out."""
     records = instance.event_log_storage.get_asset_check_execution_history(key, limit=HISTORY)
     return [
-        (Evaluation(_state(evaluation), moment(record.event.timestamp), record.run_id), evaluation)
+        (Evaluation(_state(evaluation), utc_moment(record.event.timestamp), record.run_id), evaluation)
         for record in records
         if record.event and isinstance(evaluation := record.evaluation, dg.AssetCheckEvaluation)
     ]
 
 
-def _state(evaluation: dg.AssetCheckEvaluation) -> State:
+def _state(evaluation: dg.AssetCheckEvaluation) -> CheckState:
     if evaluation.passed:
         return "passed"
     return "failed" if evaluation.severity == dg.AssetCheckSeverity.ERROR else "warned"

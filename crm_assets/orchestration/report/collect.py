@@ -12,8 +12,8 @@ from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.orchestration.keys import asset_key, report_key
 from crm_assets.orchestration.partition_numbers import run_numbers
-from crm_assets.orchestration.report.checks import checks_of, moment
-from crm_assets.orchestration.report.model import Report, Table
+from crm_assets.orchestration.report.checks import checks_of, utc_moment
+from crm_assets.orchestration.report.model import Report, TableReport
 from crm_assets.orchestration.report.runs import LastRuns
 from crm_assets.warehouse.duckdb_file import LogFn
 from crm_assets.warehouse.errors import WarehouseError
@@ -50,13 +50,13 @@ def collect(
     return Report(at or datetime.now(timezone.utc), tuple(found), since, unread)
 
 
-def _of(series: Series, table: Table) -> tuple[tuple[Reading, ...], Change]:
+def _of(series: Series, table: TableReport) -> tuple[tuple[Reading, ...], Change]:
     return series.get((table.connection, table.resource), ((), Change()))
 
 
 def _last_report(connections: Sequence[Connection], instance: dg.DagsterInstance) -> datetime | None:
     event = instance.get_latest_materialization_event(report_key(connections[0])) if connections else None
-    return moment(event.timestamp) if event else None
+    return utc_moment(event.timestamp) if event else None
 
 
 def _series(connections: Sequence[Connection], warehouse: Warehouse, since: datetime | None, say: LogFn) -> Series:
@@ -72,14 +72,14 @@ def _series(connections: Sequence[Connection], warehouse: Warehouse, since: date
     return found
 
 
-def _tables(connections: Sequence[Connection], instance: dg.DagsterInstance) -> Iterator[Table]:
+def _tables(connections: Sequence[Connection], instance: dg.DagsterInstance) -> Iterator[TableReport]:
     named = [(connection, resource) for connection in connections for resource in connection.system.tables]
     runs = LastRuns(instance, [asset_key(connection, resource.name) for connection, resource in named])
     for connection, resource in named:
         yield _table(connection, resource, instance, runs)
 
 
-def _table(connection: Connection, resource: Resource, instance: dg.DagsterInstance, runs: LastRuns) -> Table:
+def _table(connection: Connection, resource: Resource, instance: dg.DagsterInstance, runs: LastRuns) -> TableReport:
     key = asset_key(connection, resource.name)
     event = instance.get_latest_materialization_event(key)
     numbers = run_numbers(event.asset_materialization.metadata) if event and event.asset_materialization else {}
@@ -87,11 +87,11 @@ def _table(connection: Connection, resource: Resource, instance: dg.DagsterInsta
     run_id = event.run_id if event else ""
     checks = tuple(checks_of(instance, connection, resource))
     failed = runs.failure(key, checks, run_id)
-    return Table(
+    return TableReport(
         connection.name,
         resource.name,
         key.to_user_string(),
-        moment(event.timestamp) if event else None,
+        utc_moment(event.timestamp) if event else None,
         run_id,
         None if rows is None else int(rows),
         None if loaded is None else int(loaded),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from crm_assets.orchestration.checks import CHECKS
 from crm_assets.orchestration.report import runs
-from crm_assets.orchestration.report.model import STATES, Check, Report, State, Table
+from crm_assets.orchestration.report.model import STATES, CheckHistory, CheckState, Report, TableReport
 
 _NAMED = 3
 """Most tables that a selection names one by one."""
@@ -17,9 +17,9 @@ _NAMED = 3
 class Case:
     """What one or several tables say."""
 
-    check: Check
+    check: CheckHistory
     """That of the first table; the sentences of the others are the same."""
-    tables: tuple[Table, ...]
+    tables: tuple[TableReport, ...]
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Finding:
 
     connection: str
     name: str
-    state: State
+    state: CheckState
     cases: tuple[Case, ...]
 
     @property
-    def tables(self) -> list[Table]:
+    def tables(self) -> list[TableReport]:
         """All tables concerned."""
         return [table for case in self.cases for table in case.tables]
 
@@ -56,8 +56,8 @@ def findings(report: Report) -> list[Finding]:
     return sorted(found, key=lambda one: STATES.index(one.state))
 
 
-def _of_connection(tables: Iterable[Table]) -> Iterator[Finding]:
-    amiss: dict[tuple[str, State], list[tuple[Table, Check]]] = {}
+def _of_connection(tables: Iterable[TableReport]) -> Iterator[Finding]:
+    amiss: dict[tuple[str, CheckState], list[tuple[TableReport, CheckHistory]]] = {}
     for table in tables:
         for check in table.checks:
             if check.state in ("failed", "warned"):
@@ -66,9 +66,9 @@ def _of_connection(tables: Iterable[Table]) -> Iterator[Finding]:
         yield Finding(members[0][0].connection, name, state, tuple(_cases(members)))
 
 
-def _cases(members: Iterable[tuple[Table, Check]]) -> Iterator[Case]:
+def _cases(members: Iterable[tuple[TableReport, CheckHistory]]) -> Iterator[Case]:
     """Yield a case for each sentence, whatever table it names."""
-    alike: dict[str, list[tuple[Table, Check]]] = {}
+    alike: dict[str, list[tuple[TableReport, CheckHistory]]] = {}
     for table, check in members:
         alike.setdefault(check.sentence.replace(table.name, table.connection), []).append((table, check))
     for same in alike.values():

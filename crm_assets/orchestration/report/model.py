@@ -10,8 +10,8 @@ from typing import Any, Literal, TypeAlias
 
 from crm_assets.warehouse.read_series import Change, Reading
 
-State: TypeAlias = Literal["failed", "warned", "passed", "not evaluated"]
-STATES: tuple[State, ...] = ("failed", "warned", "not evaluated", "passed")
+CheckState: TypeAlias = Literal["failed", "warned", "passed", "not evaluated"]
+STATES: tuple[CheckState, ...] = ("failed", "warned", "not evaluated", "passed")
 """The worst first."""
 
 
@@ -19,17 +19,17 @@ STATES: tuple[State, ...] = ("failed", "warned", "not evaluated", "passed")
 class Evaluation:
     """One evaluation of a check."""
 
-    state: State
+    state: CheckState
     at: datetime
     run_id: str
 
 
 @dataclass(frozen=True)
-class Check:
+class CheckHistory:
     """A check of one table: its last evaluation, and the states of those before it."""
 
     name: str
-    state: State
+    state: CheckState
     sentence: str = ""
     numbers: Mapping[str, float] | None = None
     at: datetime | None = None
@@ -48,7 +48,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Table:
+class TableReport:
     """One table: its last load, its checks, its last reads."""
 
     connection: str
@@ -61,7 +61,7 @@ class Table:
     """Rows in the table."""
     loaded: int | None
     """Rows the last read brought."""
-    checks: tuple[Check, ...]
+    checks: tuple[CheckHistory, ...]
     reads: tuple[Reading, ...] = ()
     """The last reads, the latest last."""
     changes: Change = field(default_factory=Change)
@@ -73,7 +73,7 @@ class Table:
         return f"{self.connection}.{self.resource}"
 
     @property
-    def state(self) -> State:
+    def state(self) -> CheckState:
         """The worst state of its checks."""
         states = {check.state for check in self.checks}
         return next((state for state in STATES if state in states), "not evaluated")
@@ -84,14 +84,14 @@ class Report:
     """All tables of some connections."""
 
     at: datetime
-    tables: tuple[Table, ...]
+    tables: tuple[TableReport, ...]
     since: datetime | None = None
     """The time of the report before, from which changes are counted; ``None`` counts everything."""
     unread: str = ""
     """Why the numbers of reads are missing, if they are."""
 
     @property
-    def states(self) -> Counter[State]:
+    def states(self) -> Counter[CheckState]:
         """How many checks are in which state."""
         return Counter(check.state for table in self.tables for check in table.checks)
 
@@ -101,14 +101,14 @@ class Report:
         return not self.states["failed"]
 
     @property
-    def by_connection(self) -> dict[str, list[Table]]:
+    def by_connection(self) -> dict[str, list[TableReport]]:
         """The tables of each connection."""
-        tables: dict[str, list[Table]] = {}
+        tables: dict[str, list[TableReport]] = {}
         for table in self.tables:
             tables.setdefault(table.connection, []).append(table)
         return tables
 
 
-def total_change(tables: Iterable[Table]) -> Change:
+def total_change(tables: Iterable[TableReport]) -> Change:
     """Return what reads changed in several tables."""
     return sum((table.changes for table in tables), Change())

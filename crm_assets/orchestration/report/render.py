@@ -13,13 +13,13 @@ from typing_extensions import assert_never
 
 from crm_assets.orchestration.report import charts
 from crm_assets.orchestration.report.findings import findings
-from crm_assets.orchestration.report.model import STATES, Report, Table, total_change
+from crm_assets.orchestration.report.model import STATES, Report, TableReport, total_change
 from crm_assets.warehouse.read_series import Change
 
 Format: TypeAlias = Literal["markdown", "json", "html"]
 
 
-def render(report: Report, form: Format) -> str:
+def render_report(report: Report, form: Format) -> str:
     """Return the report as the text of a file; HTML needs nothing beside itself."""
     match form:
         case "json":
@@ -94,11 +94,11 @@ def _change(change: Change) -> str:
     return " ".join(f"{sign}{count:,}" for sign, count in counts if count)
 
 
-def _rows_line(table: Table) -> charts.Sparkline | None:
+def _rows_line(table: TableReport) -> charts.Sparkline | None:
     return charts.sparkline([one.table_rows for one in table.reads if one.table_rows is not None], "Rows of the table")
 
 
-def _seconds_line(table: Table) -> charts.Sparkline | None:
+def _seconds_line(table: TableReport) -> charts.Sparkline | None:
     return charts.sparkline([round(one.seconds, 2) for one in table.reads if one.complete], "Seconds of a read")
 
 

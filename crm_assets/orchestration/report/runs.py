@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import dagster as dg
 
-from crm_assets.orchestration.report.checks import moment
-from crm_assets.orchestration.report.model import Check
+from crm_assets.orchestration.report.checks import utc_moment
+from crm_assets.orchestration.report.model import CheckHistory
 
-NAME = "last run"
+CHECK_NAME = "last run"
 """Listed among the checks of a table whose last run failed."""
 REMEDY = "The log of the run says more; `crm-assets doctor {connection}` tries the connection."
 
@@ -26,13 +26,13 @@ class LastRuns:
 
     instance: dg.DagsterInstance
     keys: Iterable[dg.AssetKey]
-    _failures: dict[str, Check | None] = field(default_factory=dict)
+    _failures: dict[str, CheckHistory | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         records = self.instance.get_asset_records(list(self.keys))
         self._runs = {one.asset_entry.asset_key: one.asset_entry.last_run_id for one in records}
 
-    def failure(self, key: dg.AssetKey, checks: Iterable[Check], loaded_by: str) -> Check | None:
+    def failure(self, key: dg.AssetKey, checks: Iterable[CheckHistory], loaded_by: str) -> CheckHistory | None:
         """Return what failed the last run of a table, unless the run loaded the table or a check of it says so.
 
         Args:
@@ -47,12 +47,12 @@ class LastRuns:
             self._failures[run_id] = self._failure(run_id)
         return self._failures[run_id]
 
-    def _failure(self, run_id: str) -> Check | None:
+    def _failure(self, run_id: str) -> CheckHistory | None:
         record = self.instance.get_run_record_by_id(run_id)
         if record is None or record.dagster_run.status is not dg.DagsterRunStatus.FAILURE:
             return None
-        at = moment(record.end_time) if record.end_time else None
-        return Check(NAME, "failed", self._sentence(run_id), at=at, run_id=run_id, since=at)
+        at = utc_moment(record.end_time) if record.end_time else None
+        return CheckHistory(CHECK_NAME, "failed", self._sentence(run_id), at=at, run_id=run_id, since=at)
 
     def _sentence(self, run_id: str) -> str:
         """Return why a run failed; of an unexpected exception only the class, because it may quote anything."""

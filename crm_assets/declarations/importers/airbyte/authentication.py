@@ -7,11 +7,11 @@ from typing import Any
 
 from crm_assets.declarations.document import Document
 from crm_assets.declarations.importers.airbyte.expressions import NoCounterpartError
-from crm_assets.declarations.importers.airbyte.settings import Settings, is_plain
+from crm_assets.declarations.importers.airbyte.settings import ManifestSettings, is_plain
 from crm_assets.declarations.importers.losses import Notes
 
 
-def authentication(given: Any, settings: Settings, notes: Notes) -> Document:
+def airbyte_auth(given: Any, settings: ManifestSettings, notes: Notes) -> Document:
     """Return an authenticator as ``auth`` of a client.
 
     Raises:
@@ -38,7 +38,7 @@ def authentication(given: Any, settings: Settings, notes: Notes) -> Document:
             return _by_code(given, kind, settings, notes)
 
 
-def _by_code(given: Document, kind: str | None, settings: Settings, notes: Notes) -> Document:
+def _by_code(given: Document, kind: str | None, settings: ManifestSettings, notes: Notes) -> Document:
     """Return what a log-in of the manifest's own code is made of: ways to log in, or a name and a password.
 
     Raises:
@@ -54,7 +54,7 @@ def _by_code(given: Document, kind: str | None, settings: Settings, notes: Notes
     raise NoCounterpartError(f"the log-in {kind or 'of its own code'} has no counterpart")
 
 
-def _api_key(given: Document, settings: Settings) -> Document:
+def _api_key(given: Document, settings: ManifestSettings) -> Document:
     option = given.get("inject_into") or {}
     name = option.get("field_name") or given.get("header") or "Authorization"
     place = "query" if option.get("inject_into") == "request_parameter" else "header"
@@ -63,7 +63,7 @@ def _api_key(given: Document, settings: Settings) -> Document:
     return _sent(given.get("api_token"), settings.template(name), place, "", settings)
 
 
-def _sent(token: Any, name: str, place: str, before: str, settings: Settings) -> Document:
+def _sent(token: Any, name: str, place: str, before: str, settings: ManifestSettings) -> Document:
     """Return a key or token, as a template where more than it is sent."""
     secret = settings.secret(token)
     around = re.sub(r"\{\{.*?\}\}", "{}", str(token).strip(), flags=re.DOTALL)
@@ -74,7 +74,7 @@ def _sent(token: Any, name: str, place: str, before: str, settings: Settings) ->
     return {"type": "api_key", "name": name, "api_key": secret, "location": place, **shown}
 
 
-def _basic(given: Document, settings: Settings, notes: Notes) -> Document:
+def _basic(given: Document, settings: ManifestSettings, notes: Notes) -> Document:
     """Return user and password; what stands in the manifest beside a setting is part of the secret."""
     found: Document = {"type": "basic"}
     for key in ("username", "password"):
@@ -85,7 +85,7 @@ def _basic(given: Document, settings: Settings, notes: Notes) -> Document:
     return found
 
 
-def _oauth(given: Document, settings: Settings) -> Document:
+def _oauth(given: Document, settings: ManifestSettings) -> Document:
     url = settings.template(given.get("token_refresh_endpoint") or "")
     auth: Document = {"access_token_url": url}
     for key in ("client_id", "client_secret"):
@@ -119,13 +119,13 @@ def _oauth(given: Document, settings: Settings) -> Document:
             raise NoCounterpartError(f"the grant {grant} has no counterpart")
 
 
-def _selected(given: Document, settings: Settings, notes: Notes) -> Document:
+def _selected(given: Document, settings: ManifestSettings, notes: Notes) -> Document:
     """Return the first way to log in that has a counterpart; keys come before tokens that expire."""
     options = list((given.get("authenticators") or {}).items())
     options.sort(key=lambda option: option[1].get("type") in ("OAuthAuthenticator", None))
     for name, option in options:
         try:
-            found = authentication(option, settings, notes)
+            found = airbyte_auth(option, settings, notes)
         except NoCounterpartError:
             continue
         notes.add("assumed", f"of {len(options)} ways to log in {name} is taken")
@@ -133,7 +133,7 @@ def _selected(given: Document, settings: Settings, notes: Notes) -> Document:
     raise NoCounterpartError("none of its ways to log in has a counterpart")
 
 
-def _session(given: Document, settings: Settings) -> Document:
+def _session(given: Document, settings: ManifestSettings) -> Document:
     login, secrets = given.get("login_requester") or {}, set[str]()
 
     def filled(value: Any) -> Any:

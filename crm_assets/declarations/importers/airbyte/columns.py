@@ -38,13 +38,13 @@ _OUTER = ("id", "type", "links", "relationships")
 
 def add_column(found: Document, name: str, path: tuple[str, ...] | str, column: Document) -> str:
     """Add a column for a path, or a placeholder, under a name that tables can have; return the name."""
-    own = column_name(name, found)
+    own = manifest_column_name(name, found)
     source = path if isinstance(path, str) else path_text(path)
     found[own] = {**column, **({} if source == own else {"source": source})}
     return own
 
 
-def column_name(name: str, taken: Document) -> str:
+def manifest_column_name(name: str, taken: Document) -> str:
     """Return a name for a column that no other has."""
     text = snake_case(name)[:_LONGEST].rstrip("_")
     if not text or not (text[0].isalpha() or (text[0] == "_" and text[1:2].isalpha())) or text in RESERVED_COLUMNS:

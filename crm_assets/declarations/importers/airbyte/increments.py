@@ -7,8 +7,8 @@ from typing import Any
 
 from crm_assets.declarations.document import Document
 from crm_assets.declarations.importers.airbyte.expressions import Moment, Named, NoCounterpartError, named
+from crm_assets.declarations.models.incremental import END_VALUE, START_VALUE
 
-START, END = "{incremental.start_value}", "{incremental.end_value}"
 _FORMATS = {
     "%s": "epoch_s",
     "%s_as_float": "epoch_s",
@@ -58,7 +58,7 @@ class Increment:
         """Return the query parameters and the body that say from when on, and up to when."""
         params: dict[str, str] = {}
         body: Document = {}
-        for key, value in (("start_time_option", START), ("end_time_option", END)):
+        for key, value in (("start_time_option", START_VALUE), ("end_time_option", END_VALUE)):
             option = self.given.get(key)
             if not isinstance(option, dict):
                 continue
@@ -80,7 +80,8 @@ class Increment:
             return None
         start = self.given.get("partition_field_start", "start_time")
         end = self.given.get("partition_field_end", "end_time")
-        text = {start: START, end: END, "start_time": START, "end_time": END}.get(found.path[-1])
+        values = {start: START_VALUE, end: END_VALUE, "start_time": START_VALUE, "end_time": END_VALUE}
+        text = values.get(found.path[-1])
         self.used = self.used or text is not None
         return text
 
@@ -102,7 +103,7 @@ class Increment:
         if body:
             increment["json"] = body
         initial = self._initial()
-        if self.given.get("step") and any(END in str(each) for each in (*params.values(), body)):
+        if self.given.get("step") and any(END_VALUE in str(each) for each in (*params.values(), body)):
             self.notes.append(f"the span is asked for at once, not in steps of {self.given['step']}")
         return {**increment, "initial_value": initial}
 

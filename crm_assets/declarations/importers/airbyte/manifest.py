@@ -9,11 +9,11 @@ from typing import Any
 
 from crm_assets.declarations.document import Document
 from crm_assets.declarations.errors import SpecError
-from crm_assets.declarations.importers.airbyte.authentication import authentication
+from crm_assets.declarations.importers.airbyte.authentication import airbyte_auth
 from crm_assets.declarations.importers.airbyte.expressions import NoCounterpartError
 from crm_assets.declarations.importers.airbyte.increments import seconds
 from crm_assets.declarations.importers.airbyte.references import resolved
-from crm_assets.declarations.importers.airbyte.settings import Settings
+from crm_assets.declarations.importers.airbyte.settings import ManifestSettings
 from crm_assets.declarations.importers.airbyte.streams import Stream, stream_name
 from crm_assets.declarations.importers.losses import Notes
 from crm_assets.declarations.models.base import PLACEHOLDER
@@ -34,7 +34,7 @@ def declaration(manifest: Document, notes: Notes) -> Document:
         SpecError: None of its streams can be read, or none of its ways to log in.
     """
     whole = resolved(manifest)
-    settings = Settings(whole, notes)
+    settings = ManifestSettings(whole, notes)
     if whole.get("dynamic_streams"):
         notes.add("lost", "streams that are found by asking the API are not declared")
     streams = _streams(whole, settings, notes)
@@ -53,7 +53,7 @@ def declaration(manifest: Document, notes: Notes) -> Document:
     }
 
 
-def _streams(whole: Document, settings: Settings, notes: Notes) -> dict[str, Stream]:
+def _streams(whole: Document, settings: ManifestSettings, notes: Notes) -> dict[str, Stream]:
     """Return the streams by name, each behind the parents it is read for, which need not be in the manifest's list."""
     found: dict[str, Stream] = {}
     listed = {stream_name(given) for given in whole.get("streams") or ()}
@@ -162,7 +162,7 @@ def _address(base: str, notes: Notes) -> str:
     return f"https://{base.lstrip('/')}"
 
 
-def _authentication(built: dict[str, Stream], settings: Settings, notes: Notes) -> Document | list[Document]:
+def _authentication(built: dict[str, Stream], settings: ManifestSettings, notes: Notes) -> Document | list[Document]:
     """Return how most lists are asked for; those asked for otherwise have their own."""
     ways = [(stream.authenticator, stream.further_auth) for stream in built.values()]
     usual = max(ways, key=ways.count)
@@ -180,8 +180,10 @@ def _authentication(built: dict[str, Stream], settings: Settings, notes: Notes) 
     return found
 
 
-def _combined(given: Any, further: list[Document], settings: Settings, notes: Notes) -> Document | list[Document]:
-    main = authentication(given, settings, notes)
+def _combined(
+    given: Any, further: list[Document], settings: ManifestSettings, notes: Notes
+) -> Document | list[Document]:
+    main = airbyte_auth(given, settings, notes)
     parts = [*([] if main["type"] == "none" else [main]), *further]
     return main if not parts else parts[0] if len(parts) == 1 else parts
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from crm_assets.declarations.document import Document
 from crm_assets.declarations.importers.airbyte.expressions import Named, NoCounterpartError, named
-from crm_assets.declarations.importers.airbyte.settings import Settings, is_plain
+from crm_assets.declarations.importers.airbyte.settings import ManifestSettings, is_plain
 from crm_assets.declarations.spellings.names import snake_case
 
 
@@ -55,7 +55,7 @@ class Partitions:
         return f"{{{own}}}"
 
 
-def partitions(given: Any, settings: Settings) -> Partitions:
+def partitions(given: Any, settings: ManifestSettings) -> Partitions:
     """Return what a list is read for.
 
     Raises:
@@ -91,7 +91,7 @@ def _parent(router: Document, found: Partitions) -> None:
         found.options.append((config["request_option"], f"{{{found.placeholder}}}"))
 
 
-def _fixed(router: Document, found: Partitions, settings: Settings) -> None:
+def _fixed(router: Document, found: Partitions, settings: ManifestSettings) -> None:
     name, values = str(router.get("cursor_field")), router.get("values")
     own = snake_case(name)
     if isinstance(values, list) and all(map(is_plain, values)):

@@ -8,12 +8,12 @@ from typing import Any
 from jinja2 import nodes
 
 from crm_assets.declarations.document import Document
-from crm_assets.declarations.importers.airbyte.expressions import Moment, Named, NoCounterpartError, parts, value_of
+from crm_assets.declarations.importers.airbyte.expressions import Named, NoCounterpartError, parts, value_of
 from crm_assets.declarations.importers.losses import Notes
 from crm_assets.declarations.spellings.names import snake_case
 
 
-class Settings:
+class ManifestSettings:
     """The settings, and which of them the declaration has used so far.
 
     Args:
@@ -123,11 +123,6 @@ class Settings:
 def is_plain(value: Any) -> bool:
     """Whether a value holds no expression."""
     return not isinstance(value, str) or ("{{" not in value and "{%" not in value)
-
-
-def moment(found: object) -> bool:
-    """Whether a value is the moment of the read."""
-    return isinstance(found, Moment)
 
 
 def _name(path: tuple[str, ...]) -> str:

@@ -10,14 +10,15 @@ from crm_assets.declarations.importers.airbyte.exports import as_simple
 from crm_assets.declarations.importers.airbyte.expressions import Named, NoCounterpartError, named
 from crm_assets.declarations.importers.airbyte.fields import Fields
 from crm_assets.declarations.importers.airbyte.filters import record_filter
-from crm_assets.declarations.importers.airbyte.increments import END, START, Increment
+from crm_assets.declarations.importers.airbyte.increments import Increment
 from crm_assets.declarations.importers.airbyte.paging import paginator
 from crm_assets.declarations.importers.airbyte.partitions import Partitions, partitions
-from crm_assets.declarations.importers.airbyte.settings import Settings
+from crm_assets.declarations.importers.airbyte.settings import ManifestSettings
 from crm_assets.declarations.importers.airbyte.templates import Templates
 from crm_assets.declarations.importers.losses import Notes
 from crm_assets.declarations.json_path import path_text
 from crm_assets.declarations.models.base import placeholders
+from crm_assets.declarations.models.incremental import END_VALUE, START_VALUE
 from crm_assets.declarations.spellings.names import snake_case
 
 _WITHOUT_COUNTERPART = ("CustomRetriever", "CustomRequester")
@@ -39,7 +40,7 @@ class Stream:
         notes: Takes what is assumed or lost.
     """
 
-    def __init__(self, given: Document, settings: Settings, notes: Notes) -> None:
+    def __init__(self, given: Document, settings: ManifestSettings, notes: Notes) -> None:
         self.name = stream_name(given)
         self._given = given
         self._settings = settings
@@ -262,4 +263,4 @@ class Stream:
 
 
 def _bounded(value: Any) -> bool:
-    return START in str(value) or END in str(value)
+    return START_VALUE in str(value) or END_VALUE in str(value)

@@ -17,10 +17,11 @@ from crm_assets.declarations.importers.airbyte.expressions import (
     parts,
     value_of,
 )
-from crm_assets.declarations.importers.airbyte.increments import END, Increment
+from crm_assets.declarations.importers.airbyte.increments import Increment
 from crm_assets.declarations.importers.airbyte.partitions import Partitions
-from crm_assets.declarations.importers.airbyte.settings import Settings, is_plain
+from crm_assets.declarations.importers.airbyte.settings import ManifestSettings, is_plain
 from crm_assets.declarations.importers.losses import Notes
+from crm_assets.declarations.models.incremental import END_VALUE
 
 
 class Templates:
@@ -35,7 +36,7 @@ class Templates:
     """
 
     def __init__(
-        self, name: str, settings: Settings, partitions: Partitions, increment: Increment, notes: Notes
+        self, name: str, settings: ManifestSettings, partitions: Partitions, increment: Increment, notes: Notes
     ) -> None:
         self._name, self._settings, self._notes = name, settings, notes
         self._partitions, self._increment = partitions, increment
@@ -64,7 +65,7 @@ class Templates:
             self._notes.add("assumed", f"{str(given).strip()} names nothing and is not sent", self._name)
             return None
         if isinstance(found, Moment):
-            return END if self._increment.given else self._now(str(given))
+            return END_VALUE if self._increment.given else self._now(str(given))
         try:
             return self._members(str(given)) or self.text(str(given))
         except NoCounterpartError:
