@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 
 from typing_extensions import assert_never
@@ -41,14 +40,6 @@ def code(text: str) -> str:
 def cell(text: str) -> str:
     """Return text on one line, fit for a table's cell."""
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
-
-
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Yield the lines of a Markdown table."""
-    yield f"| {' | '.join(headings)} |"
-    yield "|" + " --- |" * len(headings)
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
 
 
 def auth_line(auth: Auth) -> str:
