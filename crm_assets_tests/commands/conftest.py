@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -45,7 +46,7 @@ class Desk:
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     folder = tmp_path_factory.mktemp("desk")
     connections = folder / "connections.yaml"
-    connections.write_text((ROOT / "connections.yaml").read_text() + _readme_connection())
+    connections.write_text(_recent((ROOT / "connections.yaml").read_text() + _readme_connection()))
     sandbox = FaultySandbox(load_connections(connections), rows=12)
     home = folder / "dagster"
     home.mkdir()
@@ -66,11 +67,16 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 
 def _readme_connection() -> str:
-    """Return the connection the README adds, as it stands there, but for its start.
+    """Return the connection the README adds, as it stands there."""
+    return "\n" + (ROOT / "README.md").read_text().split("```yaml\nconnections:\n", 1)[1].split("```", 1)[0]
+
+
+def _recent(connections: str) -> str:
+    """Let accounts start ten days ago, but for the one the README reads earlier days of.
 
     Dagster stores two events for every day since then, so the commands would take longer from day to day.
     """
-    block = (ROOT / "README.md").read_text().split("```yaml\nconnections:\n", 1)[1].split("```", 1)[0]
-    start, found = datetime.now(timezone.utc).date() - timedelta(days=20), "start_date: 2025-01-01"
-    assert found in block
-    return "\n" + block.replace(found, f"start_date: {start}")
+    start = datetime.now(timezone.utc).date() - timedelta(days=10)
+    starts = re.compile(r"(?<!visitor_analytics, )start_date: [\d-]+")
+    assert len(starts.findall(connections)) > 1
+    return starts.sub(f"start_date: {start}", connections)
