@@ -79,8 +79,11 @@ def _place(location: tuple[int | str, ...], data: Any) -> tuple[list[str], str]:
     place: list[str] = []
     keys: list[str] = []
     here = data
-    for part in location:
-        if isinstance(here, dict) and part in here:
+    tagged = None
+    for step, part in enumerate(location, 1):
+        if isinstance(here, dict) and part == here.get("type") and here is not tagged and step < len(location):
+            tagged = here  # pydantic's location names the branch of a union, which a key may be named as, too
+        elif isinstance(here, dict) and part in here:
             here = here[part]
             keys.append(str(part))
         elif isinstance(here, (list, tuple)) and isinstance(part, int) and part < len(here):

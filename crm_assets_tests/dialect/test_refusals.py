@@ -8,6 +8,8 @@ import pytest
 
 from crm_assets.declarations import SpecError
 from crm_assets.declarations.loader import parse_system
+from crm_assets.extract.secrets import missing_secrets
+from crm_assets_tests.dialect.test_configurations import connect
 
 CLIENT = {"base_url": "https://api.desk.test"}
 
@@ -23,6 +25,11 @@ def posts(**endpoint: Any) -> dict[str, Any]:
 CASES: list[tuple[dict[str, Any], str]] = [
     (config("posts", session="mine"), "key client.session: has no counterpart"),
     (config("posts", auth={"token": "aBc123"}), "key client.auth.token: expected the name of a secret"),
+    (
+        config("posts", auth={"type": "api_key", "api_key": "api_key", "location": "cookie"}),
+        "key client.auth.location: got something else; allowed: 'header' or 'query'",
+    ),
+    (config("posts", auth={"type": "api_key", "api_key": "aBc123"}), "key client.auth.api_key: expected the name"),
     (config({"name": "posts", "merge_key": "day"}), "resource posts, key merge_key: has no counterpart"),
     (config({"name": "posts", "schema_contract": "freeze"}), "resource posts, key schema_contract: has no counterpart"),
     (
@@ -90,6 +97,12 @@ def test_what_has_no_counterpart_is_named(document: dict[str, Any], message: str
     with pytest.raises(SpecError) as caught:
         parse_system(document)
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("auth", ["api_key", {"type": "api_key", "location": "header"}])
+def test_a_secret_that_dlt_would_look_for_is_missed_by_its_variable(auth: Any) -> None:
+    (problem,) = missing_secrets(connect(config("posts", auth=auth)))
+    assert "SOURCES__API__API_KEY" in problem
 
 
 def test_a_table_of_another_name_is_the_resource() -> None:

@@ -107,6 +107,33 @@ def test_objects_of_dlt_are_what_they_say(tmp_path: Path) -> None:
     assert system.client.auth.secrets == ("key",)
 
 
+def test_a_class_that_only_sets_up_what_it_inherits_is_that(tmp_path: Path) -> None:
+    code = f"""
+    from dlt.sources.helpers.rest_client.auth import APIKeyAuth, HttpBasicAuth
+    from dlt.sources.helpers.rest_client.paginators import HeaderLinkPaginator
+
+    class Older(HeaderLinkPaginator):
+        def __init__(self):
+            super().__init__(links_next_key="older")
+
+    class Signed(APIKeyAuth):
+        def __call__(self, request):
+            return request
+
+    rest_api_source({{{CLIENT}, "auth": APIKeyAuth()}}, "resources": [
+        {{"name": "a", "endpoint": {{"paginator": Older(), "auth": HttpBasicAuth("", "token")}}}},
+        {{"name": "b", "endpoint": {{"paginator": "single_page", "auth": Signed(api_key="x")}}}},
+    ]}})
+    """
+    found = imported(code, tmp_path)
+    system = parse_system({"name": "desk", **document(found.text)})
+    a, b = system.resources
+    assert a.endpoint.paginator.model_dump()["links_next_key"] == "older"
+    assert a.endpoint.auth is not None
+    assert (system.client.auth.secrets, a.endpoint.auth.secrets, b.endpoint.auth) == (("api_key",), ("password",), None)
+    assert [str(note) for note in found.notes if note.kind == "lost"] == ["lost: b: endpoint.auth is code (Signed)"]
+
+
 def imported(code: str, folder: Path) -> Imported:
     path = folder / "desk.py"
     path.write_text(HEAD + dedent(code), encoding="utf-8")

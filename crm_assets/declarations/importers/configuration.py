@@ -144,7 +144,9 @@ def _auth(auth: Any, notes: Notes) -> Any:
     auth = dict(auth)
     for key in _SECRETS.get(auth.get("type", "bearer"), ()):
         value = auth.get(key)
-        if not isinstance(value, str) or (value == "" and key == "password"):
+        if value is None:
+            auth.pop(key, None)  # dlt looks for it by this name
+        if not isinstance(value, str) or (value == "" and key in ("username", "password")):
             continue
         found = _REFERENCE.fullmatch(value.strip())
         inside = _REFERENCE.search(value)

@@ -13,20 +13,34 @@ def plain(value: Any) -> Any:
         return value
     if isinstance(value, MagicMock):
         return {"__stand_in__": str(value)[:80]}
-    kind = type(value).__name__
-    if _is_of_dlt(value) and kind in _OBJECTS:
-        return _OBJECTS[kind](value)
+    if (written := _of_dlt(value)) is not None:
+        return written
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set)):
         return [plain(item) for item in value]
     if hasattr(value, "isoformat"):
         return value.isoformat()
-    return {"__code__": getattr(value, "__name__", kind)}
+    return _code(value)
 
 
-def _is_of_dlt(value: Any) -> bool:
-    return type(value).__module__.startswith("dlt.")
+def _code(value: Any) -> dict[str, str]:
+    return {"__code__": getattr(value, "__name__", type(value).__name__)}
+
+
+def _of_dlt(value: Any) -> dict[str, Any] | None:
+    """Return an object of dlt in the words of a configuration; one of a class that acts otherwise is code."""
+    kinds = type(value).__mro__
+    above = next((number for number, kind in enumerate(kinds) if kind.__module__.startswith("dlt.")), None)
+    if above is None:
+        return None
+    written = _OBJECTS.get(kinds[above].__name__)
+    return written(value) if written and not any(map(_acts, kinds[:above])) else _code(value)
+
+
+def _acts(kind: type) -> bool:
+    """Return whether a class does something of its own, beyond setting up what it inherits."""
+    return any(callable(member) and (name == "__call__" or name[:2] != "__") for name, member in vars(kind).items())
 
 
 def _path(value: Any) -> str | None:
@@ -80,6 +94,7 @@ _OBJECTS: dict[str, Callable[[Any], dict[str, Any]]] = {
     },
     "PageNumberPaginator": lambda one: _ranged(one, "page_number", _PAGES),
     "OffsetPaginator": lambda one: _ranged(one, "offset", _OFFSETS),
+    "OAuth2AuthBase": lambda one: {"type": "bearer", "token": plain(one.access_token)},
     "BearerTokenAuth": lambda one: {"type": "bearer", "token": plain(one.token)},
     "APIKeyAuth": lambda one: {
         "type": "api_key", "name": one.name, "api_key": plain(one.api_key), "location": one.location,

@@ -61,7 +61,7 @@ def _client(client: Any) -> tuple[Any, Any]:
         raise SpecError("has no counterpart: a declaration has no code", "key client.session")
     client = {key: value for key, value in client.items() if value is not None}
     if isinstance(auth := client.get("auth"), dict):
-        client["auth"] = {"type": "bearer", **auth}
+        client["auth"] = _auth(auth)
     return client, client.pop("paginator", None)
 
 
@@ -70,7 +70,12 @@ def _authenticated(resource: Document) -> Document:
     endpoint = resource.get("endpoint")
     if not isinstance(endpoint, dict) or not isinstance(auth := endpoint.get("auth"), dict):
         return resource
-    return {**resource, "endpoint": {**endpoint, "auth": {"type": "bearer", **auth}}}
+    return {**resource, "endpoint": {**endpoint, "auth": _auth(auth)}}
+
+
+def _auth(auth: Document) -> Document:
+    """Return a log-in with a type and, of dlt's two words for the query, the one that models know."""
+    return {"type": "bearer", **auth, **({"location": "query"} if auth.get("location") == "param" else {})}
 
 
 def _completed(resource: Document, paginator: Any, folder: Path | None) -> Document:
