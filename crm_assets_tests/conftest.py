@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 
+from crm_assets.commands.local_postgres import local_postgres
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.sandbox import sandbox_environment, serve
 from crm_assets.sandbox.people import person
 from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.installation import START, TODAY, Installation, all_connections, close_abandoned
+from crm_assets_tests.lake import LakeHouse
+from crm_assets_tests.postgres import PostgresHouse
 
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "true"
@@ -23,6 +26,8 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a background job 
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Build = Callable[..., Installation]
+HOUSES: dict[str, type[Installation]] = {"duckdb": Installation, "postgres": PostgresHouse, "ducklake": LakeHouse}
+"""Installations by destination."""
 _THEIRS = ("dagster", "dagster_shared", "dagster_dlt", "dagster_embedded_elt", "dlt", "sqlalchemy")
 
 
@@ -30,6 +35,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Take warnings for errors, but those that libraries cause in themselves."""
     for library in _THEIRS:
         config.addinivalue_line("filterwarnings", rf"ignore::DeprecationWarning:{library}(\..*)?$")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the tests that build a house of their own be run against another destination: ``--destination postgres``."""
+    parser.addoption("--destination", default="duckdb", choices=[*HOUSES])
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -88,17 +98,43 @@ def paging(house: Build, paging_folder: Path, tmp_path: Path) -> Installation:
     return house("paging", folder=Path(copytree(paging_folder, tmp_path / "data")))
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """A PostgreSQL server of this worker, as dlt's configuration names it; gives its URL."""
+    with local_postgres() as url, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("DESTINATION__POSTGRES__CREDENTIALS", url)
+        yield url
+
+
+@pytest.fixture
+def destination(request: pytest.FixtureRequest) -> str:
+    """The destination of the houses of a test; tests that are run against several give it as a parameter."""
+    name = str(getattr(request, "param", request.config.getoption("--destination")))
+    if name == "postgres":
+        request.getfixturevalue("postgres")
+    return name
+
+
 @pytest.fixture
 def house(
-    sandbox: FaultySandbox, served: tuple[FaultySandbox, str], connections: dict[str, Connection], tmp_path: Path
-) -> Build:
+    sandbox: FaultySandbox,
+    served: tuple[FaultySandbox, str],
+    connections: dict[str, Connection],
+    tmp_path: Path,
+    destination: str,
+) -> Iterator[Build]:
     """Return a function that builds an installation of some connections, given by name or as they are."""
 
     def build(*chosen: str | Connection, folder: Path | None = None, **given: Any) -> Installation:
         found = [connections[one] if isinstance(one, str) else one for one in chosen]
-        return Installation(sandbox, served[1], folder or tmp_path / "data", found, **given)
+        given = {"destination": destination, **given}
+        built.append(HOUSES[given["destination"]](sandbox, served[1], folder or tmp_path / "data", found, **given))
+        return built[-1]
 
-    return build
+    built: list[Installation] = []
+    yield build
+    for house in built:
+        house.clear()
 
 
 def only(connection: Connection, *names: str) -> Connection:

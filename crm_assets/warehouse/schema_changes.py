@@ -123,8 +123,14 @@ def additions(session: WarehouseSession, table: str, columns: dict[str, dict[str
 
 
 def missing_columns(session: WarehouseSession, resource: Resource) -> list[str]:
-    """Return the statements that make columns a table lacks: dlt does not look for those that it made once."""
-    return additions(session, resource.name, dlt_columns(resource)) if session.columns(resource.name) else []
+    """Return the statements that make columns a table lacks: dlt does not look for those that it made once.
+
+    The view is made again with them, for the load of the rows may fail.
+    """
+    if not session.columns(resource.name):
+        return []
+    statements = additions(session, resource.name, dlt_columns(resource))
+    return [*statements, current_view(session, resource.name)] if statements else []
 
 
 def _definition(session: WarehouseSession, hints: dict[str, Any]) -> str:

@@ -168,3 +168,20 @@ def test_a_table_that_was_dropped_is_made_again(whole: Installation) -> None:
     assert result.success, failure(result)
     assert whole.table("paging", "whole") == whole.truth("paging", "whole")
     assert whole.check("paging/whole", "schema")["schema"].passed
+
+
+@pytest.mark.parametrize("destination", ["duckdb", "postgres"], indirect=True)
+def test_a_load_that_fails_after_a_column_was_added_leaves_the_rows_and_their_view(whole: Installation) -> None:
+    """Columns are added before the transaction of the rows, which dlt's tables need: a load may end between the two."""
+    before = whole.table("paging", "whole")
+    whole.change(f"DROP VIEW {TABLE}__current; ALTER TABLE {TABLE} DROP COLUMN amount")
+    whole.change(f"CREATE VIEW {TABLE}__current AS SELECT * FROM {TABLE} WHERE _deleted_at IS NULL")
+    whole.change("ALTER TABLE paging._reads ADD COLUMN theirs BIGINT DEFAULT 0")
+    whole.change("ALTER TABLE paging._reads ALTER COLUMN theirs SET NOT NULL")
+    whole.change("ALTER TABLE paging._reads ALTER COLUMN theirs DROP DEFAULT")
+    result = whole.materialize("paging/whole")
+    assert "Its table is as it was" in failure(result)
+    assert [row["amount"] for row in whole.query(f"SELECT amount FROM {TABLE}__current")] == [None] * len(before)
+    whole.change("ALTER TABLE paging._reads DROP COLUMN theirs")
+    assert whole.materialize("paging/whole").success
+    assert whole.table("paging", "whole") == before

@@ -15,6 +15,8 @@ from crm_assets_tests.warehouse.living_api import Heard, LivingApi, listing, liv
 
 NOW = datetime.now(timezone.utc)
 DAY, YEAR = timedelta(days=1), timedelta(days=400)
+on_both = pytest.mark.parametrize("destination", ["duckdb", "postgres"], indirect=True)
+"""Of tests whose outcome depends on how the destination compares times."""
 SINCE = {"field": "updated_at", "params": {"since": "{incremental.start_value}"}}
 
 
@@ -99,11 +101,12 @@ def test_the_next_read_starts_before_the_last_one_began(house: Build, tmp_path: 
         assert NOW <= start <= began[0]
 
 
+@on_both
 def test_a_clock_that_was_ahead_does_not_matter(things: tuple[LivingApi, dict[int, datetime]]) -> None:
     api, records = things
     records.update({1: NOW - DAY, 2: NOW + YEAR})
     api.sync()
-    api.installation.change("UPDATE desk._reads SET started_at = started_at + INTERVAL 500 DAY")
+    api.installation.change("UPDATE desk._reads SET started_at = started_at + INTERVAL '500' DAY")
     records[3] = datetime.now(timezone.utc)
     api.sync()
     assert api.ids("things") == [1, 2, 3]
@@ -129,7 +132,7 @@ def test_a_list_is_read_in_full_once_a_week(things: tuple[LivingApi, dict[int, d
     del records[1]
     api.sync()
     assert api.ids("things") == [1, 2]
-    api.installation.change("UPDATE desk._reads SET finished_at = finished_at - INTERVAL 8 DAY")
+    api.installation.change("UPDATE desk._reads SET finished_at = finished_at - INTERVAL '8' DAY")
     (asked,) = api.sync()
     assert since(asked) is None
 
@@ -215,6 +218,7 @@ def test_a_parent_refused_for_a_while_goes_on_where_it_was(cards: LivingApi, boa
     assert cards.ids("cards") == [11, 12, 21, 22]
 
 
+@on_both
 def test_a_date_of_the_future_holds_up_no_parent(cards: LivingApi, boards: Boards) -> None:
     boards.cards = {1: {11: NOW - DAY}, 2: {21: NOW + YEAR, 22: NOW - DAY}, 3: {31: NOW + YEAR}}
     cards.sync()

@@ -228,7 +228,7 @@ def test_a_cursor_sweeps_again_when_its_last_sweep_is_old(house: Build, connecti
     for _ in range(2):
         assert here.materialize("less_annoying_crm/contacts").success
         modes.append(last_read(here, "less_annoying_crm", "contacts")["mode"])
-    here.change("UPDATE less_annoying_crm._reads SET finished_at = finished_at - INTERVAL 8 DAY")
+    here.change("UPDATE less_annoying_crm._reads SET finished_at = finished_at - INTERVAL '8' DAY")
     for _ in range(2):
         assert here.materialize("less_annoying_crm/contacts").success
         modes.append(last_read(here, "less_annoying_crm", "contacts")["mode"])
