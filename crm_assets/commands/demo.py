@@ -50,7 +50,7 @@ def run_demo(workspace: Workspace, *, ui: bool, port: int, rows: int, destinatio
     os.environ["DAGSTER_HOME"] = str(dagster_home(warehouse.folder))
     with signals_as_interrupt(), _server(workspace.settings.destination) as server, _sandbox(rows) as url:
         os.environ.update(sandbox_environment(connections, url))
-        click.echo(f"A sandbox stands in for {len(connections)} accounts at {url}.")
+        click.echo(f"A sandbox serves {len(connections)} accounts at {url}.")
         with _running([*_OURS, "sync"]) as process:
             code = process.wait()
         where = server or (warehouse.database if warehouse.destination == "duckdb" else warehouse.destination)

@@ -108,7 +108,7 @@ def discover(connection: Connection, only: str | None, state: SharedState) -> Di
     found = asyncio.run(_looked(connection, [only] if only else names, state))
     if not found.looks:
         reasons = "; ".join(f"{name}: {why}" for name, why in found.refused.items())
-        raise CommandError(f"No list of {connection.name} could be looked at. {reasons}.")
+        raise CommandError(f"No list of {connection.name} could be examined. {reasons}.")
     text = text_of(found.name, completed(connection.system, found.looks), found.looks, connection.base_url)
     return replace(found, text=text, doubts=tuple(_tried(connection, found, text, state)))
 

@@ -48,7 +48,7 @@ def text_of(name: str, document: Document, looks: Sequence[Look], base_url: str)
     """
     remarks = {look.resource: look.remarks for look in looks}
     head = {key: value for key, value in document.items() if key != "resources"}
-    lines = [f"# {name}: found by looking at {base_url} on {_today()}.", "# Comments say what was assumed.", ""]
+    lines = [f"# {name}: discovered at {base_url} on {_today()}.", "# Comments say what was assumed.", ""]
     lines += [*mapping_lines(head, 0), "", *(["resources:"] if document["resources"] else [])]
     for resource in document["resources"]:
         for remark in remarks.get(resource["name"], []):

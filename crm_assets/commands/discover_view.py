@@ -14,7 +14,7 @@ def remarks(found: Discovery) -> Iterator[str]:
     for look in found.looks:
         yield f"{look.resource}: {'; '.join(_facts(look))}."
     for name, why in found.refused.items():
-        yield f"{name} could not be looked at: {why}."
+        yield f"{name} could not be examined: {why}."
     for doubt in found.doubts:
         yield f"In doubt: {doubt}."
 

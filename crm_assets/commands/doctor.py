@@ -146,7 +146,7 @@ def _advice(connection: Connection, findings: list[ListFinding]) -> Iterator[str
     if names := _named(problems, {200}):
         yield f"What the server sends does not match the declaration of {names} in {Path(connection.system.path).name}."
     if names := _named(problems, {429}):
-        yield f"{names} met the vendor's rate limit: set `rate_limit:` for the connection, then ask again."
+        yield f"{names} reached the vendor's rate limit: set `rate_limit:` for the connection, then try again."
 
 
 def _of_all(connection: Connection, statuses: set[int | None]) -> str:

@@ -35,7 +35,7 @@ def load_connections(
     entries = document.get("connections")
     if not isinstance(entries, list) or document.keys() - {"connections", "systems"}:
         raise SpecError(
-            "expected a list under connections: and, for own declarations, a folder under systems:", path.name
+            "expected a list under connections: and, for your own declarations, a folder under systems:", path.name
         )
     extra = _own_systems(document, path)
     problems, loaded = Problems(), list[Connection]()

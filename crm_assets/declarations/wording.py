@@ -75,9 +75,9 @@ def retry_words(handler: ErrorHandler) -> str:
         codes = handler.retry_on_status_codes
         statuses = f"Status {codes[0]} is" if len(codes) == 1 else f"Statuses {', '.join(map(str, codes))} are"
         waits = ", ".join(f"{handler.wait(attempt):g}" for attempt in range(1, handler.max_retries + 1))
-        words = f"{statuses} tried again after {waits} seconds, or when Retry-After says."
+        words = f"{statuses} retried after {waits} seconds, or as Retry-After says."
     else:
-        words = "No status is tried again."
+        words = "No status is retried."
     if handler.ignore_status_codes:
         words += f" A list with status {', '.join(map(str, handler.ignore_status_codes))} is skipped and reported."
     return words

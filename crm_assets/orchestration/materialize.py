@@ -70,7 +70,7 @@ class ConnectionRun:
             fetcher.journals.close()
         yield from results
         if problem:
-            self.context.log.debug("The cause of the failure:", exc_info=problem)
+            self.context.log.debug("Cause of the failure:", exc_info=problem)
             raise ExpectedError(str(problem), allow_retries=isinstance(problem, WarehouseError)) from problem
         if loader.failed:
             raise self._failure(loader.failed, len(readings))

@@ -75,6 +75,6 @@ class Capabilities:
             )
         if not self.one_writer:
             found.append(
-                "Loads from several machines do not wait for each other: let no two runs load one connection at once."
+                "Loads from several machines do not wait for each other: do not load a connection in two runs at once."
             )
         return tuple(found)

@@ -72,7 +72,7 @@ def test_every_resource_of_every_system_is_asked_for_a_few_pages(
         (Fault("status", status=403), "no permission for this list", "Grant it access to products in the settings of"),
         (Fault("status", status=402), "402 Payment Required", "The subscription does not include products"),
         (Fault("status", status=404), "404 Not Found", "the account may not have products"),
-        (Fault("status", status=429), "429 Too Many Requests", "products met the vendor's rate limit"),
+        (Fault("status", status=429), "429 Too Many Requests", "products reached the vendor's rate limit"),
         (Fault("status", status=503), "503 Service Unavailable", None),
         (Fault("html"), "a web page instead of JSON", "the declaration of products in sales_crm.yaml"),
         (

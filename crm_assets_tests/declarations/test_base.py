@@ -44,7 +44,7 @@ def test_a_value_never_leaves_its_label_of_the_host(value: str) -> None:
 
 @pytest.mark.parametrize("value", ["", ".", ".."])
 def test_a_value_that_changes_the_path_is_refused(value: str) -> None:
-    with pytest.raises(ValueError, match=r"cannot stand for \{id\} in /accounts/\{id\}/leads"):
+    with pytest.raises(ValueError, match=r"cannot be used for \{id\} in /accounts/\{id\}/leads"):
         fill_url("/accounts/{id}/leads", {"id": value})
 
 

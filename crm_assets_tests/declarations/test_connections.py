@@ -217,7 +217,7 @@ def test_what_may_be_read(desk: Desk, entry: dict[str, Any]) -> None:
         ),
         (
             {"params": {"subdomain": "acme", "team": ".."}},
-            "connection mine, key params: '..' cannot stand for {team} in /{team}/accounts",
+            "connection mine, key params: '..' cannot be used for {team} in /{team}/accounts",
         ),
         (
             {"params": {"subdomain": "acme", "team": ["a"]}},
@@ -268,9 +268,15 @@ def test_bad_connections(desk: Desk, entry: dict[str, Any], message: str) -> Non
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("connections: {}", "expected a list under connections: and, for own declarations, a folder under systems:"),
-        ("conections: []", "expected a list under connections: and, for own declarations, a folder under systems:"),
-        ("connections: []\nsystem: x", "expected a list under connections: and, for own declarations, a folder "),
+        (
+            "connections: {}",
+            "expected a list under connections: and, for your own declarations, a folder under systems:",
+        ),
+        (
+            "conections: []",
+            "expected a list under connections: and, for your own declarations, a folder under systems:",
+        ),
+        ("connections: []\nsystem: x", "expected a list under connections: and, for your own declarations, a folder "),
         ("connections: [mine]", "connection number 1: expected a mapping with name and system"),
         ("connections: [{name: a}]", "connection a, key system: names no system"),
         ("connections: [{system: crm}]\nsystems: systems", "connection number 1, key name: is missing"),
@@ -301,12 +307,12 @@ def test_a_bad_system_is_found_through_its_connection(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("crm_assets", "is the name of a schema that is not for connections"),
-        ("crm_assets_staging_1", "is the name of a schema that is not for connections"),
-        ("pg_catalog", "is the name of a schema that is not for connections"),
-        ("information_schema", "is the name of a schema that is not for connections"),
-        ("main", "is the name of a schema that is not for connections"),
-        ("warehouse", "is the name of a schema that is not for connections"),
+        ("crm_assets", "is a reserved schema name"),
+        ("crm_assets_staging_1", "is a reserved schema name"),
+        ("pg_catalog", "is a reserved schema name"),
+        ("information_schema", "is a reserved schema name"),
+        ("main", "is a reserved schema name"),
+        ("warehouse", "is a reserved schema name"),
         ("a" * 51, "the name has 51 characters, and a schema's name may have 50"),
     ],
 )

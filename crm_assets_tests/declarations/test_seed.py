@@ -73,7 +73,7 @@ def test_eight_requests_that_are_the_same_are_a_question() -> None:
 def test_a_comment_and_basic_auth_and_resources_the_text_names() -> None:
     found, system = imported("001")
     assert "Additional resources can be added here" in told(found, "changed", "comment").what
-    assert told(found, "kept", "client.auth.type").why == "dlt calls it http_basic; the dialect takes both"
+    assert told(found, "kept", "client.auth.type").why == "dlt calls it http_basic; the dialect accepts both"
     assert system.client.auth.secrets == ("username", "password")
     assert told(found, "open", "resources").resources == ("products", "pipelines")
     assert told(found, "assumed", "paginator.page_param").resources == ("events",)

@@ -137,7 +137,7 @@ def test_an_anonymous_request_has_no_credentials(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("job", "problem"),
     [
-        ({"status_url": "/jobs"}, "status_url must hold {job_id}"),
+        ({"status_url": "/jobs"}, "status_url must contain {job_id}"),
         ({"file_url": "/x"}, "give file_path or file_url"),
         ({"file_hosts": ["https://x"]}, "expected the name of a host"),
     ],

@@ -70,7 +70,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     (config(posts(path="{resources.users.id}/posts")), "resource posts, key parent: no resource 'users'"),
     (
         config(posts(params={"of": {"type": "resolve", "resource": "users", "field": "id"}})),
-        "resource posts, key endpoint.params: of is resolved, but the path does not hold {of}",
+        "resource posts, key endpoint.params: of is resolved, but the path does not contain {of}",
     ),
     (
         config({**posts(path="posts"), "include_from_parent": ["id"]}),

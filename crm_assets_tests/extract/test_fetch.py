@@ -110,7 +110,7 @@ def test_a_parents_key_that_cannot_stand_in_an_address_stops_its_child_alone(
 ) -> None:
     exchanges = [answer("/others", {"data": [{"id": key}]}), answer("/things", {"data": [{"id": "1"}]})]
     fetched = read(connection, tmp_path, exchanges, "parts", "things", "others")
-    assert "cannot stand for {other_id}" in fetched["parts"].report.reason
+    assert "cannot be used for {other_id}" in fetched["parts"].report.reason
     assert ids(fetched["things"]) == ["1"]
     assert ids(fetched["others"]) == [key]
 

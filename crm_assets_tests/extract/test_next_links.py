@@ -89,7 +89,7 @@ def test_an_empty_page_that_was_linked_to_is_doubted() -> None:
 def test_a_list_that_is_not_paged_ends_where_it_comes_again() -> None:
     ids, walked, asked = read(UNPAGED, body(1, 2), body(1, 2))
     assert (ids, asked) == ([1, 2], [1, 2])
-    assert walked.ended_by == "page 2 repeats the first: the list comes whole"
+    assert walked.ended_by == "page 2 repeats the first: the whole list is in one page"
 
 
 def test_a_list_that_is_paged_after_all_is_read_to_its_end() -> None:

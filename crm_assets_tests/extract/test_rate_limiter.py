@@ -193,7 +193,7 @@ def test_a_request_to_stay_away_ends_the_run_and_is_forgotten_within_an_hour(tmp
     clock = Clock()
     budget = RateLimiter(tmp_path / "budget", None, clock)
     budget.slow_down(budget.reserve(), 1e12)
-    with pytest.raises(ReadError, match="stay away until 2027-01-15 09:00 UTC"):
+    with pytest.raises(ReadError, match="accepts no requests until 2027-01-15 09:00 UTC"):
         budget.reserve()
     clock.now += LONGEST - LONGEST_WAIT
     assert budget.reserve() == START + LONGEST

@@ -112,8 +112,8 @@ def test_a_document_is_read_to_exact_rows(tmp_path: Path) -> None:
     assert found["tags"] == [{"tag": "x", "n": "1"}]
     said = "\n".join(map(str, imported.notes))
     for part in (
-        "assumed: people: paging is told from the parameter page, counted from 1",
-        "assumed: notes: paging is told from the parameter cursor and next_cursor of the answer",
+        "assumed: people: paging is derived from the parameter page, counted from 1",
+        "assumed: notes: paging is derived from the parameter cursor and next_cursor of the answer",
         "assumed: tags: nothing says how it is paged",
         "assumed: notes: is read for each row of people, by its id",
         "assumed: tags: team in its address is a parameter of the connection",

@@ -179,7 +179,7 @@ def test_a_second_source_is_named_and_one_made_twice_is_one(tmp_path: Path) -> N
     found = imported(code, tmp_path)
     assert document(found.text)["client"]["base_url"] == "https://api.desk.test"
     assert [str(note) for note in found.notes] == [
-        "lost: a further source, at https://api.shop.test; import it by module:object"
+        "lost: another source, at https://api.shop.test; import it by module:object"
     ]
 
 

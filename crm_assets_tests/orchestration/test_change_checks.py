@@ -61,7 +61,7 @@ def test_an_unusual_step_is_told_with_what_is_usual(paging: Installation) -> Non
     with_history(paging, 1_000, 1_010, 400)
     assert verdict(paging, PAGE, "row_count") == (
         False,
-        "The table went from 1,010 to 400 rows; a step of more than 202 is unusual for it, by its last 2 reads.",
+        "The table went from 1,010 to 400 rows; a step of more than 202 is unusual, judging by its last 2 reads.",
     )
 
 

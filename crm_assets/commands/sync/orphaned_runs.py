@@ -40,7 +40,7 @@ def mark_orphaned(instance: dg.DagsterInstance, folder: Path) -> list[str]:
         if run_id != path.name and _is_free(path):
             run = instance.get_run_by_id(run_id)
             if run and not run.is_finished:
-                instance.report_run_failed(run, "The process that worked on this run died; what it had loaded is kept.")
+                instance.report_run_failed(run, "The process of this run died; what it had loaded is kept.")
                 dead.append(run_id)
             path.unlink(missing_ok=True)
     return dead

@@ -33,7 +33,7 @@ def discover_command(
     update: bool,
     yes: bool,
 ) -> None:
-    """Look at lists with a few polite requests, and declare what was found; values are never printed."""
+    """Examine lists with a few polite requests and write a declaration; values are never printed."""
     from crm_assets.commands.discover_run import declare, show_update
 
     if update:

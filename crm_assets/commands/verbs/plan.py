@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.argument("selection", required=False)
 @click.option("--from", "first", type=DATE, help="First day of the windows to read.")
 @click.option("--to", "last", type=DATE, help="Last day of the windows to read (default: today).")
-@click.option("--full", is_flag=True, help="As if whole lists were read.")
+@click.option("--full", is_flag=True, help="Plan for reading whole lists.")
 @click.option("--ask", is_flag=True, help="Request a page of each list that was never read, for its size.")
 @click.pass_obj
 def plan_command(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @click.option("--port", default=8765, show_default=True, help="Port on 127.0.0.1.")
 @click.option("--rows", default=120, show_default=True, help="Typical number of rows of a list.")
 @click.option("--seed", default=7, show_default=True, help="Seed of the generated data.")
-@click.option("--days-later", default=0, show_default=True, help="Data as of so many days later.")
+@click.option("--days-later", default=0, show_default=True, help="Serve the data as it is this many days later.")
 @click.option("--print-env", is_flag=True, help="Print the variables that point the connections at it, and exit.")
 @click.pass_obj
 def sandbox_command(workspace: Workspace, port: int, rows: int, seed: int, days_later: int, print_env: bool) -> None:

@@ -91,7 +91,7 @@ def _check_resource(resource: object, place: str) -> None:
 def _repair(document: dict[str, Any], prose: Prose, repairs: Repairs) -> None:
     _note_client(document["client"], repairs)
     document["resource_defaults"] = {**document.get("resource_defaults", {}), "verified": "inferred"}
-    why = "a seed document is somebody's reading of an API, not the vendor's own word"
+    why = "a seed document is an interpretation of an API, not the vendor's documentation"
     repairs.note("assumed", "resource_defaults.verified", "inferred", why)
     repair_retries(document, prose.retry, repairs)
     names = [resource["name"] for resource in document["resources"]]
@@ -117,7 +117,7 @@ def _primary_key(document: dict[str, Any], resource: dict[str, Any]) -> list[str
 def _note_client(client: dict[str, Any], repairs: Repairs) -> None:
     auth = client.get("auth")
     if isinstance(auth, dict) and auth.get("type") == "basic":
-        repairs.note("kept", "client.auth.type", "basic", "dlt calls it http_basic; the dialect takes both")
+        repairs.note("kept", "client.auth.type", "basic", "dlt calls it http_basic; the dialect accepts both")
     if "example" in str(client.get("base_url")):
         why = f"{client['base_url']} is an example; each connection sets its own"
         repairs.note("kept", "client.base_url", "as it stands", why)

@@ -56,7 +56,7 @@ def _one(answer: dict[str, Any], target: str, notes: Notes) -> dict[str, Any]:
     for config in configs[1:]:
         if (identity := _identity(config)) not in known:
             known.append(identity)
-            notes.add("lost", f"a further source, at {identity[0]}; import it by module:object")
+            notes.add("lost", f"another source, at {identity[0]}; import it by module:object")
     first: dict[str, Any] = configs[0]
     return first
 

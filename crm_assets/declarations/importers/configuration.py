@@ -55,7 +55,7 @@ def _in_own_tables(resources: list[Any], notes: Notes) -> list[Any]:
     found = []
     for table, resource in zip(tables, resources, strict=True):
         if table in shared and isinstance(resource, dict) and resource.get("table_name"):
-            notes.add("lost", "is loaded into a table with other lists; it has one of its own", str(resource["name"]))
+            notes.add("lost", "is loaded into a table with other lists; here it has its own", str(resource["name"]))
             resource = {key: value for key, value in resource.items() if key != "table_name"}
         found.append(_with_short_table(resource, notes))
     return found
@@ -69,7 +69,7 @@ def _with_short_table(resource: Any, notes: Notes) -> Any:
     if len(table) <= LONGEST_TABLE:
         return resource
     short = f"{table[: LONGEST_TABLE - 9].rstrip('_')}_{sha256(table.encode()).hexdigest()[:8]}"
-    notes.add("assumed", f"the table {short} has the name of its list, cut", str(resource.get("name")))
+    notes.add("assumed", f"the table {short} is named after its list, shortened", str(resource.get("name")))
     return {**resource, "table_name": short}
 
 
@@ -93,7 +93,7 @@ def _without_code(config: Document, notes: Notes) -> Document:
         if isinstance(value, list):
             kept = [item for item in value if not (_is_code(item) and place.endswith("resources"))]
             if len(kept) < len(value):
-                notes.add("lost", "resources that are functions of their own")
+                notes.add("lost", "resources that are custom functions")
             return [cleaned(item, place, resource) for item in kept]
         return value
 
@@ -103,7 +103,7 @@ def _without_code(config: Document, notes: Notes) -> Document:
 
 def _note(item: Any, place: str, resource: str, notes: Notes) -> None:
     if place.endswith("session"):
-        notes.add("assumed", "client.session is left out: requests, retries and rates are the product's own")
+        notes.add("assumed", "client.session is left out: crm_assets does requests, retries and rates itself")
         return
     what = item[0] if isinstance(item, list) else item
     name = what.get("__code__") or what.get("__stand_in__") or ""
@@ -131,9 +131,7 @@ def _header_auth(name: str, value: str, notes: Notes) -> Document:
     template = _REFERENCE.sub(f"{{{secret}}}", value) if found else ""
     if not found:
         scheme = value.split(" ")[0] if " " in value else ""
-        notes.add(
-            "assumed", f"the header {name} holds a secret; it is called {secret}, and its value was not taken over"
-        )
+        notes.add("assumed", f"the header {name} holds a secret; it is called {secret}, and its value was not copied")
         template = f"{scheme} {{{secret}}}".strip()
     return {"type": "api_key", "name": name, "api_key": secret, "value": template}
 
@@ -156,7 +154,7 @@ def _auth(auth: Any, notes: Notes) -> Any:
             auth[key] = secret_name(inside[1])
             auth["value"] = _REFERENCE.sub(f"{{{auth[key]}}}", value)
         else:
-            notes.add("assumed", f"the secret {key} is called that; the value in the configuration was not taken over")
+            notes.add("assumed", f"the secret {key} is named so; the value in the configuration was not copied")
             auth[key] = key
     return auth
 
@@ -192,7 +190,7 @@ def _resource(resource: Any, notes: Notes) -> Any:
     if isinstance(endpoint, dict) and endpoint.get("auth"):
         resource["endpoint"] = {**endpoint, "auth": _auth(endpoint["auth"], notes)}
     if "FILL_ME_IN" in str(endpoint):
-        what = "FILL_ME_IN stands where the generated source leaves a value open; write it there"
+        what = "FILL_ME_IN marks a value that the generated source leaves open; replace it"
         notes.add("lost", what, str(resource.get("name", "")))
     for key in ("processing_steps", "schema_contract", "merge_key"):
         if resource.pop(key, None):

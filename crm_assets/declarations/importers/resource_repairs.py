@@ -57,7 +57,7 @@ def repair_paginator(resource: dict[str, Any], repairs: Repairs) -> None:
         _assume(paginator, "page_param", "page", "the document names no parameter for the page", repairs, name)
         why = "the document names no first page; most APIs count from 1, dlt would start at 0"
         _assume(paginator, "start_from_page", 1, why, repairs, name)
-    why = "without a rule a list may be read for ever or be cut short; an empty page needs no promise of the API"
+    why = "without a rule a list may be read forever or be cut short; an empty page ends any list"
     _assume(paginator, "end", "empty_page", why, repairs, name)
 
 

@@ -19,9 +19,9 @@ def repair_retries(document: dict[str, Any], said: dict[str, Any], repairs: Repa
         defaults = document["resource_defaults"]
         defaults["endpoint"] = {**defaults.get("endpoint", {}), "error_handler": said}
         what = ", ".join(f"{key} {value}" for key, value in said.items())
-        repairs.note("changed", "resource_defaults.endpoint.error_handler", what, "the text says so of all requests")
+        repairs.note("changed", "resource_defaults.endpoint.error_handler", what, "the text says so for all requests")
     elif not any("error_handler" in resource["endpoint"] for resource in document["resources"]):
-        why = "the document settles neither tries nor waits: 429 and 5xx are tried again 3 times, after 2, 4 and 8 s"
+        why = "the document specifies neither retries nor waits: 429 and 5xx are retried 3 times, after 2, 4 and 8 s"
         repairs.note("assumed", "error_handler", "the dialect's default", why)
     for resource in document["resources"]:
         _repair_handler(resource, said, repairs)
@@ -38,7 +38,7 @@ def _repair_handler(resource: dict[str, Any], said: dict[str, Any], repairs: Rep
         repairs.note("changed", "error_handler.backoff_factor", f"backoff_constant {constant}", why, name)
     if handler == said:
         del resource["endpoint"]["error_handler"]
-        repairs.note("changed", "error_handler", "moved to resource_defaults", "the text says the same of all", name)
+        repairs.note("changed", "error_handler", "moved to resource_defaults", "the text says the same for all", name)
         return
     for one, other in (("backoff_factor", "backoff_constant"), ("backoff_constant", "backoff_factor")):
         if one in handler and other in said:

@@ -45,7 +45,7 @@ def import_source(source: str, name: str | None = None) -> Imported:
     """
     path = Path(source)
     if not path.is_file() and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", source):
-        raise SpecError("there is no such file, and it is not module:object", source)
+        raise SpecError("file not found, and it is not module:object", source)
     name = _system_name(name or (path.stem if path.is_file() else source.rpartition(":")[2]))
     notes = Notes()
     if path.is_file() and _is_seed(path):

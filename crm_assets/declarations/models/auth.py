@@ -64,12 +64,12 @@ class CombinedAuth(AuthSpec):
     def _places_differ(self) -> CombinedAuth:
         tokens = [part for part in self.parts if isinstance(part, TokenAuth)]
         if len(tokens) > 1:
-            raise ValueError("only one part may hand out a token")
+            raise ValueError("only one part may return a token")
         values = dict.fromkeys((*self.secrets, HANDED_OUT), "")
         places = [(sent.location, sent.name.lower()) for part in self.parts for sent in part.sent(values)]
         twice = next((name for place in places for name in place[1:] if places.count(place) > 1), None)
         if twice:
-            raise ValueError(f"two parts are sent as {twice}; name the place of one of them")
+            raise ValueError(f"two parts are sent as {twice}; set the name of one of them")
         return self
 
 

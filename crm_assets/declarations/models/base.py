@@ -64,7 +64,7 @@ def fill_url(template: str, values: Mapping[str, object]) -> str:
             return found[0]
         text = str(values[found[1]])
         if text in ("", ".", ".."):
-            raise ValueError(f"{text!r} cannot stand for {found[0]} in {template}")
+            raise ValueError(f"{text!r} cannot be used for {found[0]} in {template}")
         return quote(text, safe="")
 
     return PLACEHOLDER.sub(encoded, template)

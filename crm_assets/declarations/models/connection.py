@@ -35,7 +35,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 def _schema_name(name: str) -> str:
     if _RESERVED.fullmatch(name):
-        raise ValueError(f"{name!r} is the name of a schema that is not for connections; choose another")
+        raise ValueError(f"{name!r} is a reserved schema name; choose another")
     if len(name) > _LONGEST:
         raise ValueError(f"the name has {len(name)} characters, and a schema's name may have {_LONGEST}; shorten it")
     return name

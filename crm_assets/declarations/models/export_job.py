@@ -61,5 +61,5 @@ class ExportJob(Spec):
         if (self.file_path is None) == (self.file_url is None):
             raise ValueError("give file_path or file_url")
         if JOB not in placeholders(self.status_url):
-            raise ValueError(f"status_url must hold {{{JOB}}}, where the id of the job is to stand")
+            raise ValueError(f"status_url must contain {{{JOB}}}, where the id of the job goes")
         return self

@@ -132,7 +132,7 @@ class _Child:
         for name, each in resolves.items():
             if f"{{{name}}}" not in path:
                 raise SpecError(
-                    f"{name} is resolved, but the path does not hold {{{name}}}", *self._place("endpoint.params")
+                    f"{name} is resolved, but the path does not contain {{{name}}}", *self._place("endpoint.params")
                 )
             path = path.replace(f"{{{name}}}", f"{{{self._to(each.get('resource', ''), each.get('field', ''))}}}")
         rest = {name: each for name, each in params.items() if name not in resolves}

@@ -150,7 +150,7 @@ class Login:
         if not isinstance(access_token, str) or not access_token or not access_token.isascii():
             raise ReadError(f"the login at {self._url} was accepted, but returned no token at {place}{_keys(body)}")
         if not access_token.isprintable():
-            raise ReadError(f"the token the login at {self._url} hands out cannot be sent in a header")
+            raise ReadError(f"the token returned by the login at {self._url} cannot be sent in a header")
         new = dig(body, self._auth.refresh_token_path) if isinstance(self._auth, RefreshTokenAuth) else ""
         refresh_token = new if isinstance(new, str) and new else replaced
         for secret in (access_token, refresh_token):
@@ -230,7 +230,7 @@ def _error_code(answer: Response) -> str:
 
 
 def _keys(body: Any) -> str:
-    return f"; it holds: {', '.join(sorted(body)[:8])}" if isinstance(body, dict) and body else ""
+    return f"; it contains: {', '.join(sorted(body)[:8])}" if isinstance(body, dict) and body else ""
 
 
 def _seconds(told: Any, default: int) -> float:

@@ -178,7 +178,7 @@ class RateLimiter:
 def stay_away(until: float) -> ReadError:
     """Return the error of a server that wants no request before a moment (seconds since the epoch) far away."""
     moment = datetime.fromtimestamp(until, timezone.utc).isoformat(" ", "minutes").removesuffix("+00:00")
-    return ReadError(f"the server asks to stay away until {moment} UTC; run it again after that")
+    return ReadError(f"the server accepts no requests until {moment} UTC; run again after that")
 
 
 def spell_rate(rate: float) -> str:

@@ -87,9 +87,9 @@ async def _counted(
         page = await fetch(request.given("query", _PAGE_PARAM, start + index), name)
         told = as_int(page.envelope.fact(number[0])) if number else None
         if told not in (None, start + index):
-            raise ReadError(f"{name} says that it is page {told}; how this list is paged has to be declared")
+            raise ReadError(f"{name} says that it is page {told}; declare how this list is paged")
         if not page.count:
-            raise ReadError(f"{name} of {count} is empty; how this list is paged has to be declared")
+            raise ReadError(f"{name} of {count} is empty; declare how this list is paged")
         walked.note(page, name)
         yield page
     walked.ended_by = f"page {start + count - 1} of {count} pages ({path_text(path)})"
@@ -99,8 +99,8 @@ def _finish(body: object, first: Page, walked: PagingState, *, known: bool) -> N
     records = count_of_records(body)
     if records is not None and records[1] > first.count:
         raise ReadError(
-            f"the answer reports {records[1]} records at {path_text(records[0])!r} and holds {first.count}; "
-            f"how this list is paged has to be declared"
+            f"the answer reports {records[1]} records at {path_text(records[0])!r} and contains {first.count}; "
+            f"declare how this list is paged"
         )
     walked.ended_by = "single page"
     if not known and records is None and first.count > 1:

@@ -141,7 +141,7 @@ class Numbered:
             return Ended(f"{self._name} repeats the page before", "repeat", sure=known)
         counted = reported(page, self._paginator.total_pages_path, self._name) is not None
         if self._paginator.on_repeat == "end" and not counted:
-            return Ended(f"{self._name} repeats the first: the list comes whole", "repeat")
+            return Ended(f"{self._name} repeats the first: the whole list is in one page", "repeat")
         numbered = isinstance(self._paginator, PageNumber) and not counted
         if numbered and self._paginator.end == "short_page" and page.count < (self._paginator.limit or 0):
             self._state.memory.learn(short_ends=True)

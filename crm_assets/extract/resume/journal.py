@@ -132,7 +132,7 @@ class Journal:
         """
         entry = None if self._file is None else _ENTRIES.decode(self._file.read(place))
         if not isinstance(entry, KeptPage):
-            raise OSError("a page that was kept for this read is gone")
+            raise OSError("a page saved for this read is missing")
         return entry
 
     def add(self, entry: _Entry) -> None:

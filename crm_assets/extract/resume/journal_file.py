@@ -72,7 +72,7 @@ class JournalFile:
         """
         found = self._entry(place)
         if found is None:
-            raise OSError("a file that was kept for this read changed meanwhile")
+            raise OSError("a file saved for this read has changed meanwhile")
         return found[0]
 
     def close(self) -> None:

@@ -83,7 +83,7 @@ class Journals:
             self.log(f"{name}: another run is reading the same list; this one starts over.")
             return Journal()
         except OSError as error:
-            self.log(f"{name}: what is read cannot be kept for a resumption ({error.strerror}).")
+            self.log(f"{name}: what is read cannot be saved for resuming ({error.strerror}).")
             return Journal()
         self._open[name] = _Open(journal, path, lock)
         self._begin_anew_if_useless(name, journal)

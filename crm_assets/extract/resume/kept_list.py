@@ -137,7 +137,7 @@ class KeptList:
         sized = with_page_size(self._paginator.location, self._paginator.limit_param, self._paginator.limit, request)
         wanted = sized.given(self._paginator.location, self._paginator.counter, at)
         try:
-            now = await fetch(wanted, f"the page at {self._paginator.counter} {at}, read again to go on behind it,")
+            now = await fetch(wanted, f"the page at {self._paginator.counter} {at}, read again to continue after it,")
         except ReadError:
             if self._away:
                 raise

@@ -49,7 +49,7 @@ def change_sensor(job: ConnectionJob, warehouse: Warehouse) -> dg.SensorDefiniti
         job=job.definition,
         minimum_interval_seconds=schedule.sensor_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING if schedule.enabled else dg.DefaultSensorStatus.STOPPED,
-        description=f"Asks {', '.join(one.name for one in job.incrementals)} for changes and reads what has any.",
+        description=f"Asks {', '.join(one.name for one in job.incrementals)} for changes and reads what has changed.",
     )
     def changes(context: dg.SensorEvaluationContext, crm_secrets: CrmSecrets) -> dg.SensorResult | dg.SkipReason:
         try:

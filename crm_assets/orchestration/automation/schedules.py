@@ -49,7 +49,7 @@ def _description(job: ConnectionJob) -> str:
     if not job.partitions:
         return f"Full and incremental reads of {job.connection.name}."
     days = ", ".join(f"{one.name} {one.window.lookback_days}" for one in job.resources if one.window)
-    return f"Windows of {job.connection.name}: the current day, and as many days before it once more: {days}."
+    return f"Windows of {job.connection.name}: the current day, and days before it again: {days}."
 
 
 def _windows_evaluation(job: ConnectionJob) -> Callable[..., Iterator[dg.RunRequest | dg.SkipReason]]:

@@ -36,7 +36,7 @@ def row_count(session: WarehouseSession, _: Connection, resource: Resource) -> C
     elif len(counts) >= _FEWEST and step > allowed:
         report.warnings.append(
             f"the table went from {before:,} to {counted(rows, 'row', 'rows')}; a step of more than {allowed:,} is "
-            f"unusual for it, by its last {len(counts) - 1} reads"
+            f"unusual, judging by its last {len(counts) - 1} reads"
         )
     return report
 

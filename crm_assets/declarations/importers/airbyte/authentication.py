@@ -51,7 +51,7 @@ def _by_code(given: Document, kind: str | None, settings: ManifestSettings, note
     if members.keys() == {"username", "password"}:
         notes.add("assumed", "the login is custom code with a name and a password: both are sent as HTTP Basic")
         return _basic(given, settings, notes)
-    raise NoCounterpartError(f"the log-in {kind or 'of its own code'} has no counterpart")
+    raise NoCounterpartError(f"the login {kind or 'by custom code'} has no counterpart")
 
 
 def _api_key(given: Document, settings: ManifestSettings) -> Document:

@@ -24,7 +24,7 @@ def errors(given: Any) -> tuple[Document, list[str], list[str]]:
     ignored: set[int] = set()
     for one in _handlers(given):
         if "class_name" in one or str(one.get("type", "")).startswith("Custom"):
-            assumed.append("errors are judged by code of its own; here they are judged by their status")
+            assumed.append("custom code classifies errors; here their status does")
         if isinstance(one.get("max_retries"), int):
             handler["max_retries"] = one["max_retries"]
         for strategy in one.get("backoff_strategies") or ():
@@ -64,7 +64,7 @@ def _backoff(strategy: Document, handler: Document, losses: list[str]) -> None:
             elif name.lower() != "retry-after":
                 handler["wait_from"] = {"header": name}
         case _:
-            losses.append("how long to wait is computed by code of its own")
+            losses.append("custom code computes how long to wait")
 
 
 def _is_number(value: Any) -> bool:

@@ -47,5 +47,5 @@ def _status(url: str) -> tuple[str, str]:
     found = [value_of(part) for part in parts(url) if not isinstance(part, str)]
     (job,) = found if len(found) == 1 else (None,)
     if not isinstance(job, Named) or job.root != "creation_response" or not job.path:
-        raise NoCounterpartError("an export job that is asked for otherwise than by its id has no counterpart")
+        raise NoCounterpartError("an export job that is requested by anything but its id has no counterpart")
     return re.sub(r"\{\{.*?\}\}", f"{{{JOB}}}", url, flags=re.DOTALL), path_text(job.path)

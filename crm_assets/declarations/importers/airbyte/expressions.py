@@ -51,7 +51,7 @@ def parts(text: str) -> list[str | nodes.Expr]:
     found: list[str | nodes.Expr] = []
     for output in body:
         if not isinstance(output, nodes.Output):
-            raise NoCounterpartError(f"{_short(text)} holds a statement")
+            raise NoCounterpartError(f"{_short(text)} contains a statement")
         found += [node.data if isinstance(node, nodes.TemplateData) else node for node in output.nodes]
     return found
 

@@ -77,7 +77,7 @@ class Fields:
             case "RemoveFields" | "KeysToLower" | "KeysToSnakeCase" | "DpathFlattenFields" | "FlattenFields":
                 pass
             case kind:
-                self._notes.add("lost", f"records are changed by {kind or 'code of its own'}", self._name)
+                self._notes.add("lost", f"records are changed by {kind or 'custom code'}", self._name)
 
     def _add_field(self, each: Document, found: Document) -> None:
         path, value = [str(part) for part in each.get("path") or []], named(each.get("value"))
@@ -93,7 +93,9 @@ class Fields:
             isinstance(value, Named) and value.root in ("stream_slice", "stream_partition") and not source
         ):
             self._notes.add(
-                "assumed", f"the field {'.'.join(path)} is left out: {text.strip()} is not of the record", self._name
+                "assumed",
+                f"the field {'.'.join(path)} is left out: {text.strip()} is not taken from the record",
+                self._name,
             )
             return
         if source and len(path) > 1:
@@ -102,7 +104,7 @@ class Fields:
             )
             path = ["_".join(path)]
         if not source and "format_datetime" in text and self._is_its_own(text, path):
-            self._notes.add("assumed", f"the time {path[0]} is taken as it comes, not written anew", self._name)
+            self._notes.add("assumed", f"the time {path[0]} is kept as it arrives, not reformatted", self._name)
             return
         if not source:
             self._notes.add("lost", f"the field {'.'.join(path)} computed from {text.strip()[:60]}", self._name)

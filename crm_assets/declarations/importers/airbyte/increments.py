@@ -104,7 +104,7 @@ class Increment:
             increment["json"] = body
         initial = self._initial()
         if self.given.get("step") and any(END_VALUE in str(each) for each in (*params.values(), body)):
-            self.notes.append(f"the span is asked for at once, not in steps of {self.given['step']}")
+            self.notes.append(f"the whole range is requested at once, not in steps of {self.given['step']}")
         return {**increment, "initial_value": initial}
 
     def _initial(self) -> str:

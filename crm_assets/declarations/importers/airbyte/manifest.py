@@ -36,7 +36,7 @@ def declaration(manifest: Document, notes: Notes) -> Document:
     whole = resolved(manifest)
     settings = ManifestSettings(whole, notes)
     if whole.get("dynamic_streams"):
-        notes.add("lost", "streams that are found by asking the API are not declared")
+        notes.add("lost", "streams that the API lists at run time are not declared")
     streams = _streams(whole, settings, notes)
     built = {name: stream for name, stream in streams.items() if _build(stream, notes)}
     _bind_parents(built, notes)
@@ -133,7 +133,7 @@ def _place(built: dict[str, Stream], notes: Notes) -> str:
         if job := endpoint.get("export_job"):
             endpoint["export_job"] = {**job, "status_url": job["status_url"].removeprefix(base)}
             if not job["status_url"].startswith(base):
-                notes.add("left out", "its export job is asked for at another address", stream.name)
+                notes.add("left out", "its export job is at another address", stream.name)
                 del built[stream.name]
     return _address(base, notes)
 
@@ -176,7 +176,7 @@ def _authentication(built: dict[str, Stream], settings: ManifestSettings, notes:
                 own = _combined(stream.authenticator, stream.further_auth, settings, notes)
                 stream.resource["endpoint"]["auth"] = own
             except NoCounterpartError as error:
-                notes.add("lost", f"{error}: it is asked for as the others are", name)
+                notes.add("lost", f"{error}: it is requested like the others", name)
     return found
 
 
@@ -198,7 +198,7 @@ def _rate(budget: Any, notes: Notes) -> Document:
     known = [rate for rate in rates if rate]
     if len(known) < len(rates) or not rates:
         if policies:
-            notes.add("lost", "a rate of its own kind; set rate_limit of the connection")
+            notes.add("lost", "a custom rate limit; set rate_limit of the connection")
         return {}
     if len(rates) > 1 or policies[0].get("matchers"):
         notes.add("assumed", "the lowest of the manifest's rates holds for all lists")

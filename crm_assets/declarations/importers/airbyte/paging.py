@@ -47,7 +47,7 @@ def paginator(given: Any, selector: str, params: Document) -> tuple[Document, st
         case "CursorPagination":
             return _followed(given, strategy, sized, selector)
         case kind:
-            raise NoCounterpartError(f"paging by {kind or 'its own code'} has no counterpart")
+            raise NoCounterpartError(f"paging by {kind or 'custom code'} has no counterpart")
 
 
 def _size(given: Any) -> int | None:

@@ -69,7 +69,7 @@ def partitions(given: Any, settings: ManifestSettings) -> Partitions:
             case "ListPartitionRouter":
                 _fixed(router, found, settings)
             case kind:
-                raise NoCounterpartError(f"the partitions of {kind or 'its own code'} have no counterpart")
+                raise NoCounterpartError(f"the partitions of {kind or 'custom code'} have no counterpart")
     return found
 
 

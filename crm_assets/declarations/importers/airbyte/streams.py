@@ -73,7 +73,7 @@ class Stream:
         address = f"{base.rstrip('/')}/{self._templates.text(path).lstrip('/')}" if path else base
         for name in self._templates.secrets.intersection(placeholders(address)):
             self._notes.add(
-                "assumed", f"{name} is a secret of the manifest; it stands in the address, so it is a parameter"
+                "assumed", f"{name} is a secret of the manifest; it is part of the address, so it is a parameter"
             )
             self._settings.params.setdefault(name, {"description": f"The setting {name}"})
         return address
@@ -115,9 +115,7 @@ class Stream:
         extractor = (self._retriever.get("record_selector") or {}).get("extractor") or {}
         if str(extractor.get("type")).startswith("Custom") and extractor.get("field_path"):
             path = ".".join(map(str, extractor["field_path"]))
-            self._notes.add(
-                "lost", f"records are taken out by code of its own; here they are those at {path}", self.name
-            )
+            self._notes.add("lost", f"custom code extracts the records; here they are those at {path}", self.name)
         else:
             kinds.append(extractor.get("type"))
         for kind in kinds:
@@ -144,7 +142,7 @@ class Stream:
         for text in assumed:
             self._notes.add("assumed", text, self.name)
         if page == {"type": "auto"}:
-            self._notes.add("assumed", "it does not say where the page goes: paging is looked for", self.name)
+            self._notes.add("assumed", "it does not say where the page goes: paging is detected", self.name)
         if page.get("location") == "json":
             endpoint["method"] = method
         endpoint |= {"data_selector": selector, "paginator": page, **found}
@@ -187,7 +185,7 @@ class Stream:
     def _filter(self, given: Any, endpoint: Document) -> None:
         if not given:
             return
-        text = str(given.get("condition") or "code of its own")
+        text = str(given.get("condition") or "custom code")
         found = record_filter(text)
         if found is None:
             self._notes.add("lost", f"records are filtered by {text.strip()[:100]}; all are read", self.name)

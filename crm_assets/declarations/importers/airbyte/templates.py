@@ -88,7 +88,7 @@ class Templates:
 
     def _now(self, text: str) -> None:
         self._notes.add(
-            "assumed", f"{text.strip()} is not sent: without it the API is taken to answer up to now", self._name
+            "assumed", f"{text.strip()} is not sent: without it the API is assumed to answer up to now", self._name
         )
 
     def text(self, given: str) -> str:

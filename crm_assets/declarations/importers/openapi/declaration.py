@@ -68,7 +68,11 @@ def _address(document: Document, params: dict[str, Document], notes: Notes) -> s
 
 def _resource(one: Found, found: list[Found], params: dict[str, Document], schemas: Schemas, notes: Notes) -> Document:
     page, told = paging(one.parameters, one.answer, one.headers, one.selector, schemas)
-    how = f"paging is told from {told}" if told else "nothing says how it is paged: paging is looked for in its answers"
+    how = (
+        f"paging is derived from {told}"
+        if told
+        else "nothing says how it is paged: paging is detected from its answers"
+    )
     notes.add("assumed", how, one.name)
     selector = path_text(one.selector) if one.selector else "$"
     endpoint: Document = {"path": one.path, "data_selector": selector, "paginator": page}
@@ -82,7 +86,7 @@ def _resource(one: Found, found: list[Found], params: dict[str, Document], schem
         kind = declared[name]["type"]
         declared[name] |= {"nullable": False, "type": kind if kind in ("bigint", "text") else "text"}
         resource["primary_key"] = [name]
-        notes.add("assumed", f"{key} is taken for the key by its name", one.name)
+        notes.add("assumed", f"{key} is assumed to be the key, by its name", one.name)
     else:
         notes.add("assumed", "no field is named like a key: each read replaces the table", one.name)
     if not declared:

@@ -23,11 +23,11 @@ def security(document: Document, schemas: Schemas, notes: Notes) -> Document | l
     ways = [[_scheme(schemas.resolved(known.get(name))) for name in one] for one in wanted if isinstance(one, dict)]
     usable = [[part for part in way if part] for way in ways if way and all(way)]
     if not usable:
-        why = "names no login that can be sent" if known else "names no log-in"
+        why = "names no login that can be used" if known else "names no log-in"
         notes.add("assumed", f"the document {why}: requests are sent without one; declare auth")
         return {"type": "none"}
     if len(ways) > 1:
-        notes.add("assumed", f"of {len(ways)} ways to log in the first that can be sent is taken")
+        notes.add("assumed", f"of {len(ways)} ways to log in the first that can be used is taken")
     return usable[0][0] if len(usable[0]) == 1 else usable[0]
 
 
