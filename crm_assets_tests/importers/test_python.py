@@ -162,11 +162,11 @@ def test_lists_that_share_a_table_have_their_own(tmp_path: Path) -> None:
     found = imported(f"rest_api_source({{{CLIENT}}}, 'resources': {lists!r}}})", tmp_path)
     system = parse_system({"name": "desk", **document(found.text)})
     assert [resource.name for resource in system.resources] == ["posts", "drafts"]
-    assert not found.complete
+    assert found.complete
     assert any(note.resources == ("posts", "drafts") for note in found.notes)
 
 
-def test_a_second_source_is_named_and_one_made_twice_is_one(tmp_path: Path) -> None:
+def test_a_source_made_twice_is_one_and_that_of_another_api_is_a_declaration_of_its_own(tmp_path: Path) -> None:
     code = f"""
     @dlt.source
     def desk(token: str = dlt.secrets.value):
@@ -178,9 +178,12 @@ def test_a_second_source_is_named_and_one_made_twice_is_one(tmp_path: Path) -> N
     """
     found = imported(code, tmp_path)
     assert document(found.text)["client"]["base_url"] == "https://api.desk.test"
-    assert [str(note) for note in found.notes] == [
-        "lost: another source, at https://api.shop.test; import it by module:object"
-    ]
+    ((name, other),) = found.further
+    assert (name, document(other.text)["client"]["base_url"]) == ("desk_shop", "https://api.shop.test")
+    assert found.complete
+    assert other.complete
+    only = import_source(f"{tmp_path / 'desk.py'}:load_further")
+    assert (document(only.text)["client"]["base_url"], only.further) == ("https://api.shop.test", ())
 
 
 def test_a_neighbour_of_its_package_is_read(tmp_path: Path) -> None:
@@ -251,8 +254,157 @@ def test_a_name_too_long_for_a_table_is_cut_and_its_children_follow(tmp_path: Pa
     assert any(posts["name"] in str(note) for note in found.notes)
 
 
-def test_a_value_that_a_generated_source_leaves_open_is_named(tmp_path: Path) -> None:
-    lists = [{"name": "posts", "endpoint": {"path": "posts", "params": {"board": "FILL_ME_IN"}}}]
+def test_values_that_a_generated_source_leaves_open_are_parameters_of_the_connection(tmp_path: Path) -> None:
+    members = {"path": "boards/{id}/members", "params": {"id": "FILL_ME_IN", "kind": "FILL_ME_IN"}}
+    lists = [{"name": "members", "endpoint": members}, {"name": "cards", "endpoint": {"path": "boards/{board}/cards"}}]
     found = imported(f"rest_api_source({{{CLIENT}}}, 'resources': {lists!r}}})", tmp_path)
+    system = parse_system({"name": "desk", **document(found.text)})
+    assert [resource.endpoint.path for resource in system.resources] == [
+        "boards/{board_id}/members",
+        "boards/{board}/cards",
+    ]
+    assert system.resource("members").endpoint.params == {"kind": "{members_kind}"}
+    assert {name: param.default for name, param in system.params.items()} == dict.fromkeys(
+        ("board_id", "members_kind", "board"), "FILL_ME_IN"
+    )
+    assert found.complete
+    assert {name for note in found.notes for name in note.resources} == {"members", "cards"}
+
+
+def test_what_the_pipeline_is_given_is_a_parameter_or_a_secret_wherever_it_is_sent(tmp_path: Path) -> None:
+    code = """
+    @dlt.source
+    def desk(account: str = dlt.config.value, key: str = dlt.secrets.value, since: str = dlt.config.value):
+        settings = dlt.secrets.get("sources.desk")
+        yield from rest_api_resources({
+            "client": {"base_url": "https://api.desk.test", "headers": {"X-Tenant": dlt.config["desk.tenant"]},
+                       "auth": {"token": settings["token"]}},
+            "resource_defaults": {"primary_key": "id", "write_disposition": "merge",
+                                  "endpoint": {"params": {"signature": f"v1 {key}"}}},
+            "resources": [
+                {"name": "posts", "endpoint": {"path": f"{account}/posts", "incremental": {
+                    "cursor_path": "changed_at", "start_param": "since", "initial_value": since}}},
+                {"name": "events", "endpoint": {"params": {"after": {
+                    "type": "incremental", "cursor_path": "at", "initial_value": "2024-01-01T00:00:00Z",
+                    "convert": lambda text: 1704067200}}}},
+            ],
+        })
+    """
+    found = imported(code, tmp_path)
+    system = parse_system({"name": "desk", **document(found.text)})
+    posts, events = system.resources
+    assert found.complete
+    assert "dlt." not in "".join(line for line in found.text.splitlines() if not line.startswith("#"))
+    assert (posts.endpoint.path, system.client.headers) == ("{account}/posts", {"X-Tenant": "{tenant}"})
+    assert {*system.params} == {"account", "tenant"}
+    assert system.secrets == ("token", "key")
+    signed = document(found.text)["resources"][0]["endpoint"]["auth"][1]
+    assert signed == {
+        "type": "api_key",
+        "name": "signature",
+        "api_key": "key",
+        "location": "query",
+        "value": "v1 {key}",
+    }
+    assert posts.incremental is not None
+    assert events.incremental is not None
+    assert posts.incremental.initial_value == "{start_date}"
+    assert (events.incremental.format, events.incremental.initial_value) == ("epoch_s", 1704067200)
+
+
+def test_what_is_computed_from_the_time_or_a_secret_is_never_frozen_in_silence(tmp_path: Path) -> None:
+    code = """
+    import hashlib
+    from datetime import datetime, timedelta
+    def desk(key: str = dlt.secrets.value):
+        stamp = datetime.now().isoformat()
+        return rest_api_source({
+            "client": {"base_url": "https://api.desk.test"},
+            "resources": [
+                {"name": "posts", "endpoint": {"params": {
+                    "ts": stamp, "hash": hashlib.md5(f"{stamp}{key}".encode()).hexdigest(), "size": 5}}},
+                {"name": "events", "endpoint": {"incremental": {"cursor_path": "at", "start_param": "since",
+                    "initial_value": (datetime.now() - timedelta(days=30)).strftime("%Y-%m-%d")}}},
+            ],
+        })
+    """
+    found = imported(code, tmp_path)
+    posts, events = parse_system({"name": "desk", **document(found.text)}).resources
+    assert posts.endpoint.params == {"size": 5}
+    assert [(note.kind, note.resources) for note in found.notes] == [
+        ("lost", ("posts",)),
+        ("lost", ("posts",)),
+        ("assumed", ("events",)),
+    ]
+    assert events.incremental is not None
     assert not found.complete
-    assert [note.resources for note in found.notes] == [("posts",)]
+
+
+VENDORED = """
+from dataclasses import dataclass
+from shop.imports.rest_source import rest_api_resource
+from shop.imports.rest_source.paginators import BasePaginator
+from shop.desk.settings import LISTS
+
+class Paginator(BasePaginator):
+    def __init__(self, size):
+        super().__init__()
+        self.size, self.offset = size, 0
+    def init_request(self, request):
+        request.json = {**(request.json or {}), "offset": self.offset, "limit": self.size}
+    def update_state(self, response, data=None):
+        self._has_next_page = len(response.json().get("data", [])) >= self.size
+    def update_request(self, request):
+        self.offset += self.size
+        self.init_request(request)
+
+def clean(record):
+    return {**record, "name": record["name"].strip()}
+
+def one(name):
+    return {"name": name, "endpoint": {"path": LISTS[name], "method": "POST", "data_selector": "data",
+                                       "paginator": Paginator(50)}}
+
+def desk(endpoint: str, team: int, token: str | None = None):
+    if not token:
+        raise ValueError("a token is needed")
+    config = {"client": {"base_url": "https://api.desk.test", "auth": {"token": token}}, "resources": [one(endpoint)]}
+    return rest_api_resource(config, team).add_map(clean)
+"""
+
+
+def test_a_function_that_makes_one_list_at_a_time_is_asked_for_each(tmp_path: Path) -> None:
+    folder = tmp_path / "desk"
+    folder.mkdir()
+    (folder / "settings.py").write_text("LISTS = {'posts': 'v2/posts', 'drafts': 'v2/drafts'}", encoding="utf-8")
+    path = folder / "source.py"
+    path.write_text(VENDORED, encoding="utf-8")
+    found = import_source(str(path))
+    system = parse_system({"name": "desk", **document(found.text)})
+    assert [resource.endpoint.path for resource in system.resources] == ["v2/posts", "v2/drafts"]
+    paginator = document(found.text)["resources"][0]["endpoint"]["paginator"]
+    assert paginator == {
+        "type": "offset",
+        "offset_param": "offset",
+        "start_offset": 0,
+        "limit": 50,
+        "limit_param": "limit",
+        "end": "short_page",
+        "location": "json",
+    }
+    assert system.secrets == ("token",)
+    assert found.complete
+    assert sum("clean" in str(note) or "Paginator" in str(note) for note in found.notes) == 2
+
+
+def test_a_key_that_code_makes_is_lost_and_a_filter_is_learned(tmp_path: Path) -> None:
+    steps = "[{'map': lambda row: {**row, 'id': hash(str(row))}}]"
+    kept = "[{'filter': lambda row: not row['removed']}]"
+    lists = (
+        f"[{{'name': 'posts', 'primary_key': 'id', 'processing_steps': {steps}}}, "
+        f"{{'name': 'drafts', 'processing_steps': {kept}}}]"
+    )
+    found = imported(f"rest_api_source({{{CLIENT}}}, 'resources': {lists}}})", tmp_path)
+    assert [note.resources for note in found.notes if note.kind == "lost"] == [("posts",)]
+    drafts = document(found.text)["resources"][1]["endpoint"]
+    assert drafts["record_filter"] == [{"field": "removed", "in": [None, False, 0, ""]}]

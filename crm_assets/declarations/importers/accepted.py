@@ -10,6 +10,7 @@ from crm_assets.declarations.importers.losses import Notes
 from crm_assets.declarations.inheritance import merge_documents
 from crm_assets.declarations.loader import parse_system
 from crm_assets.declarations.spellings import canonical_system, completed_system
+from crm_assets.declarations.spellings.names import snake_case
 
 
 def accepted(document: Document, notes: Notes) -> Document:
@@ -55,8 +56,9 @@ def _without(document: Document, refused: dict[str, str], notes: Notes) -> Docum
     kept = []
     for resource in document["resources"]:
         name = resource if isinstance(resource, str) else str(resource.get("name"))
-        if name in refused:
-            notes.add("left out", refused[name], name)
+        table = "" if isinstance(resource, str) else snake_case(str(resource.get("table_name") or name))
+        if why := refused.get(name) or refused.get(table):
+            notes.add("left out", why, name)
         else:
             kept.append(resource)
     if len(kept) in (0, len(document["resources"])):

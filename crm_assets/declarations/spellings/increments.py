@@ -18,7 +18,7 @@ _KNOWN = frozenset(
     {
         "type", "cursor_path", "initial_value", "end_value", "start_param", "end_param", "lag", "row_order",
         "primary_key", "allow_external_schedulers", "on_cursor_value_missing", "last_value_func", "range_start",
-        "range_end",
+        "range_end", "converted",
     }
 )  # fmt: skip
 _KEY = "key endpoint.incremental"
@@ -75,9 +75,14 @@ def _declared(resource: Document, endpoint: Document, spelled: Document, sent: D
         if resource[OPEN]
         else (resource, spelled["cursor_path"])
     )
-    increment: Document = {"field": field, "format": form, "lookback": f"{int(spelled.get('lag') or 0)}s"}
-    if initial is not None:
-        increment["initial_value"] = initial
+    sent_first = spelled.get("converted", initial)
+    increment: Document = {
+        "field": field,
+        "format": moment_format(sent_first),
+        "lookback": f"{int(spelled.get('lag') or 0)}s",
+    }
+    if sent_first is not None:
+        increment["initial_value"] = sent_first
     for key in ("params", "json"):
         given = endpoint.get(key) or {}
         moved = {name: value for name, value in given.items() if "incremental.start_value" in placeholders(value)}
@@ -88,6 +93,15 @@ def _declared(resource: Document, endpoint: Document, spelled: Document, sent: D
     return {**resource, "endpoint": endpoint, "incremental": {**kept, **(resource.get("incremental") or {})}}
 
 
+def moment_format(value: object) -> str:
+    """Return the format in which a moment is written.
+
+    Raises:
+        SpecError: It is not a moment.
+    """
+    return _kind(value)[1]
+
+
 def _kind(initial: object) -> tuple[str, str]:
     """Return the type and format of a moment, as its first value shows them.
 
@@ -95,7 +109,7 @@ def _kind(initial: object) -> tuple[str, str]:
         SpecError: It is not a moment.
     """
     match initial:
-        case None:
+        case None | "{start_date}":
             return "timestamp", "iso"
         case bool():
             pass

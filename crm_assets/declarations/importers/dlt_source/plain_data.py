@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from unittest.mock import MagicMock
+
+from dlt.sources.helpers.rest_client.paginators import BasePaginator
+
+from crm_assets.declarations.importers.dlt_source.learned_filter import learned_conditions
+from crm_assets.declarations.importers.dlt_source.learned_paginator import learned
+from crm_assets.declarations.importers.dlt_source.stand_ins import texts_in
 
 
 def plain(value: Any) -> Any:
@@ -12,11 +19,11 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     if isinstance(value, MagicMock):
-        return {"__stand_in__": str(value)[:80]}
+        return {"__stand_in__": re.sub(r"<MagicMock name='(.*?)'.*", r"\1", str(value))[:80]}
     if (written := _of_dlt(value)) is not None:
         return written
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in _tried_out(value).items()}
     if isinstance(value, (list, tuple, set)):
         return [plain(item) for item in value]
     if hasattr(value, "isoformat"):
@@ -24,18 +31,39 @@ def plain(value: Any) -> Any:
     return _code(value)
 
 
-def _code(value: Any) -> dict[str, str]:
-    return {"__code__": getattr(value, "__name__", type(value).__name__)}
+def _tried_out(value: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """Return what its functions make of made-up values: a filter of records, an increment of its first value.
+
+    What is made of the first value shows the format of all.
+    """
+    convert, initial, passes = value.get("convert"), value.get("initial_value"), value.get("filter")
+    if callable(passes) and (conditions := learned_conditions(passes, sorted(texts_in(passes)))):
+        return {**value, "filter": {**plain(passes), "conditions": conditions}}
+    if value.get("cursor_path") is None or not callable(convert) or initial is None:
+        return value
+    try:
+        return {**value, "convert": {"__made__": plain(convert(initial))}}
+    except Exception:
+        return value
+
+
+def _code(value: Any) -> dict[str, Any]:
+    return {"__code__": getattr(value, "__name__", type(value).__name__), "texts": sorted(texts_in(value))}
 
 
 def _of_dlt(value: Any) -> dict[str, Any] | None:
-    """Return an object of dlt in the words of a configuration; one of a class that acts otherwise is code."""
+    """Return an object of dlt in the words of a configuration; one of a class that acts otherwise is code,
+    if it is not a paginator of which trials show what it does.
+    """
     kinds = type(value).__mro__
     above = next((number for number, kind in enumerate(kinds) if kind.__module__.startswith("dlt.")), None)
     if above is None:
         return None
     written = _OBJECTS.get(kinds[above].__name__)
-    return written(value) if written and not any(map(_acts, kinds[:above])) else _code(value)
+    if written and not any(map(_acts, kinds[:above])):
+        return written(value)
+    declared = learned(value) if isinstance(value, BasePaginator) else None
+    return {**declared, "__learned__": kinds[0].__name__} if declared else _code(value)
 
 
 def _acts(kind: type) -> bool:
