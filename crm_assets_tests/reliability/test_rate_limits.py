@@ -90,7 +90,7 @@ def test_a_server_that_sends_everybody_away_for_long_is_an_error(
     first = read("first")
     assert first.startswith(f"{NAME}.customers: page 1: the server answered 429 Too Many Requests")
     assert "the server accepts no requests until 20" in first
-    assert first.endswith(" UTC; run it again after that")
+    assert first.endswith(" UTC; run again after that")
     assert len(sandbox.requests) == 1
     assert "accepts no requests until" in read("again")
     assert len(sandbox.requests) == 1, "the next run does not even ask"
