@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from crm_assets.orchestration.fetching import Fetcher
 from crm_assets.orchestration.keys import asset_key
 from crm_assets.orchestration.loading import Loader
 from crm_assets.orchestration.resources import CrmSecrets
+from crm_assets.orchestration.shared_state.run_locks import PostgresRunLocks, run_locks
 from crm_assets.warehouse.errors import WarehouseError
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -48,6 +50,16 @@ class ConnectionRun:
         Raises:
             dagster.Failure: Something could not be read or loaded; the rest is loaded and reported all the same.
         """
+        with self._lock():
+            yield from self._run()
+
+    def _lock(self) -> AbstractContextManager[None]:
+        """Hold the run's lock where runs may be on several machines, so that others see if this one is gone."""
+        locks = run_locks(self.context.instance, self.warehouse.runs)
+        step = self.context.assets_def.op.name
+        return locks.hold(self.context.run.run_id, step) if isinstance(locks, PostgresRunLocks) else nullcontext()
+
+    def _run(self) -> Iterator[Any]:
         wanted = [resource for resource in self.resources if self._is_selected(resource)]
         fetcher = Fetcher(self.context, self.connection, self.partitions, self.warehouse, self.secrets, self._say)
         loader = Loader(self.context, self.connection, self.resources, self.partitions, self.loader, self.translator)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import pairwise
 from multiprocessing import get_context
 from multiprocessing.connection import Connection as Pipe
@@ -29,7 +31,15 @@ from crm_assets.extract.http.rate_state import RateStore
 from crm_assets.extract.http.shared_state import FileState, SharedState
 from crm_assets.extract.http.tokens import Token
 from crm_assets.orchestration.shared_state.rates import PostgresRates
+from crm_assets.orchestration.shared_state.run_locks import (
+    FileRunLocks,
+    PostgresRunLocks,
+    RunLocks,
+    mark_abandoned,
+    run_locks,
+)
 from crm_assets.orchestration.shared_state.state import PostgresState, shared_state
+from crm_assets_tests.conftest import Build
 
 LOGIN = RefreshTokenAuth.model_validate(
     {"type": "oauth2_refresh_token", "access_token_url": "https://crm.example.org/token", "refresh_token": "refresh"}
@@ -49,7 +59,9 @@ def state(request: pytest.FixtureRequest, url: str, tmp_path: Path) -> SharedSta
     if request.param == "files":
         return FileState(tmp_path)
     with psycopg2.connect(url) as database, database.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS crm_assets_rates, crm_assets_departures, crm_assets_tokens")
+        cursor.execute(
+            "DROP TABLE IF EXISTS crm_assets_rates, crm_assets_departures, crm_assets_tokens, crm_assets_runs"
+        )
     return PostgresState(url)
 
 
@@ -169,6 +181,40 @@ def test_tokens_are_kept_and_renewed_by_one_at_a_time(
     assert store.load() == other.load() == Token(f"token of {order[3]}", 1.5, "refresh 2", "print")
 
 
+@pytest.fixture
+def locks(state: SharedState, tmp_path: Path) -> RunLocks:
+    return PostgresRunLocks(state.url) if isinstance(state, PostgresState) else FileRunLocks(tmp_path / "runs")
+
+
+def working(locks: RunLocks, run_id: str, pipe: Pipe) -> None:
+    with locks.hold(run_id, "step"):
+        pipe.send("held")
+        time.sleep(60)
+
+
+def test_a_run_is_abandoned_when_its_process_is_gone_and_not_before(locks: RunLocks) -> None:
+    run_id, (ours, theirs) = "9f1c7c1e-2b7e-4a53-a2ec-0d5a3a8c7f10", FORK.Pipe()
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = instance.add_run(dg.DagsterRun("job", run_id, status=dg.DagsterRunStatus.STARTED))
+        with locks.hold(run_id, "another step"):
+            assert mark_abandoned(instance, locks) == []
+        assert mark_abandoned(instance, locks) == [], "what has ended is not abandoned"
+        worker = FORK.Process(target=working, args=(locks, run_id, theirs), daemon=True)
+        worker.start()
+        assert ours.recv() == "held"
+        assert mark_abandoned(instance, locks) == []
+        os.kill(worker.pid or 0, signal.SIGKILL)
+        worker.join()
+        started = time.monotonic()
+        while not (marked := mark_abandoned(instance, locks)):
+            assert time.monotonic() - started < 5
+        assert marked == [run_id]
+        found = instance.get_run_by_id(run.run_id)
+        assert found
+        assert found.status is dg.DagsterRunStatus.FAILURE
+        assert mark_abandoned(instance, locks) == []
+
+
 def test_machines_whose_clocks_differ_agree(url: str) -> None:
     limit = RateLimit(requests=10, per="second")
     clocks = {ahead: (lambda ahead=ahead: time.time() + ahead) for ahead in (0, 3600, -3600)}
@@ -197,12 +243,45 @@ def test_a_lost_connection_is_made_anew_and_a_lost_server_is_one_sentence(url: s
     assert "s3cret" not in str(raised.value)
 
 
-def test_the_instance_decides(url: str, tmp_path: Path) -> None:
-    with dg.DagsterInstance.ephemeral() as instance:
-        assert shared_state(instance, tmp_path) == FileState(tmp_path)
-    storage = url.replace("postgresql:", "postgresql+psycopg2:")
-    (tmp_path / "dagster.yaml").write_text(
+@pytest.fixture(scope="module")
+def instance(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    home, storage = tmp_path_factory.mktemp("home"), url.replace("postgresql:", "postgresql+psycopg2:")
+    (home / "dagster.yaml").write_text(
         f"storage: {{postgres: {{postgres_url: '{storage}'}}}}\ntelemetry: {{enabled: false}}\n"
     )
-    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
-        assert shared_state(instance, tmp_path) == PostgresState(url)
+    with dg.DagsterInstance.from_config(str(home)) as opened:
+        yield opened
+
+
+def test_the_instance_decides(instance: dg.DagsterInstance, url: str, tmp_path: Path) -> None:
+    assert shared_state(instance, tmp_path) == PostgresState(url)
+    assert run_locks(instance, tmp_path) == PostgresRunLocks(url)
+    with dg.DagsterInstance.ephemeral() as other:
+        assert shared_state(other, tmp_path) == FileState(tmp_path)
+        assert run_locks(other, tmp_path) == FileRunLocks(tmp_path)
+
+
+def test_a_step_holds_the_lock_of_its_run(house: Build, instance: dg.DagsterInstance, url: str) -> None:
+    here, seen, done = house("paging"), set[tuple[str, str]](), threading.Event()
+    here.instance.dispose()
+    here.instance = instance
+
+    def look() -> None:
+        with closing(psycopg2.connect(url)) as database, database.cursor() as cursor:
+            database.autocommit = True
+            while not done.wait(0.01):
+                cursor.execute("SELECT to_regclass('crm_assets_runs') IS NOT NULL")
+                if cursor.fetchone() == (True,):
+                    cursor.execute("SELECT run_id, part FROM crm_assets_runs")
+                    seen.update(cursor.fetchall())
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        run = here.materialize("paging/by_page")
+    finally:
+        done.set()
+        watcher.join()
+    assert run.success, [one.event_specific_data.error.to_string() for one in run.all_events if one.is_step_failure]
+    assert seen == {(run.run_id, "paging")}
+    assert PostgresRunLocks(url).abandoned() == []

@@ -13,7 +13,6 @@ from uuid import uuid4
 import dagster as dg
 
 from crm_assets.commands.dagster_home import open_instance
-from crm_assets.commands.sync.orphaned_runs import mark_orphaned, run_lock
 from crm_assets.commands.sync.others import run_others
 from crm_assets.commands.sync.results import AssetResult, interrupted, results_of
 from crm_assets.commands.sync.run_requests import PlannedRun, SyncRequest, plan_runs, select_assets
@@ -21,6 +20,7 @@ from crm_assets.commands.sync.workers import SendMessage, WorkerExit, run_worker
 from crm_assets.commands.workspace import Workspace
 from crm_assets.errors import CrmAssetsError
 from crm_assets.extract import progress
+from crm_assets.orchestration.shared_state.run_locks import mark_abandoned, run_locks
 
 if TYPE_CHECKING:
     from crm_assets.extract.progress import ProgressCallback
@@ -64,7 +64,7 @@ def _tidy(workspace: Workspace) -> None:
     """Remove what killed workers left behind, and mark their runs as failed."""
     workspace.warehouse.remove_stale_folders()
     with open_instance(workspace.warehouse.folder) as instance:
-        mark_orphaned(instance, workspace.warehouse.runs)
+        mark_abandoned(instance, run_locks(instance, workspace.warehouse.runs))
 
 
 class Listener:
@@ -128,7 +128,7 @@ def _job(workspace: Workspace, name: str, keys: list[dg.AssetKey], request: Sync
 def _work(workspace: Workspace, name: str, keys: Sequence[dg.AssetKey], request: SyncRequest) -> list[AssetResult]:
     try:
         with open_instance(workspace.warehouse.folder) as instance:
-            mark_orphaned(instance, workspace.warehouse.runs)
+            mark_abandoned(instance, run_locks(instance, workspace.warehouse.runs))
             return [
                 result
                 for planned in plan_runs(workspace, name, keys, request)
@@ -156,7 +156,7 @@ def execute(workspace: Workspace, planned: PlannedRun, instance: dg.DagsterInsta
         KeyboardInterrupt: The run was interrupted.
     """
     run_id = str(uuid4())
-    with run_lock(workspace.warehouse.runs, run_id):
+    with run_locks(instance, workspace.warehouse.runs).hold(run_id, "sync"):
         result = _job_of(workspace, planned).execute_in_process(
             run_id=run_id,
             instance=instance,

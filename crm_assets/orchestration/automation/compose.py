@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from crm_assets.declarations.models.connection import Connection
+from crm_assets.orchestration.automation.abandoned_runs import abandoned_runs_sensor
 from crm_assets.orchestration.automation.alerts import alert_sensor
 from crm_assets.orchestration.automation.change_sensor import change_sensor
 from crm_assets.orchestration.automation.jobs import jobs_of
@@ -31,5 +32,6 @@ def automation(connections: Sequence[Connection], warehouse: Warehouse) -> dg.De
         sensors=[
             *(change_sensor(job, warehouse) for job in jobs if job.incrementals),
             alert_sensor(connections),
+            abandoned_runs_sensor(connections, warehouse),
         ],
     )

@@ -1,1 +1,1 @@
-"""What all machines share beside the destination, in the PostgreSQL of the Dagster instance: rates and tokens."""
+"""What all machines share beside the destination, in the Dagster instance's PostgreSQL: rates, tokens, run locks."""

@@ -19,6 +19,7 @@ CREATE TABLE IF NOT EXISTS crm_assets_departures (
 CREATE TABLE IF NOT EXISTS crm_assets_tokens (
   connection text, login text, token text, draft text, PRIMARY KEY (connection, login)
 );
+CREATE TABLE IF NOT EXISTS crm_assets_runs (run_id text, part text, PRIMARY KEY (run_id, part));
 """
 _SESSION = """
 SET statement_timeout = '10s';
@@ -43,7 +44,7 @@ def connect(url: str) -> Any:
         connection.autocommit = True
         with closing(connection.cursor()) as cursor:
             cursor.execute(_SESSION)
-            cursor.execute("SELECT to_regclass('crm_assets_tokens')")
+            cursor.execute("SELECT to_regclass('crm_assets_runs')")
             if cursor.fetchone() == (None,):
                 # of several that make them at once, all but one would fail
                 cursor.execute(f"BEGIN; SELECT pg_advisory_xact_lock(hashtext('crm_assets.tables')); {_TABLES} COMMIT")

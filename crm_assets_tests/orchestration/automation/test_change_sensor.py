@@ -168,7 +168,7 @@ def test_an_example_address_is_not_asked(house: Build, connections: Connections)
 def test_only_connections_with_cursors_have_a_sensor(connections: Connections) -> None:
     repository = definitions_of([scheduled(one) for one in connections.values()]).get_repository_def()
     names = {sensor.name for sensor in repository.sensor_defs}
-    assert names == {*(f"{name}_changes" for name in CURSORS), "crm_alerts"}
+    assert names == {*(f"{name}_changes" for name in CURSORS), "crm_alerts", "crm_abandoned_runs"}
 
 
 def test_the_cursor_is_small_and_readable(house: Build, connections: Connections) -> None:

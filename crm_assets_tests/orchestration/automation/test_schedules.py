@@ -145,5 +145,5 @@ def test_only_what_is_enabled_runs_by_itself(connections: Connections) -> None:
     schedules = {one.name for one in repository.schedule_defs if one.default_status.value == "RUNNING"}
     sensors = {one.name: one for one in repository.sensor_defs if one.default_status.value == "RUNNING"}
     assert schedules == {"service_crm_lists_schedule", "service_crm_windows_schedule"}
-    assert set(sensors) == {"service_crm_changes", "crm_alerts"}
+    assert set(sensors) == {"service_crm_changes", "crm_alerts", "crm_abandoned_runs"}
     assert sensors["service_crm_changes"].minimum_interval_seconds == 45
