@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -12,6 +13,7 @@ import yaml
 from crm_assets.declarations import Connection
 from crm_assets.declarations.connection_overrides import apply_connection
 from crm_assets.declarations.errors import SpecError
+from crm_assets.declarations.importers.accepted import accepted
 from crm_assets.declarations.importers.losses import Notes
 from crm_assets.declarations.importers.openapi.declaration import from_openapi
 from crm_assets.declarations.importers.source import import_source
@@ -98,9 +100,40 @@ ROUTES: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_a_document_is_read_to_exact_rows(tmp_path: Path) -> None:
+def as_swagger(given: dict[str, Any]) -> dict[str, Any]:
+    """Return a document of OpenAPI 3 as an older one would be written."""
+
+    def older(value: Any) -> Any:
+        if isinstance(value, list):
+            return [older(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if "in" in value and "schema" in value:
+            return {**{key: item for key, item in value.items() if key != "schema"}, **value["schema"]}
+        if "content" in value:
+            return {"schema": older(value["content"]["application/json"]["schema"])}
+        return {key: older(item) for key, item in value.items()}
+
+    text = json.dumps(older(given)).replace("#/components/schemas/", "#/definitions/")
+    rest = {key: value for key, value in json.loads(text).items() if key not in ("openapi", "servers", "components")}
+    url = urlsplit(given["servers"][0]["url"])
+    return {
+        **rest,
+        "swagger": "2.0",
+        "host": url.netloc,
+        "basePath": "/v2",
+        "schemes": [url.scheme],
+        "produces": ["application/json"],
+        "definitions": json.loads(text)["components"]["schemas"],
+        "securityDefinitions": given["components"]["securitySchemes"],
+    }
+
+
+@pytest.mark.parametrize("version", ["3.0.3", "2.0"])
+def test_a_document_is_read_to_exact_rows(version: str, tmp_path: Path) -> None:
     with SmallApi(ROUTES) as api:
-        (tmp_path / "people.json").write_text(json.dumps(document(api.url)))
+        given = document(api.url) if version == "3.0.3" else as_swagger(document(api.url))
+        (tmp_path / "people.json").write_text(json.dumps(given))
         imported = import_source(str(tmp_path / "people.json"))
         system = parse_system({"name": "people", **yaml.safe_load(imported.text)})
         entry = {"name": "p", "system": "people", "_system": system, "params": {"team": "red"}}
@@ -148,5 +181,42 @@ def test_ways_to_log_in(scheme: dict[str, Any], auth: dict[str, Any]) -> None:
 def test_what_has_no_list_is_refused() -> None:
     with pytest.raises(SpecError, match="none of its paths answers with a list"):
         from_openapi({"openapi": "3.1.0", "paths": {"/jobs": {"post": {}}}}, Notes())
-    with pytest.raises(SpecError, match="convert it to OpenAPI 3"):
-        from_openapi({"swagger": "2.0"}, Notes())
+    with pytest.raises(SpecError, match="another version"):
+        from_openapi({"swagger": "1.2"}, Notes())
+
+
+@pytest.mark.parametrize(
+    ("scheme", "auth"),
+    [
+        ({"type": "basic"}, {"type": "basic"}),
+        ({"type": "apiKey", "in": "query", "name": "key"}, {"type": "api_key", "location": "query"}),
+        (
+            {"type": "oauth2", "flow": "accessCode", "tokenUrl": "https://login.test/token"},
+            {"type": "oauth2_refresh_token", "access_token_url": "https://login.test/token"},
+        ),
+        ({"type": "oauth2", "flow": "implicit"}, {"type": "none"}),
+    ],
+)
+def test_ways_to_log_in_of_an_older_document(scheme: dict[str, Any], auth: dict[str, Any]) -> None:
+    given = as_swagger(document("https://api.example.com"))
+    given["securityDefinitions"]["key"] = scheme
+    assert from_openapi(given, Notes())["client"]["auth"].items() >= auth.items()
+
+
+def test_a_header_that_carries_a_credential_is_the_log_in() -> None:
+    given = document("https://api.example.com")
+    del given["security"], given["components"]["securitySchemes"]
+    header = {"name": "Authorization", "in": "header", "required": True, "schema": {"type": "string"}}
+    given["paths"]["/deals"]["get"]["parameters"] = [header]
+    found = from_openapi(given, Notes())
+    assert found["client"]["auth"] == {"type": "api_key", "name": "Authorization", "api_key": "api_key"}
+    assert not any(resource["endpoint"].get("headers") for resource in found["resources"])
+
+
+def test_a_parameter_that_is_named_like_a_secret_has_another_name() -> None:
+    given = document("https://api.example.com")
+    given["components"]["securitySchemes"]["key"] = {"type": "http", "scheme": "basic"}
+    needed = {"name": "username", "in": "query", "required": True, "schema": {"type": "string"}}
+    given["paths"]["/deals"]["get"]["parameters"] = [needed]
+    system = parse_system(accepted({"name": "people", **from_openapi(given, Notes())}, Notes()))
+    assert system.resource("deals").endpoint.params == {"username": "{username_value}"}

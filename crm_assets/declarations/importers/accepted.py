@@ -7,6 +7,7 @@ import yaml
 from crm_assets.declarations.document import Document
 from crm_assets.declarations.errors import SpecError, problems_of
 from crm_assets.declarations.importers.losses import Notes
+from crm_assets.declarations.importers.own_names import apart_from_secrets
 from crm_assets.declarations.inheritance import merge_documents
 from crm_assets.declarations.loader import parse_system
 from crm_assets.declarations.spellings import canonical_system, completed_system
@@ -23,6 +24,7 @@ def accepted(document: Document, notes: Notes) -> Document:
     Raises:
         SpecError: It is not a resource that is refused, or nothing is left.
     """
+    document = apart_from_secrets(document, notes)
     while refused := _refused(document):
         document = _without(document, refused, notes)
     return _canonical(document)

@@ -13,6 +13,7 @@ from crm_assets.declarations.importers.openapi.lists import PARAMETER, Found, Un
 from crm_assets.declarations.importers.openapi.paging import is_of_paging, paging
 from crm_assets.declarations.importers.openapi.schemas import Schemas
 from crm_assets.declarations.importers.openapi.security import security
+from crm_assets.declarations.importers.openapi.swagger import as_openapi_3
 from crm_assets.declarations.json_path import path_text
 from crm_assets.declarations.parents import singular
 from crm_assets.declarations.spellings.names import snake_case
@@ -21,7 +22,7 @@ _KEYS = ("id", "uuid", "guid", "gid", "key", "uid")
 
 
 def from_openapi(document: Document, notes: Notes) -> Document:
-    """Return the declaration of an OpenAPI 3 document.
+    """Return the declaration of an OpenAPI 3 document, or of one of Swagger 2.0.
 
     Args:
         document: The document.
@@ -30,8 +31,10 @@ def from_openapi(document: Document, notes: Notes) -> Document:
     Raises:
         SpecError: It is of another version, or has no list.
     """
+    if str(document.get("swagger", "")).startswith("2."):
+        document = as_openapi_3(document)
     if not str(document.get("openapi", "")).startswith("3."):
-        raise SpecError("is of an older version: convert it to OpenAPI 3 first", "key swagger")
+        raise SpecError("is of another version than OpenAPI 3 and Swagger 2.0", "key openapi")
     schemas, params = Schemas(document), dict[str, Document]()
     found = list[Found]()
     for one in lists_of(document, schemas):
@@ -129,6 +132,8 @@ def _fill_required(one: Found, endpoint: Document, params: dict[str, Document], 
     for parameter in one.parameters:
         name, place = parameter["name"], {"query": "params", "header": "headers"}.get(str(parameter.get("in")))
         if place is None or not parameter.get("required") or is_of_paging(parameter):
+            continue
+        if place == "headers" and name.lower() in ("authorization", "accept", "content-type"):
             continue
         schema = schemas.whole(parameter.get("schema"))
         default = schema.get("default", (schema.get("enum") or [None])[0])

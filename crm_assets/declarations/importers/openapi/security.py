@@ -22,6 +22,9 @@ def security(document: Document, schemas: Schemas, notes: Notes) -> Document | l
     wanted = document.get("security") or _of_operations(document) or [{name: []} for name in known]
     ways = [[_scheme(schemas.resolved(known.get(name))) for name in one] for one in wanted if isinstance(one, dict)]
     usable = [[part for part in way if part] for way in ways if way and all(way)]
+    if not usable and _has_authorization(document, schemas):
+        notes.add("assumed", "the header Authorization is the secret api_key, all of it")
+        return {"type": "api_key", "name": "Authorization", "api_key": "api_key"}
     if not usable:
         why = "names no login that can be used" if known else "names no log-in"
         notes.add("assumed", f"the document {why}: requests are sent without one; declare auth")
@@ -29,6 +32,13 @@ def security(document: Document, schemas: Schemas, notes: Notes) -> Document | l
     if len(ways) > 1:
         notes.add("assumed", f"of {len(ways)} ways to log in the first that can be used is taken")
     return usable[0][0] if len(usable[0]) == 1 else usable[0]
+
+
+def _has_authorization(document: Document, schemas: Schemas) -> bool:
+    """Return whether a request has to have the header that carries credentials."""
+    operations = [item["get"] for item in (document.get("paths") or {}).values() if isinstance(item.get("get"), dict)]
+    parameters = [schemas.resolved(one) for operation in operations for one in operation.get("parameters") or ()]
+    return any(one.get("in") == "header" and str(one.get("name")).lower() == "authorization" for one in parameters)
 
 
 def _of_operations(document: Document) -> list[Any]:
