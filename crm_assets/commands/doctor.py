@@ -101,7 +101,7 @@ async def _found(probe: ListProber, connection: Connection, resource: Resource) 
         seconds = round(time.perf_counter() - started, 3)
         sentence = error.problem[:1].upper() + error.problem[1:]
         return ListFinding(resource.name, "problem", sentence, error.status, seconds)
-    return ListFinding(resource.name, _state(page), _sentence(page, dates), 200, page.seconds, came=True)
+    return ListFinding(resource.name, _state(page), _sentence(resource, page, dates), 200, page.seconds, came=True)
 
 
 def _state(page: FirstPage) -> ListState:
@@ -113,12 +113,13 @@ def _not_asked(resource: Resource, why: str) -> ListFinding:
     return ListFinding(resource.name, "not asked", f"It is read for the rows of {parent}, which {why}")
 
 
-def _sentence(page: FirstPage, dates: DateRange | None) -> str:
+def _sentence(resource: Resource, page: FirstPage, dates: DateRange | None) -> str:
     count = f"{len(page.rows)} of {page.total:,}" if page.rows and page.total else str(len(page.rows) or "No")
     parts = [f"{count} record{'' if count == '1' else 's'}{f' on {dates}' if dates else ''}"]
     parts += [*page.problems, *page.doubts]
     if undeclared := page.fields("_extra"):
-        parts.append(f"undeclared fields: {', '.join(undeclared)}")
+        what = "fields that become columns" if resource.undeclared_fields == "columns" else "undeclared fields"
+        parts.append(f"{what}: {', '.join(undeclared)}")
     if page.absent:
         parts.append(f"declared, but in none of them: {', '.join(page.absent)}")
     if page.rejected:

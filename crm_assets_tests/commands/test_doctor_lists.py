@@ -66,7 +66,9 @@ def doctor(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
     """Return a function that declares the list and examines it."""
     monkeypatch.setenv("SOURCES__MINE__TOKEN", "a-token-for-tests")
 
-    def run(paginator: Any, columns: dict[str, Any] | None = None, **keys: Any) -> ListFinding:
+    def run(
+        paginator: Any, columns: dict[str, Any] | None = None, undeclared: str = "extra", **keys: Any
+    ) -> ListFinding:
         system = {
             "client": {
                 "base_url": f"http://127.0.0.1:{server.http.server_address[1]}",
@@ -78,6 +80,7 @@ def doctor(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
                     "primary_key": keys.pop("primary_key", "id"),
                     "endpoint": {"path": "/people", "data_selector": "data", "paginator": paginator},
                     "columns": COLUMNS | (columns or {}),
+                    "undeclared_fields": undeclared,
                 }
             ],
         }
@@ -114,6 +117,14 @@ def test_an_unpaged_list_with_signs_of_paging_is_doubted(server: Server, doctor:
     finding = doctor("single_page")
     assert finding.state == "doubt"
     assert "the last answer" in finding.sentence
+
+
+@pytest.mark.parametrize(("kept", "said"), [("extra", "undeclared fields"), ("columns", "fields that become columns")])
+def test_fields_without_a_column_are_named_by_what_becomes_of_them(
+    server: Server, doctor: Any, kept: str, said: str
+) -> None:
+    server.respond = lambda query: (200, {"data": [{**PEOPLE[0], "mood": "fine", "size": 3}]})
+    assert doctor("single_page", undeclared=kept).sentence == f"1 record; {said}: mood, size"
 
 
 def test_a_round_number_of_records_in_one_answer_is_doubted(server: Server, doctor: Any) -> None:
