@@ -20,17 +20,7 @@ from crm_assets.extract.read_report import FoundBefore
 from crm_assets.extract.staging.found_columns import fill_columns, found_columns
 from crm_assets_tests.conftest import Build, only
 from crm_assets_tests.installation import failure
-
-TABLE = "paging.whole"
-
-
-def open_to_all(connection: Connection) -> Connection:
-    """Return a connection of one list that declares its key alone."""
-    (resource,) = connection.system.resources
-    update = {"columns": {"id": resource.columns["id"]}, "undeclared_fields": "columns"}
-    system = connection.system.model_copy(update={"resources": (resource.model_copy(update=update),)})
-    return connection.model_copy(update={"system": system})
-
+from crm_assets_tests.warehouse.growing_table import TABLE, grow_and_compare, open_to_all
 
 def schema_check(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:
     """Return what the check ``schema`` said in a run."""
@@ -39,8 +29,7 @@ def schema_check(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:
 
 
 def test_a_table_grows_with_its_records(house: Build, connections: dict[str, Connection]) -> None:
-    declared = only(connections["paging"], "whole")
-    here = house(open_to_all(declared))
+    here = house(open_to_all(connections["paging"]))
     first = here.materialize("paging/whole")
     assert first.success, failure(first)
     kinds = {row["column_name"]: row["column_type"] for row in here.query(f"DESCRIBE {TABLE}")}
@@ -60,6 +49,10 @@ def test_a_table_grows_with_its_records(house: Build, connections: dict[str, Con
     assert not said.passed
     assert "amount was bigint and is text" in str(said.description)
     assert "name (text) is new" in str(said.description)
+
+
+def test_fields_come_change_and_go(house: Build, connections: dict[str, Connection]) -> None:
+    grow_and_compare(house(open_to_all(connections["paging"], history=True)))
 
 
 RECORDS = [

@@ -24,6 +24,7 @@ from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.installation import dates, failure
 from crm_assets_tests.postgres import PostgresHouse
 from crm_assets_tests.reliability import times
+from crm_assets_tests.warehouse.growing_table import grow_and_compare, open_to_all
 from crm_assets_tests.writers import CONNECTION, crew
 
 TYPES = {
@@ -134,6 +135,16 @@ def test_what_does_not_fit_is_kept_as_json(loaded: PostgresHouse, sandbox: Fault
     sandbox.faults.clear()
     assert all(result.success for result in loaded.load("paging"))
     assert loaded.query("SELECT reason FROM paging.by_page__rejected") == []
+
+
+def test_fields_without_a_column_come_change_and_go(
+    served: tuple[FaultySandbox, str], connections: dict[str, Connection], tmp_path: Path
+) -> None:
+    growing = open_to_all(connections["paging"], history=True)
+    here = PostgresHouse(*served, tmp_path / "data", [growing], destination="postgres")
+    here.change("DROP SCHEMA IF EXISTS paging CASCADE")
+    grow_and_compare(here)
+    here.change("DROP SCHEMA paging CASCADE")
 
 
 def test_deletes_are_marked_and_cleared(loaded: PostgresHouse, sandbox: FaultySandbox) -> None:

@@ -61,6 +61,8 @@ class FoundColumns:
     columns: dict[str, Column]
     changes: list[str]
     """What differs from earlier reads, as clauses; nothing the first time."""
+    absent: list[str]
+    """Those of earlier reads whose field none of the records has."""
     whole: bool
     """Whether no field is without a column."""
 
@@ -79,6 +81,7 @@ def found_columns(
     columns, changes = dict(before.columns), list[str]()
     names = {column.wire_path(name): name for name, column in columns.items()}
     fields = [name for (name,) in database.execute(_FIELDS.substitute(source=source)).fetchall()]
+    absent = [names[path] for path in sorted(names.keys() - {(name,) for name in fields})]
     wanted = [name for name in fields if (name,) in names]
     wanted += [name for name in fields if (name,) not in names and can_be_named((name,))][: MOST - len(columns)]
     for key, bits in _kinds(database, source, wanted):
@@ -92,7 +95,7 @@ def found_columns(
             name = free_column_name((key,), {*declared, *columns})
             columns[name] = Column(type=kind, source=None if key == name else path_text((key,)))
             changes.append(f"{name} ({kind.value}) is new")
-    return FoundColumns(columns, changes if before.columns else [], whole=len(wanted) == len(fields))
+    return FoundColumns(columns, changes if before.columns else [], absent, whole=len(wanted) == len(fields))
 
 
 def _kinds(database: duckdb.DuckDBPyConnection, source: str, fields: list[str]) -> Iterator[tuple[str, int]]:

@@ -215,6 +215,7 @@ class StagedRows:
         whole.replace(self.path)
         report.columns = {name: column.source or name for name, column in found.columns.items()}
         report.column_changes = found.changes
+        report.absent |= dict.fromkeys(found.absent, self.rows) if self.rows else {}
 
     def _drop_duplicates(self, report: ReadReport) -> None:
         if not self.resource.primary_key:

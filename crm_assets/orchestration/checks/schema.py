@@ -136,10 +136,10 @@ def _count_keys(session: WarehouseSession, resource: Resource, column: str) -> d
 
 
 def _absent_columns(session: WarehouseSession, resource: Resource) -> dict[str, int]:
-    """Return the columns that the last read found in none of its records, and that no row has a value in."""
+    """Return the declared columns that the last read found in no record, and that no row has a value in."""
     last = read_log.last_read(session, resource.name)
-    absent = last.details.get("absent", {}) if last else {}
-    existing = [name for name in absent if name in session.columns(resource.name)]
+    absent, undeclared = (last.details.get(key, {}) if last else {} for key in ("absent", "columns"))
+    existing = [name for name in absent if name in session.columns(resource.name) and name not in undeclared]
     if not existing:
         return {}
     counts = ", ".join(f"count({quoted(name)})" for name in existing)
