@@ -18,6 +18,7 @@ from dlt.extract import DltResource
 
 from crm_assets.declarations.models.connection import STAGING_PREFIX
 from crm_assets.extract.decode.duckdb_types import literal
+from crm_assets.warehouse.dlt_compat import without_json_warning
 from crm_assets.warehouse.dlt_schema import REJECTED_COLUMNS, dlt_columns, optional
 from crm_assets.warehouse.session import Statement, WarehouseSession
 
@@ -63,7 +64,8 @@ def stage(session: WarehouseSession, schema: str, staged: list[StagedRows]) -> R
     resources += [_rows(rows.rejects(), name, REJECTED_COLUMNS) for name, rows in rejects.items()]
     pipeline = session.open_pipeline(schema)
     load_format: Any = _format(session)
-    pipeline.run(resources, write_disposition="append", loader_file_format=load_format).raise_on_failed_jobs()
+    with without_json_warning():
+        pipeline.run(resources, write_disposition="append", loader_file_format=load_format).raise_on_failed_jobs()
     names = [*(rows.resource.name for rows in staged), *rejects]
     return {name: f"{session.column(schema)}.{session.column(name)}" for name in names}
 

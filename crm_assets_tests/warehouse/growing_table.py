@@ -28,8 +28,10 @@ def read_again(here: Installation) -> tuple[bool, str]:
     """Read the list, and return what ``schema_change`` says then."""
     result = here.materialize(ASSET)
     assert result.success, failure(result)
-    check = here.check(ASSET, "schema_change")["schema_change"]
+    checks = {check.check_name: check for check in result.get_asset_check_evaluations()}
+    check = checks["schema_change"]
     assert check.passed or check.severity is dg.AssetCheckSeverity.WARN
+    assert "declared, but in none" not in str(checks["schema"].description)
     return check.passed, str(check.description)
 
 
@@ -42,11 +44,10 @@ def grow_and_compare(here: Installation) -> None:
         Fault("unknown_field", "paging", "whole", field="mood", value="good"),
     )
     assert read_again(here) == (False, "Mood is a new column (text); active was bool and is text.")
-    assert {(row["active"], row["mood"]) for row in rows(here)} == {("perhaps", "good"), (None, "good")}
+    assert {row["mood"] for row in rows(here)} == {"good"}
+    assert "perhaps" in {row["active"] for row in rows(here)}
     here.sandbox.faults.clear()
     assert read_again(here) == (False, "Mood is in no record any more.")
-    assert here.check(ASSET, "schema")["schema"].passed
-    assert read_again(here) == (True, "Records look as they did in the read before.")
     texts = [{**row, "active": None if row["active"] is None else str(row["active"]).lower()} for row in first]
     assert [{name: row[name] for name in first[0]} for row in rows(here)] == texts
     moods = here.query(f"SELECT mood, count(*) AS n FROM {TABLE}__history GROUP BY mood ORDER BY mood IS NULL")
