@@ -22,6 +22,7 @@ from crm_assets_tests.conftest import Build, only
 from crm_assets_tests.installation import failure
 from crm_assets_tests.warehouse.growing_table import TABLE, grow_and_compare, open_to_all
 
+
 def schema_check(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:
     """Return what the check ``schema`` said in a run."""
     (said,) = (one for one in result.get_asset_check_evaluations() if one.check_name == "schema")
