@@ -71,11 +71,15 @@ class PageReader:
             UnexpectedResponseError: The answer is not a page of the declared list.
         """
         try:
-            if self.endpoint.export_job:
-                request = await self._exporter(self.endpoint.export_job).file(request)
+            job, further = self.endpoint.export_job, list[Request]()
+            if job and not request.file:
+                request, *further = await self._exporter(job).files(request)
             answer = with_json_body(await self.client.send(request, self._handler, self.traffic), self.endpoint.decoder)
             body = open_body(answer, self._selecting(answer.body))
-            return Page(body, self.inspect(body.records, body.companions, values), answer.headers, request)
+            # An exported file may be there only once: it is not asked for again.
+            again = None if job else request
+            records = self.inspect(body.records, body.companions, values)
+            return Page(body, records, answer.headers, again, further=tuple(further))
         except ReadError as error:
             raise (error.at(name) if name else error) from error.__cause__
         except (msgspec.DecodeError, RecursionError) as error:

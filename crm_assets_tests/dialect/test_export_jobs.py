@@ -28,7 +28,7 @@ JOB = {"id_path": "job.id", "status_url": "/jobs/{job_id}", "done": ["Done"], "f
 class Exporting(SmallApi):
     """A server that makes a file of two records, which takes it as many questions as it is told."""
 
-    def __init__(self, file: str, states: list[str], made: Any = "a/7") -> None:
+    def __init__(self, file: str | list[str], states: list[str], made: Any = "a/7") -> None:
         super().__init__({})
         self._file, self._states, self._made = file, states, made
 
@@ -39,9 +39,11 @@ class Exporting(SmallApi):
                 return 202, {}, {"job": {"id": self._made}}
             case "GET", "/jobs/a%2F7":
                 state = self._states.pop(0) if len(self._states) > 1 else self._states[0]
-                return 200, {}, {"status": state, "url": self._file.replace("{server}", self.url)}
+                return 200, {}, {"status": state, "url": self._file}
             case "GET", "/files/7":
                 return 200, {}, [{"id": 1}, {"id": 2}]
+            case "GET", "/files/8":
+                return 200, {}, [{"id": 3}]
         return 404, {}, {}
 
 
@@ -75,6 +77,14 @@ def test_a_file_is_read_once_it_is_there(tmp_path: Path) -> None:
         assert {asked.headers["Authorization"] for asked in api.asked} == {"Bearer s3cret"}
 
 
+def test_all_files_of_a_job_are_read_once(tmp_path: Path) -> None:
+    with Exporting(["/files/7", "/files/8"], ["done"]) as api:
+        reading = read(connect(document(api.url)), {"token": "s3cret"}, tmp_path)["tickets"]
+        assert records(reading) == [{"id": "1"}, {"id": "2"}, {"id": "3"}]
+        assert [asked.path for asked in api.asked] == ["/exports", "/jobs/a%2F7", "/files/7", "/files/8"]
+        assert (reading.report.complete, reading.report.reason) == (True, "last file")
+
+
 def test_a_file_may_have_an_address_by_its_job(tmp_path: Path) -> None:
     with Exporting("", ["done"], made="a/7") as api:
         job = {"file_path": None, "file_url": "/jobs/{job_id}"}
@@ -88,7 +98,12 @@ def test_a_file_may_have_an_address_by_its_job(tmp_path: Path) -> None:
     [
         ("/files/7", ["failed"], "a/7", "the export job ended as 'failed'"),
         ("/files/7", ["queued"], "a/7", "the export job was still 'queued' after 60 s (max_wait)"),
-        ("", ["done"], "a/7", "has no address of one file at 'url'"),
+        ("", ["done"], "a/7", "has no address of a file at 'url'"),
+        ([], ["done"], "a/7", "has no address of a file at 'url'"),
+        (["/files/7", ""], ["done"], "a/7", "has no address of a file at 'url'"),
+        (["/files/7"] * 1001, ["done"], "a/7", "has no address of a file at 'url'"),
+        (["/files/7", "/files/7"], ["done"], "a/7", "the export job names the same file twice"),
+        (["/files/7", "/files/9"], ["done"], "a/7", "file 2 of 2: the server answered 404"),
         ("http://169.254.169.254/x", ["done"], "a/7", "is at http://169.254.169.254; if that is right, name the host"),
         ("https://evil.example/x", ["done"], "a/7", "is at https://evil.example; if that is right, name the host"),
         ("/files/7", ["done"], None, "the answer has no id of an export job at 'job.id'"),
@@ -96,7 +111,7 @@ def test_a_file_may_have_an_address_by_its_job(tmp_path: Path) -> None:
     ],
 )
 def test_a_job_that_leads_nowhere_is_an_error(
-    file: str, states: list[str], made: Any, problem: str, tmp_path: Path
+    file: str | list[str], states: list[str], made: Any, problem: str, tmp_path: Path
 ) -> None:
     with Exporting(file, states, made) as api:
         job = {"max_wait": 60, "file_hosts": ["files.example.com"]}
@@ -115,7 +130,7 @@ def test_nothing_secret_goes_to_another_host() -> None:
     asked = export_job.Request("GET", "https://api.example.com/jobs/7", headers={"X-Own": "1"})
     file = here._at(asked, "https://eu.files.example/7?sig=x")
     assert (file.url, file.headers, file.anonymous) == ("https://eu.files.example/7?sig=x", {}, True)
-    assert not here._at(asked, ["/files/7"]).anonymous
+    assert not here._at(asked, "/files/7").anonymous
 
 
 def test_an_anonymous_request_has_no_credentials(tmp_path: Path) -> None:

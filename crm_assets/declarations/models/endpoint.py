@@ -147,7 +147,7 @@ class Endpoint(Spec):
     def _pages_differ(self) -> Endpoint:
         name, location = counter(self.paginator)
         if self.export_job and not isinstance(self.paginator, SinglePage):
-            raise ValueError("an export_job is one file: declare paginator: single_page")
+            raise ValueError("the files of an export_job are not paged: declare paginator: single_page")
         if location == "query" and name in self.params:
             raise ValueError(f"params sets {name}, which the paginator counts: every page would be the same one")
         if location == "json" and self.method != "POST" and "method" not in self.model_fields_set:

@@ -46,7 +46,7 @@ class ExportJob(Spec):
     failed: States = ()
     """What is there if it will never be."""
     file_path: JsonPath | None = None
-    """Where the answer of a job that is done has the address of the file."""
+    """Where the answer of a job that is done has the address of the file, or a list of those of several."""
     file_url: str | None = None
     """Or its path below ``base_url``, with ``{job_id}``."""
     file_hosts: Annotated[tuple[str, ...], AfterValidator(_hosts)] = ()

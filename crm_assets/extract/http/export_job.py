@@ -1,4 +1,4 @@
-"""Export jobs: ask for a file, wait for it within bounds, and say where it is."""
+"""Export jobs: ask for files, wait for them within bounds, and say where they are."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ _UNDER_WAY = tuple(ResponseAction(status_code=status, action="read") for status 
 """A job that was made, or is worked at, is answered so."""
 _LONGEST_ID = 200
 """Characters of a job's id; what is longer is not one."""
+_MOST_FILES = 1000
+"""Files of one job; an answer that names more is not an answer about an export."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,11 @@ class Exporter:
     handler: ErrorHandler
     traffic: Traffic
 
-    async def file(self, request: Request) -> Request:
-        """Return the request of the file that a request asks for, once it is there.
+    async def files(self, request: Request) -> list[Request]:
+        """Return the requests of the files that a request asks for, once they are there; at least one.
 
         Args:
-            request: Asks for the file.
+            request: Asks for the files.
 
         Raises:
             ReadError: The job failed, did not end in time, or its answers are not as declared.
@@ -58,8 +60,8 @@ class Exporter:
         status = replace(request, method="GET", url=self._below(self.job.status_url, job_id), params={}, json=None)
         answer = await self._done(status)
         if self.job.file_url is not None:
-            return replace(status, url=self._below(self.job.file_url, job_id))
-        return self._at(status, value_at(answer, self.job.file_path or ()))
+            return [replace(status, url=self._below(self.job.file_url, job_id), file=True)]
+        return self._named(status, value_at(answer, self.job.file_path or ()))
 
     async def _done(self, status: Request) -> bytes:
         """Ask until the job is done, and return the last answer."""
@@ -81,13 +83,20 @@ class Exporter:
         except ValueError as error:
             raise ReadError(f"its address cannot be built: {error}") from error
 
-    def _at(self, status: Request, target: Any) -> Request:
-        """Return the request of a file at an address that the server chose: at home, or at a declared host."""
-        places = target if isinstance(target, list) else [target]
-        if len(places) != 1 or not isinstance(places[0], str) or not places[0]:
+    def _named(self, status: Request, named: Any) -> list[Request]:
+        """Return the requests of the files that an answer names: one address, or a list of them."""
+        places = named if isinstance(named, list) else [named]
+        if not 0 < len(places) <= _MOST_FILES or not all(place and isinstance(place, str) for place in places):
             at = path_text(self.job.file_path or ())
-            raise ReadError(f"the export job is done, and its answer has no address of one file at {at!r}")
-        url = resolve_url(status.url, places[0])
+            raise ReadError(f"the export job is done, and its answer has no address of a file at {at!r}")
+        files = [self._at(replace(status, file=True), place) for place in places]
+        if len({file.url for file in files}) < len(files):
+            raise ReadError("the export job names the same file twice")
+        return files
+
+    def _at(self, status: Request, place: str) -> Request:
+        """Return the request of a file at an address that the server chose: at home, or at a declared host."""
+        url = resolve_url(status.url, place)
         if origin(url) == origin(self.base_url):
             return replace(status, url=url)
         host = (urlsplit(url).hostname or "").lower()

@@ -34,6 +34,8 @@ class Request:
     """What follows answers of a certain kind."""
     anonymous: bool = False
     """Whether nothing that proves who asks is sent, nor any header of the connection: it goes to somebody else."""
+    file: bool = False
+    """Whether it downloads a file that an export job has made."""
 
     def given(self, location: Literal["query", "json"], name: str, value: Any) -> Request:
         """Return the request with a parameter set: in the query, or at a dotted path of the JSON body."""

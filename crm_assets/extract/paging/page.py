@@ -26,6 +26,8 @@ class Page:
     """What was asked, to ask it again."""
     kept: bool = field(default=False, compare=False)
     """Whether an interrupted run read it, and what it says of the list's length is of that time."""
+    further: tuple[Request, ...] = field(default=(), compare=False)
+    """Requests of the other files of the export job that made it."""
 
     @property
     def count(self) -> int:

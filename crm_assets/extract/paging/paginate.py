@@ -77,4 +77,9 @@ async def _only_page(
     state.note(page, name)
     state.note_total(page, paginator.total_records_path, name)
     yield page
-    state.end("single page")
+    for number, file in enumerate(files := page.further, 2):
+        name = f"file {number} of {len(files) + 1}"
+        page = await fetch(file, name)
+        state.note(page, name)
+        yield page
+    state.end("last file" if files else "single page")
