@@ -20,7 +20,7 @@ from crm_assets.orchestration.partitions import ranges_of
 from crm_assets.warehouse import all_reads, comments
 from crm_assets.warehouse.changes import Committed
 from crm_assets.warehouse.commit import commit_read, failed_load, log_failed_reads, not_written
-from crm_assets.warehouse.dlt_compat import without_json_warning
+from crm_assets.warehouse.dlt_log import without_json_warning
 from crm_assets.warehouse.errors import WarehouseError, cause_of
 from crm_assets.warehouse.load import Failures, each_alone, prepare_schema, staged_rows, table_source
 from crm_assets.warehouse.schema_changes import missing_columns

@@ -18,7 +18,7 @@ from dlt.extract import DltResource
 
 from crm_assets.declarations.models.connection import STAGING_PREFIX
 from crm_assets.extract.decode.duckdb_types import literal
-from crm_assets.warehouse.dlt_compat import without_json_warning
+from crm_assets.warehouse.dlt_log import without_json_warning
 from crm_assets.warehouse.dlt_schema import REJECTED_COLUMNS, dlt_columns, optional
 from crm_assets.warehouse.session import Statement, WarehouseSession
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from crm_assets.commands.init import CONNECTIONS, TEMPLATES, init
 from crm_assets.commands.startup import read_env_file
@@ -60,13 +62,31 @@ def test_the_env_file_is_read_and_the_environment_takes_precedence(
     assert "BARE" not in os.environ
 
 
-def types(desk: Desk, command: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command in a folder of its own, with nothing but PATH set."""
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder for PYTHONPATH that hides what `pip install crm-assets` does not install."""
+    lines = [line for line in requires("crm_assets") or () if "extra ==" in line]
+    extras = {Requirement(line).name for line in lines}
+    hidden = [module for module, owners in packages_distributions().items() if extras & {*owners}]
+    assert {"psycopg2", "dagster_postgres", "hypothesis"} <= {*hidden}
+    folder = tmp_path_factory.mktemp("plain")
+    (folder / "sitecustomize.py").write_text(f"import sys\nsys.modules.update(dict.fromkeys({hidden}))\n")
+    return folder
+
+
+def types(desk: Desk, command: str, folder: Path, plain: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command in a folder of its own, with nothing but PATH set and no extra installed."""
     return subprocess.run(
         command,
         shell=True,
         cwd=folder,
-        env={"PATH": desk.environment["PATH"], "HOME": str(folder), "COLUMNS": "120"},
+        env={
+            "PATH": desk.environment["PATH"],
+            "HOME": str(folder),
+            "COLUMNS": "120",
+            "PYTHONPATH": str(plain),
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
         capture_output=True,
         text=True,
         timeout=300,
@@ -74,17 +94,17 @@ def types(desk: Desk, command: str, folder: Path) -> subprocess.CompletedProcess
     )
 
 
-def test_commands_and_dagster_work_in_a_new_folder(desk: Desk, tmp_path: Path) -> None:
-    done = types(desk, "crm-assets init", tmp_path)
+def test_commands_and_dagster_work_in_a_new_folder(desk: Desk, tmp_path: Path, plain: Path) -> None:
+    done = types(desk, "crm-assets init", tmp_path, plain)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("wrote") == len(FILES)
-    assert "still points at the example address" in types(desk, "crm-assets doctor sales_crm", tmp_path).stdout
-    done = types(desk, "dagster definitions validate -w workspace.yaml", tmp_path)
+    assert "still points at the example address" in types(desk, "crm-assets doctor sales_crm", tmp_path, plain).stdout
+    done = types(desk, "dagster definitions validate -w workspace.yaml", tmp_path, plain)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_demo_runs_in_an_empty_folder(desk: Desk, tmp_path: Path) -> None:
-    done = types(desk, "crm-assets demo --no-ui --rows 5", tmp_path)
+def test_the_demo_runs_in_an_empty_folder(desk: Desk, tmp_path: Path, plain: Path) -> None:
+    done = types(desk, "crm-assets demo --no-ui --rows 5", tmp_path, plain)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "32 of 32 assets materialized" in done.stdout
     assert [path.name for path in tmp_path.iterdir() if path.name != ".local"] == ["data"]

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pytest
 
 import crm_assets
-from crm_assets.warehouse.dlt_compat import CsvCopyJob, PostgresClient, without_json_warning
+from crm_assets.warehouse.dlt_compat import CsvCopyJob, PostgresClient
+from crm_assets.warehouse.dlt_log import without_json_warning
 
 PRIVATE = re.compile(r"^\s*(?:from|import) dlt\.(?:\S+\.)?(?:impl|_)", re.MULTILINE)
 
