@@ -45,14 +45,14 @@ class Settings:
             connections_file=Path(environment.get("CRM_ASSETS_CONNECTIONS") or cls.connections_file),
             data_folder=Path(environment.get("CRM_ASSETS_DATA") or cls.data_folder),
             destination=environment.get("CRM_ASSETS_DESTINATION") or cls.destination,
-            lock_timeout=_number(environment, "CRM_ASSETS_LOCK_TIMEOUT", "seconds", cls.lock_timeout),
+            lock_timeout=_number_setting(environment, "CRM_ASSETS_LOCK_TIMEOUT", "seconds", cls.lock_timeout),
             sandbox_url=environment.get("CRM_ASSETS_SANDBOX", "").rstrip("/") or None,
             schedules_on=environment.get("CRM_ASSETS_SCHEDULES") == "on",
-            resume_hours=_number(environment, "CRM_ASSETS_RESUME_HOURS", "hours", cls.resume_hours),
+            resume_hours=_number_setting(environment, "CRM_ASSETS_RESUME_HOURS", "hours", cls.resume_hours),
         )
 
 
-def _number(environment: Mapping[str, str], name: str, unit: str, default: float) -> float:
+def _number_setting(environment: Mapping[str, str], name: str, unit: str, default: float) -> float:
     text = environment.get(name)
     try:
         number = float(text) if text else default

@@ -16,7 +16,7 @@ from crm_assets.orchestration.build import made
 from crm_assets.orchestration.dagster_compat import modules_of_project
 from crm_assets.warehouse.warehouse import Warehouse
 
-_OURS = "crm_assets.definitions"
+_OWN_MODULE = "crm_assets.definitions"
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def own_location(folder: Path) -> CodeLocation | None:
         CommandError: There are several modules with definitions, or several data folders.
     """
     modules = modules_of_project(folder / "pyproject.toml")
-    if not modules or modules == [_OURS]:
+    if not modules or modules == [_OWN_MODULE]:
         return None
     if len(modules) > 1:
         raise CommandError(f"pyproject.toml names several modules ({', '.join(modules)}); crm-assets reads one.")

@@ -26,9 +26,9 @@ from crm_assets.sandbox import sandbox_environment
 from crm_assets.settings import Settings
 
 _START_SECONDS = 120
-_STOP_SECONDS = 10
+_CHILD_STOP_SECONDS = 10
 """What `dagster dev` needs to stop its own processes in order."""
-_OURS = [sys.executable, "-m", "crm_assets.cli"]
+_OWN_COMMAND = [sys.executable, "-m", "crm_assets.cli"]
 
 
 def run_demo(workspace: Workspace, *, ui: bool, port: int, rows: int, destination: str | None = None) -> int:
@@ -51,7 +51,7 @@ def run_demo(workspace: Workspace, *, ui: bool, port: int, rows: int, destinatio
     with signals_as_interrupt(), _server(workspace.settings.destination) as server, _sandbox(rows) as url:
         os.environ.update(sandbox_environment(connections, url))
         click.echo(f"A sandbox serves {len(connections)} accounts at {url}.")
-        with _running([*_OURS, "sync"]) as process:
+        with _running([*_OWN_COMMAND, "sync"]) as process:
             code = process.wait()
         where = server or (warehouse.database if warehouse.destination == "duckdb" else warehouse.destination)
         click.echo(f"The warehouse is {where}: select * from {_first_table(connections[0])};")
@@ -100,7 +100,7 @@ def _first_table(connection: Connection) -> str:
 @contextmanager
 def _sandbox(rows: int) -> Iterator[str]:
     port = _free_port()
-    with _running([*_OURS, "sandbox", "--port", str(port), "--rows", str(rows)]) as process:
+    with _running([*_OWN_COMMAND, "sandbox", "--port", str(port), "--rows", str(rows)]) as process:
         _wait_for(port, process, "The sandbox")
         yield f"http://127.0.0.1:{port}"
 
@@ -132,7 +132,7 @@ def _running(
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGINT)
             with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):  # a second Ctrl-C does not wait
-                process.wait(_STOP_SECONDS)
+                process.wait(_CHILD_STOP_SECONDS)
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -31,7 +31,7 @@ from crm_assets.extract.secrets import secrets_of
 
 _PACE = {"requests": 2, "per": "second"}
 """How often a server is asked whose limit nobody knows yet."""
-_NAME = r"[a-z][a-z0-9]*(_[a-z0-9]+)*"
+_CONNECTION_NAME = r"[a-z][a-z0-9]*(_[a-z0-9]+)*"
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,9 @@ def connection_at(url: str, auth: str, paths: tuple[str, ...], name: str | None)
         SpecError: Something else cannot.
     """
     name = name or _name_of(url)
-    if not re.fullmatch(_NAME, name):
+    if not re.fullmatch(_CONNECTION_NAME, name):
         raise CommandError(f"--name {name} cannot be a schema's name: use lower_snake_case.")
-    entries = [{"name": each, "endpoint": {"path": path}} for path, each in _names(paths or ("",)).items()]
+    entries = [{"name": each, "endpoint": {"path": path}} for path, each in _list_names(paths or ("",)).items()]
     client = {"base_url": url, "auth": auth_declaration(auth)}
     system = parse_system({"name": name, "client": client, "rate_limit": _PACE, "resources": entries})
     connection = validated(Connection, {"name": name, "system": name, "_system": system})
@@ -110,7 +110,7 @@ def discover(connection: Connection, only: str | None, state: SharedState) -> Di
         reasons = "; ".join(f"{name}: {why}" for name, why in found.refused.items())
         raise CommandError(f"No list of {connection.name} could be examined. {reasons}.")
     text = text_of(found.name, completed(connection.system, found.looks), found.looks, connection.base_url)
-    return replace(found, text=text, doubts=tuple(_tried(connection, found, text, state)))
+    return replace(found, text=text, doubts=tuple(_verified(connection, found, text, state)))
 
 
 def chosen(url: str, auth: str, paths: tuple[str, ...], name: str | None, state: SharedState) -> Connection:
@@ -155,7 +155,7 @@ async def _look(looker: Looker, resource: Resource) -> Look | ReadError:
         return error
 
 
-def _tried(connection: Connection, found: Discovery, text: str, state: SharedState) -> list[str]:
+def _verified(connection: Connection, found: Discovery, text: str, state: SharedState) -> list[str]:
     """Load the declaration as a sync would, ask its lists for their first pages, and return what is in doubt."""
     own = Path(connection.system.path) if connection.system.path else None
     packaged = own is not None and SYSTEMS in own.parents
@@ -177,11 +177,11 @@ def _name_of(url: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_") or "my_crm"
 
 
-def _names(paths: tuple[str, ...]) -> dict[str, str]:
+def _list_names(paths: tuple[str, ...]) -> dict[str, str]:
     """Return a name for each path: its last word, and as many of those before it as tell it from others."""
     names: dict[str, str] = {}
     for path in dict.fromkeys(paths):
-        parts = [_word(part) for part in urlsplit(path).path.split("/")]
+        parts = [_snake_word(part) for part in urlsplit(path).path.split("/")]
         words = [part for part in parts if part and part[0].isalpha()] or ["records"]
         choices = ["_".join(words[-count:]) for count in range(1, len(words) + 1)]
         numbered = (f"{choices[-1]}_{number}" for number in range(2, len(paths) + 2))
@@ -189,6 +189,6 @@ def _names(paths: tuple[str, ...]) -> dict[str, str]:
     return names
 
 
-def _word(part: str) -> str:
+def _snake_word(part: str) -> str:
     part = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", part.removesuffix(".json"))
     return re.sub(r"[^a-z0-9]+", "_", part.lower()).strip("_")

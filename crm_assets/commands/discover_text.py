@@ -27,13 +27,13 @@ def completed(system: System, looks: Sequence[Look]) -> Document:
     if system.path and SYSTEMS in Path(system.path).parents:
         return {
             "extends": system.name,
-            "resources": [_resource({"name": look.resource}, look) for look in looks if look.shows_more],
+            "resources": [_resource_lines({"name": look.resource}, look) for look in looks if look.shows_more],
         }
     by_name = {look.resource: look for look in looks}
     document = read_yaml(Path(system.path)) if system.path else _skeleton(system, looks)
     entries = [_entry(one) for one in document.get("resources", [])]
-    own = [_resource(one, by_name.pop(one["name"])) if one["name"] in by_name else one for one in entries]
-    inherited = [_resource({"name": name}, look) for name, look in by_name.items() if look.shows_more]
+    own = [_resource_lines(one, by_name.pop(one["name"])) if one["name"] in by_name else one for one in entries]
+    inherited = [_resource_lines({"name": name}, look) for name, look in by_name.items() if look.shows_more]
     return {**document, "resources": own + inherited}
 
 
@@ -73,7 +73,7 @@ def _entry(resource: Any) -> Document:
     return {"name": resource, "endpoint": {"path": resource}} if isinstance(resource, str) else dict(resource)
 
 
-def _resource(entry: Document, look: Look) -> Document:
+def _resource_lines(entry: Document, look: Look) -> Document:
     endpoint = entry.get("endpoint", {})
     endpoint = {"path": endpoint} if isinstance(endpoint, str) else endpoint
     columns = entry.get("columns")

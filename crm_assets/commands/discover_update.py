@@ -21,7 +21,7 @@ from crm_assets.settings import Settings
 from crm_assets.warehouse.session import WarehouseSession
 from crm_assets.warehouse.warehouse import Warehouse
 
-_RECORDS = 500
+_SAMPLE_RECORDS = 500
 ColumnDeclarations = dict[str, dict[str, Any]]
 
 
@@ -77,17 +77,17 @@ def _further(connection: Connection, warehouse: Warehouse) -> dict[str, ColumnDe
     if not warehouse.exists:
         return {}
     with warehouse.working_folder() as folder, warehouse.session(connection.name, folder, lambda _: None) as session:
-        found = {one.name: _columns(session, one) for one in connection.system.tables}
+        found = {one.name: _found_columns(session, one) for one in connection.system.tables}
     return {name: columns for name, columns in found.items() if columns}
 
 
-def _columns(session: WarehouseSession, resource: Resource) -> ColumnDeclarations:
+def _found_columns(session: WarehouseSession, resource: Resource) -> ColumnDeclarations:
     if "_extra" not in session.columns(resource.name):
         return {}
     # The newest rows say what the account has now; _extra is JSON text in every destination.
     rows = session.query(
         f"SELECT _extra FROM {session.table(resource.name)} WHERE _extra IS NOT NULL "
-        f"ORDER BY _changed_at DESC LIMIT {_RECORDS}"
+        f"ORDER BY _changed_at DESC LIMIT {_SAMPLE_RECORDS}"
     )
     records = [json.loads(row[0]) if isinstance(row[0], str) else row[0] for row in rows]
     known = [column.wire_path(name) for name, column in resource.columns.items() if not column.placeholder]

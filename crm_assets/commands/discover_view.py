@@ -26,7 +26,7 @@ def _facts(look: Look) -> Iterator[str]:
     if "data_selector" in endpoint:
         yield f"records at {endpoint['data_selector']}"
     if "paginator" in endpoint:
-        yield f"paging {_kind(endpoint['paginator'])}"
+        yield f"paging {_paginator_type(endpoint['paginator'])}"
     if "primary_key" in found:
         yield f"key {found['primary_key']}"
     if "incremental" in found:
@@ -35,5 +35,5 @@ def _facts(look: Look) -> Iterator[str]:
     yield f"{len(columns)} new columns" + (f", personal: {', '.join(personal)}" if personal else "")
 
 
-def _kind(paginator: Any) -> str:
+def _paginator_type(paginator: Any) -> str:
     return str(paginator["type"] if isinstance(paginator, dict) else paginator)

@@ -81,11 +81,11 @@ async def _examined(connection: Connection, state: SharedState, patience: float)
         return Diagnosis(connection.name, problems=tuple(problems))
     resources = connection.system.resources
     async with probing_lists(connection, secrets_of(connection), state, patience) as probe:
-        findings = await asyncio.gather(*(_found(probe, connection, resource) for resource in resources))
+        findings = await asyncio.gather(*(_list_finding(probe, connection, resource) for resource in resources))
     return Diagnosis(connection.name, findings=tuple(findings), advice=tuple(_advice(connection, list(findings))))
 
 
-async def _found(probe: ListProber, connection: Connection, resource: Resource) -> ListFinding:
+async def _list_finding(probe: ListProber, connection: Connection, resource: Resource) -> ListFinding:
     try:
         lists = await probe.lists(resource)
     except ReadError:
@@ -101,10 +101,12 @@ async def _found(probe: ListProber, connection: Connection, resource: Resource) 
         seconds = round(time.perf_counter() - started, 3)
         sentence = error.problem[:1].upper() + error.problem[1:]
         return ListFinding(resource.name, "problem", sentence, error.status, seconds)
-    return ListFinding(resource.name, _state(page), _sentence(resource, page, dates), 200, page.seconds, came=True)
+    return ListFinding(
+        resource.name, _list_state(page), _finding_sentence(resource, page, dates), 200, page.seconds, came=True
+    )
 
 
-def _state(page: FirstPage) -> ListState:
+def _list_state(page: FirstPage) -> ListState:
     return "problem" if page.problems else "doubt" if page.doubts or page.rejected else "ok"
 
 
@@ -113,7 +115,7 @@ def _not_asked(resource: Resource, why: str) -> ListFinding:
     return ListFinding(resource.name, "not asked", f"It is read for the rows of {parent}, which {why}")
 
 
-def _sentence(resource: Resource, page: FirstPage, dates: DateRange | None) -> str:
+def _finding_sentence(resource: Resource, page: FirstPage, dates: DateRange | None) -> str:
     count = f"{len(page.rows)} of {page.total:,}" if page.rows and page.total else str(len(page.rows) or "No")
     parts = [f"{count} record{'' if count == '1' else 's'}{f' on {dates}' if dates else ''}"]
     parts += [*page.problems, *page.doubts]
@@ -132,21 +134,21 @@ def _advice(connection: Connection, findings: list[ListFinding]) -> Iterator[str
     if problems and not any(finding.came for finding in findings):
         yield _of_all(connection, {finding.status for finding in problems})
         return
-    if names := _named(problems, {401, 403}):
+    if names := _resources_with(problems, {401, 403}):
         yield (
             f"The key works for other resources. Grant it access to {names} in the settings of "
             f"{connection.system.title}, or choose the others with `resources:` in the connections file."
         )
-    if names := _named(problems, {402}):
+    if names := _resources_with(problems, {402}):
         yield (
             f"The subscription does not include {names}: extend it, or choose the others with `resources:` in the "
             f"connections file."
         )
-    if names := _named(problems, {404}):
+    if names := _resources_with(problems, {404}):
         yield f"Other lists were found at this address: the account may not have {names}, or the path has changed."
-    if names := _named(problems, {200}):
+    if names := _resources_with(problems, {200}):
         yield f"What the server sends does not match the declaration of {names} in {Path(connection.system.path).name}."
-    if names := _named(problems, {429}):
+    if names := _resources_with(problems, {429}):
         yield f"{names} reached the vendor's rate limit: set `rate_limit:` for the connection, then try again."
 
 
@@ -173,5 +175,5 @@ def _of_all(connection: Connection, statuses: set[int | None]) -> str:
     return f"No list was read: check base_url ({connection.base_url}), {variables}{and_params}."
 
 
-def _named(problems: Iterable[ListFinding], statuses: set[int]) -> str:
+def _resources_with(problems: Iterable[ListFinding], statuses: set[int]) -> str:
     return ", ".join(finding.resource for finding in problems if finding.status in statuses)

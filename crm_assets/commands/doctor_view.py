@@ -17,11 +17,11 @@ def render_diagnoses(diagnoses: Iterable[Diagnosis]) -> RenderableType:
     """Return a table per connection: a line for each resource, then what it all means."""
     parts: list[RenderableType] = []
     for diagnosis in diagnoses:
-        parts += [Text(diagnosis.connection, "bold"), _table(diagnosis), Text()]
+        parts += [Text(diagnosis.connection, "bold"), _findings_table(diagnosis), Text()]
     return Group(*parts[:-1])
 
 
-def _table(diagnosis: Diagnosis) -> Table:
+def _findings_table(diagnosis: Diagnosis) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)

@@ -24,21 +24,21 @@ def dbt_sources(connections: Iterable[Connection], database: str | None = None) 
         connections: One dbt source each; its schema is the connection's name.
         database: Name of the database, where dbt's target is another one.
     """
-    document = {"version": 2, "sources": [_source(connection, database) for connection in connections]}
+    document = {"version": 2, "sources": [_dbt_source(connection, database) for connection in connections]}
     return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120))
 
 
-def _source(connection: Connection, database: str | None) -> dict[str, Any]:
+def _dbt_source(connection: Connection, database: str | None) -> dict[str, Any]:
     return {
         "name": connection.name,
         **({"database": database} if database else {}),
         "schema": connection.name,
         "description": f"{connection.system.title}, read by crm_assets.",
-        "tables": [_table(connection, resource) for resource in connection.system.resources],
+        "tables": [_dbt_table(connection, resource) for resource in connection.system.resources],
     }
 
 
-def _table(connection: Connection, resource: Resource) -> dict[str, Any]:
+def _dbt_table(connection: Connection, resource: Resource) -> dict[str, Any]:
     references = {one.column: one for one in connection.system.references(resource) if not one.path}
     return {
         "name": resource.name,
@@ -46,7 +46,7 @@ def _table(connection: Connection, resource: Resource) -> dict[str, Any]:
         "meta": {"dagster": {"asset_key": list(asset_key(connection, resource.name).path)}},
         "config": {"freshness": _freshness(connection, resource), "loaded_at_query": _loaded_at(connection, resource)},
         "columns": [
-            _column(name, column) | _tests(connection, resource, name, references.get(name))
+            _dbt_column(name, column) | _tests(connection, resource, name, references.get(name))
             for name, column in resource.columns.items()
         ],
     }
@@ -62,7 +62,7 @@ def _loaded_at(connection: Connection, resource: Resource) -> str:
     return f"select max(finished_at) from {connection.name}._reads where complete and resource = '{resource.name}'"
 
 
-def _column(name: str, column: Column) -> dict[str, Any]:
+def _dbt_column(name: str, column: Column) -> dict[str, Any]:
     described = {"name": name, "description": " ".join(column.description.split()), "data_type": column.type.value}
     return described | ({"meta": {"pii": column.pii}} if column.pii else {})
 

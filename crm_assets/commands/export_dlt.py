@@ -63,13 +63,13 @@ def rest_api_config(connection: Connection, secrets: dict[str, str]) -> dict[str
         "client": {
             "base_url": connection.base_url,
             "headers": dict(client.headers),
-            **({"auth": auth} if (auth := _auth(client.auth, secrets)) else {}),
+            **({"auth": auth} if (auth := _dlt_auth(client.auth, secrets)) else {}),
         },
-        "resources": [_resource(connection, resource, secrets) for resource in connection.system.resources],
+        "resources": [_dlt_resource(connection, resource, secrets) for resource in connection.system.resources],
     }
 
 
-def _auth(auth: Auth, secrets: dict[str, str]) -> dict[str, Any] | None:
+def _dlt_auth(auth: Auth, secrets: dict[str, str]) -> dict[str, Any] | None:
     match auth:
         case NoAuth():
             return None
@@ -97,7 +97,7 @@ def _auth(auth: Auth, secrets: dict[str, str]) -> dict[str, Any] | None:
             assert_never(auth)
 
 
-def _resource(connection: Connection, resource: Resource, secrets: dict[str, str]) -> dict[str, Any]:
+def _dlt_resource(connection: Connection, resource: Resource, secrets: dict[str, str]) -> dict[str, Any]:
     endpoint, parent = resource.endpoint, resource.parent
     if endpoint.export_job:
         raise CommandError(f"dlt has no export jobs, as {connection.name}.{resource.name} is one.")
@@ -106,7 +106,7 @@ def _resource(connection: Connection, resource: Resource, secrets: dict[str, str
     paginator = endpoint.paginator
     if not isinstance(paginator, (Auto, SinglePage, Offset)) and paginator.limit_param and paginator.limit:
         if paginator.location == "json":
-            body = deep_merge(body or {}, _nested(paginator.limit_param, paginator.limit))
+            body = deep_merge(body or {}, _nested_body(paginator.limit_param, paginator.limit))
         else:
             params[paginator.limit_param] = paginator.limit
     fields = {name: _wire_name(connection, parent, field) for name, field in parent.values.items()} if parent else {}
@@ -120,8 +120,8 @@ def _resource(connection: Connection, resource: Resource, secrets: dict[str, str
             "method": endpoint.method,
             "params": fill(params, bound),
             **({} if endpoint.data_selector is None else {"data_selector": _selector(endpoint.data_selector)}),
-            "paginator": _paginator(paginator),
-            **({"auth": _auth(endpoint.auth, secrets)} if endpoint.auth else {}),
+            "paginator": _dlt_paginator(paginator),
+            **({"auth": _dlt_auth(endpoint.auth, secrets)} if endpoint.auth else {}),
             **({"headers": dict(endpoint.headers)} if endpoint.headers else {}),
             **({"response_actions": actions} if (actions := _ignoring(endpoint.response_actions)) else {}),
             **({"json": fill(body, bound)} if body is not None else {}),
@@ -152,20 +152,20 @@ def _wire_name(connection: Connection, parent: Parent, field: str) -> str:
     return path_text(column.wire_path(field))
 
 
-def _nested(path: str, value: Any) -> Any:
+def _nested_body(path: str, value: Any) -> Any:
     for segment in reversed(path.split(".")):
         value = {segment: value}
     return value
 
 
-def _paginator(paginator: Paginator) -> dict[str, Any]:
+def _dlt_paginator(paginator: Paginator) -> dict[str, Any]:
     match paginator:
         case PageNumber():
             return {
                 "type": "page_number",
                 "base_page": paginator.start_from_page,
                 "page_body_path" if paginator.location == "json" else "page_param": paginator.page_param,
-                **_counted(paginator, paginator.total_pages_path, "maximum_page"),
+                **_dlt_counter(paginator, paginator.total_pages_path, "maximum_page"),
             }
         case Offset():
             place = "body_path" if paginator.location == "json" else "param"
@@ -175,7 +175,7 @@ def _paginator(paginator: Paginator) -> dict[str, Any]:
                 "offset": paginator.start_offset,
                 f"offset_{place}": paginator.offset_param,
                 f"limit_{place}": paginator.limit_param,
-                **_counted(paginator, paginator.total_records_path, "maximum_offset"),
+                **_dlt_counter(paginator, paginator.total_records_path, "maximum_offset"),
             }
         case JsonLink():
             return {"type": "json_link", "next_url_path": path_text(paginator.next_url_path)}
@@ -201,7 +201,7 @@ def _paginator(paginator: Paginator) -> dict[str, Any]:
             assert_never(paginator)
 
 
-def _counted(paginator: PageNumber | Offset, total: tuple[str, ...] | None, maximum: str) -> dict[str, Any]:
+def _dlt_counter(paginator: PageNumber | Offset, total: tuple[str, ...] | None, maximum: str) -> dict[str, Any]:
     told = paginator.end in ("total_pages", "total_records") and total
     keys: dict[str, Any] = {"total_path": path_text(total) if told and total else None}
     if paginator.has_more_path:

@@ -9,7 +9,7 @@ import click
 from crm_assets.declarations.importers.source import Imported, import_source
 
 
-def write(source: str, name: str | None, output: Path | None) -> bool:
+def import_to_file(source: str, name: str | None, output: Path | None) -> bool:
     """Write what a source makes, and say what is assumed and lost; return whether nothing is.
 
     Args:
@@ -21,7 +21,7 @@ def write(source: str, name: str | None, output: Path | None) -> bool:
         SpecError: Nothing of it can be declared.
     """
     imported = import_source(source, name)
-    complete = _written(imported, output)
+    complete = _write_import(imported, output)
     for further, other in imported.further:
         if output is None:
             click.echo(
@@ -31,11 +31,11 @@ def write(source: str, name: str | None, output: Path | None) -> bool:
         else:
             path = output.with_name(f"{further}{output.suffix}")
             click.echo(f"A further API, in {path}:", err=True)
-            complete = _written(other, path) and complete
+            complete = _write_import(other, path) and complete
     return complete
 
 
-def _written(imported: Imported, output: Path | None) -> bool:
+def _write_import(imported: Imported, output: Path | None) -> bool:
     if output:
         output.write_text(imported.text, encoding="utf-8")
     else:

@@ -42,12 +42,12 @@ def init(folder: Path) -> list[Written]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return [_write(folder / name, template) for name, template in _FILES.items()]
+        return [_write_file(folder / name, template) for name, template in _FILES.items()]
     except OSError as error:
         raise CommandError(f"{folder} cannot be written: {error.strerror}.") from error
 
 
-def _write(path: Path, template: str) -> Written:
+def _write_file(path: Path, template: str) -> Written:
     if path.exists():
         return Written(path, new=False)
     text = (TEMPLATES / template).read_text(encoding="utf-8")

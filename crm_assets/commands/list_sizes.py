@@ -53,12 +53,12 @@ def list_sizes(
 
     async def sizes() -> list[ListSize]:
         async with probing(connection, secrets_of(connection), state, _FULL_PAGE, patience) as probe:
-            return list(await asyncio.gather(*(_size(probe, resource) for resource in whole)))
+            return list(await asyncio.gather(*(_list_size(probe, resource) for resource in whole)))
 
     return dict(zip((resource.name for resource in whole), asyncio.run(sizes()), strict=True))
 
 
-async def _size(probe: FirstPageReader, resource: Resource) -> ListSize:
+async def _list_size(probe: FirstPageReader, resource: Resource) -> ListSize:
     try:
         page = await probe.whole(resource)
     except ReadError as error:

@@ -20,7 +20,7 @@ from pathlib import Path
 from crm_assets.errors import CommandError
 
 _DEBIAN = Path("/usr/lib/postgresql")
-_TIMEOUT = 60
+_START_SECONDS = 60
 """Seconds a server may take to start or to stop."""
 
 
@@ -42,12 +42,14 @@ def local_postgres(folder: Path | None = None) -> Iterator[str]:
         shutil.chown(home, account)
     options = f"-p {port} -k {home} -c listen_addresses=127.0.0.1 -c fsync=off"
     try:
-        _run("initdb", "-D", f"{home}/data", "-A", "trust", "-U", "loader", "-E", "UTF8", "--no-sync", user=account)
-        _run("pg_ctl", "-D", f"{home}/data", "-l", f"{home}/log", "-o", options, "-w", "start", user=account)
+        _run_program(
+            "initdb", "-D", f"{home}/data", "-A", "trust", "-U", "loader", "-E", "UTF8", "--no-sync", user=account
+        )
+        _run_program("pg_ctl", "-D", f"{home}/data", "-l", f"{home}/log", "-o", options, "-w", "start", user=account)
         try:
             yield f"postgresql://loader:trusted@127.0.0.1:{port}/postgres"
         finally:
-            _run("pg_ctl", "-D", f"{home}/data", "-m", "immediate", "-w", "stop", user=account)
+            _run_program("pg_ctl", "-D", f"{home}/data", "-m", "immediate", "-w", "stop", user=account)
     finally:
         shutil.rmtree(home)
 
@@ -79,7 +81,7 @@ def _packaged_programs() -> Path:
     return copy / installed.name / "pginstall" / "bin"
 
 
-def _run(program: str, *arguments: str, user: str | None) -> None:
+def _run_program(program: str, *arguments: str, user: str | None) -> None:
     # initdb wants a locale that exists everywhere; pg_ctl's children must not keep our pipes open
     try:
         subprocess.run(
@@ -89,7 +91,7 @@ def _run(program: str, *arguments: str, user: str | None) -> None:
             env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            timeout=_TIMEOUT,
+            timeout=_START_SECONDS,
             check=True,
             # Ctrl-C is for the program that uses the server, which stops it last
             start_new_session=True,

@@ -37,7 +37,7 @@ def migrate(connection: Connection, warehouse: Warehouse, only: str | None, exec
     Raises:
         CommandError: There is no such resource, or a table cannot be made as declared.
     """
-    resources = _chosen(connection, only)
+    resources = _chosen_resources(connection, only)
     if not warehouse.exists:
         return Migrated(connection.name, (), execute)
     with warehouse.working_folder() as folder, warehouse.session(connection.name, folder, print) as session:
@@ -69,7 +69,7 @@ def render_migrations(results: Iterable[Migrated]) -> RenderableType:
     return Group(*parts)
 
 
-def _chosen(connection: Connection, only: str | None) -> list[Resource]:
+def _chosen_resources(connection: Connection, only: str | None) -> list[Resource]:
     by_name = {resource.name: resource for resource in connection.system.resources}
     if only is not None and only not in by_name:
         raise CommandError(unknown("resource", only, by_name))

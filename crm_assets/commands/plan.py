@@ -99,17 +99,17 @@ def plan(
         moment = today or datetime.now(connection.zone).date()
         sizes: Sizes = {}
         if ask:
-            with _session(connection, warehouse) as session:
-                unread = _Planner(connection, session, days, full, moment).unread(resources)
+            with _open_warehouse(connection, warehouse) as session:
+                unread = _PlanWriter(connection, session, days, full, moment).unread(resources)
             sizes = ask(connection, unread) if unread else {}
-        with _session(connection, warehouse) as session:
-            lines = tuple(_Planner(connection, session, days, full, moment, sizes).lines(resources))
+        with _open_warehouse(connection, warehouse) as session:
+            lines = tuple(_PlanWriter(connection, session, days, full, moment, sizes).lines(resources))
         plans.append(Plan(connection.name, lines, connection.budget, _pace(sizes)))
     return plans
 
 
 @contextmanager
-def _session(connection: Connection, warehouse: Warehouse) -> Iterator[WarehouseSession | None]:
+def _open_warehouse(connection: Connection, warehouse: Warehouse) -> Iterator[WarehouseSession | None]:
     """Open the warehouse for reading, if there is one."""
     if not warehouse.exists:
         yield None
@@ -130,7 +130,7 @@ def least_seconds(requests: int, limit: RateLimit) -> float:
 
 
 @dataclass(frozen=True)
-class _Planner:
+class _PlanWriter:
     connection: Connection
     session: WarehouseSession | None
     days: DateRange | None
@@ -146,7 +146,7 @@ class _Planner:
 
     def lines(self, resources: list[Resource]) -> Iterator[Line]:
         """Yield a line per resource, and one for each parent that would be read for its keys alone."""
-        for _, group in groupby(sorted(resources, key=_kind), key=_kind):
+        for _, group in groupby(sorted(resources, key=_step_key), key=_step_key):
             step = list(group)
             dates = self._step_dates(step)
             ranges = {resource.name: self._overlapping(resource, dates) for resource in step if dates}
@@ -219,7 +219,7 @@ class _Planner:
         return self._history(resource, resource.mode).parents or parent.records or 1
 
 
-def _kind(resource: Resource) -> str:
+def _step_key(resource: Resource) -> str:
     """Return what resources must share to be read in one step: how they are partitioned."""
     return f"{resource.window.grain}{resource.window.days_ahead}" if resource.window else ""
 

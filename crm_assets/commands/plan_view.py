@@ -21,12 +21,12 @@ def render_plans(plans: Iterable[Plan]) -> RenderableType:
             table.add_column(heading)
         table.add_column("requests", justify="right", no_wrap=True)
         for line in one.lines:
-            table.add_row(line.resource, line.mode, Text(line.asks), _count(line.requests, line.basis))
+            table.add_row(line.resource, line.mode, Text(line.asks), _request_count(line.requests, line.basis))
         parts += [Text(one.connection, "bold"), table, Text(_total(one)), Text()]
     return Group(*parts[:-1])
 
 
-def _count(requests: int, basis: Basis) -> str:
+def _request_count(requests: int, basis: Basis) -> str:
     match basis:
         case "earlier reads":
             return f"{requests:,}"
@@ -39,11 +39,11 @@ def _count(requests: int, basis: Basis) -> str:
 
 
 def _total(plan: Plan) -> str:
-    count = f"{_count(plan.requests, plan.basis)} request{'' if plan.requests == 1 else 's'}"
+    count = f"{_request_count(plan.requests, plan.basis)} request{'' if plan.requests == 1 else 's'}"
     unread = "; how many more, and how long they take, shows at the first read" if plan.basis == "least" else ""
     if plan.limit is None or plan.seconds is None:
         pace = (
-            f"; {_duration(plan.requests * plan.pace)} one after another, at {plan.pace:.2f} s each"
+            f"; {_rough_duration(plan.requests * plan.pace)} one after another, at {plan.pace:.2f} s each"
             if plan.pace
             else ""
         )
@@ -51,13 +51,13 @@ def _total(plan: Plan) -> str:
     rate = f"at {plan.limit.requests} a {plan.limit.per}"
     if plan.basis != "least":
         about = "about " if plan.basis == "first page" else ""
-        return f"{count}; {about}{_duration(plan.seconds)} {rate}"
+        return f"{count}; {about}{_rough_duration(plan.seconds)} {rate}"
     # A handful of requests that are all anybody knows of says nothing about the time.
-    least = f"at least {_duration(plan.seconds)} {rate}" if plan.seconds >= 1 else rate
+    least = f"at least {_rough_duration(plan.seconds)} {rate}" if plan.seconds >= 1 else rate
     return f"{count}; {least}{unread}"
 
 
-def _duration(seconds: float) -> str:
+def _rough_duration(seconds: float) -> str:
     for size, unit in ((3600, "h"), (60, "min")):
         if seconds >= size:
             return f"{seconds / size:.1f} {unit}"

@@ -77,13 +77,13 @@ def preview(
     if problem:
         raise ReadError(problem)
     resource = resources[name]
-    dates = (dates or _days(connection, resource)) if resource.window else None
+    dates = (dates or _default_days(connection, resource)) if resource.window else None
     values, sample = asyncio.run(_asked(connection, resource, state, max(rows, 1), dates, patience))
-    shown = tuple(_shown(resource, row, show_pii) for row in sample.rows[:rows])
+    shown = tuple(_shown_row(resource, row, show_pii) for row in sample.rows[:rows])
     return Preview(connection.name, resource, shown, tuple(_notes(values, sample, dates, shown)))
 
 
-def _days(connection: Connection, resource: Resource) -> DateRange:
+def _default_days(connection: Connection, resource: Resource) -> DateRange:
     per_partition = resource.window is not None and resource.window.per_partition
     return last_days(connection, 1 if per_partition else _DAYS)
 
@@ -113,15 +113,15 @@ async def _first_with_rows(
     return values, sample
 
 
-def _shown(resource: Resource, row: SampleRow, show_pii: bool) -> dict[str, str]:
-    shown = {name: _text(row[name], column, show_pii) for name, column in resource.columns.items()}
+def _shown_row(resource: Resource, row: SampleRow, show_pii: bool) -> dict[str, str]:
+    shown = {name: _shown_value(row[name], column, show_pii) for name, column in resource.columns.items()}
     for kept in ("_extra", "_misfits"):
         if row[kept]:
             shown[kept] = row[kept] if show_pii else ", ".join(json.loads(row[kept]))
     return shown
 
 
-def _text(value: Any, column: Column, show_pii: bool) -> str:
+def _shown_value(value: Any, column: Column, show_pii: bool) -> str:
     if value is None:
         return ""
     return MASK if column.pii and not show_pii else " ".join(str(value).split())

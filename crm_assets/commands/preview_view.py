@@ -19,9 +19,9 @@ def render_preview(preview: Preview, width: int) -> RenderableType:
         preview: What to show.
         width: Characters of the terminal.
     """
-    names = _names(preview)
+    names = _column_names(preview)
     table = Table(box=None, header_style="bold", pad_edge=False)
-    cell = _cell(width - max(map(len, names)) - _TYPE, len(preview.rows))
+    cell = _cell_width(width - max(map(len, names)) - _TYPE, len(preview.rows))
     for heading in ("column", "type", *(f"row {number}" for number in range(1, len(preview.rows) + 1))):
         table.add_column(heading, no_wrap=True)
     for name in names:
@@ -32,7 +32,7 @@ def render_preview(preview: Preview, width: int) -> RenderableType:
     return Group(title, *([table] if preview.rows else []), *(Text(note, "dim") for note in preview.notes))
 
 
-def _cell(width: int, rows: int) -> int:
+def _cell_width(width: int, rows: int) -> int:
     """Return the width of a value, so that all rows fit."""
     return max(width // max(rows, 1) - _GAP, _LEAST_CELL)
 
@@ -41,5 +41,5 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def _names(preview: Preview) -> list[str]:
+def _column_names(preview: Preview) -> list[str]:
     return [*preview.resource.columns, *(n for n in ("_extra", "_misfits") if any(n in row for row in preview.rows))]

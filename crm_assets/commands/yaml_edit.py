@@ -31,9 +31,9 @@ def with_members(text: str, connection: str, members: Members) -> str:
         CommandError: There is no such connection.
     """
     root = yaml.compose(text, Loader=yaml.SafeLoader)
-    entries = _member(root, "connections")
+    entries = _value_node(root, "connections")
     for entry in entries.value if isinstance(entries, yaml.SequenceNode) else ():
-        name = _member(entry, "name")
+        name = _value_node(entry, "name")
         if isinstance(name, yaml.ScalarNode) and name.value == connection:
             for edit in sorted(_edits(text, entry, members, entry=True), reverse=True):
                 text = f"{text[: edit.start]}{edit.text}{text[edit.end :]}"
@@ -50,7 +50,7 @@ def _edits(text: str, node: yaml.MappingNode, members: Members, *, entry: bool =
         return
     fresh = {}
     for name, value in members.items():
-        present = _member(node, name)
+        present = _value_node(node, name)
         if present is None:
             fresh[name] = value
         elif isinstance(present, yaml.MappingNode) and isinstance(value, dict):
@@ -67,7 +67,7 @@ def _laid_under(present: Members, members: Members) -> Members:
     }
 
 
-def _member(node: yaml.Node | None, name: str) -> yaml.Node | None:
+def _value_node(node: yaml.Node | None, name: str) -> yaml.Node | None:
     pairs = node.value if isinstance(node, yaml.MappingNode) else ()
     return next((value for key, value in pairs if key.value == name), None)
 

@@ -29,7 +29,7 @@ def apply_connection(connection: Connection) -> Connection:
     Raises:
         SpecError: The connection speaks of something its system does not have, or leaves out a parameter.
     """
-    values = _values(connection.system, connection.params)
+    values = _param_values(connection.system, connection.params)
     system = _with_time_zone(_with_columns(connection.system, connection.columns), connection.timezone)
     check_system(system)
     try:
@@ -46,14 +46,14 @@ def apply_connection(connection: Connection) -> Connection:
     return connection.model_copy(update={"params": values, "base_url_override": override, "system": system})
 
 
-def _values(system: System, given: ParamValues) -> dict[str, str | int]:
+def _param_values(system: System, given: ParamValues) -> dict[str, str | int]:
     for name in given:
         if name not in system.params:
             raise SpecError(unknown("parameter", name, system.params), "key params")
-    return {name: _value(name, spec, given.get(name, spec.default)) for name, spec in system.params.items()}
+    return {name: _param_value(name, spec, given.get(name, spec.default)) for name, spec in system.params.items()}
 
 
-def _value(name: str, spec: Param, value: str | int | None) -> str | int:
+def _param_value(name: str, spec: Param, value: str | int | None) -> str | int:
     example = f", such as {spec.example}" if spec.example else ""
     if value is None:
         raise SpecError(f"{name} is missing: {spec.description}{example}", "key params")
@@ -64,7 +64,7 @@ def _value(name: str, spec: Param, value: str | int | None) -> str | int:
 
 
 def _with_columns(system: System, further: Mapping[str, Mapping[str, Column]]) -> System:
-    _refuse_unknown(system, "columns", further)
+    _refuse_unknown_resources(system, "columns", further)
     resources = [
         resource.model_copy(update={"columns": {**resource.columns, **further.get(resource.name, {})}})
         for resource in system.resources
@@ -89,7 +89,7 @@ def _with_time_zone(system: System, zone: str) -> System:
 
 
 def _with_history(system: System, kept: tuple[str, ...]) -> System:
-    _refuse_unknown(system, "history", kept)
+    _refuse_unknown_resources(system, "history", kept)
     resources = tuple(
         resource.model_copy(update={"history": True}) if resource.name in kept else resource
         for resource in system.resources
@@ -102,7 +102,7 @@ def _with_history(system: System, kept: tuple[str, ...]) -> System:
 def _with_choice(system: System, chosen: tuple[str, ...] | None) -> System:
     if chosen is None:
         return system
-    _refuse_unknown(system, "resources", chosen)
+    _refuse_unknown_resources(system, "resources", chosen)
     resources = tuple(resource for resource in system.resources if resource.name in chosen)
     for resource in resources:
         if resource.parent and resource.parent.resource not in chosen:
@@ -112,7 +112,7 @@ def _with_choice(system: System, chosen: tuple[str, ...] | None) -> System:
     return system.model_copy(update={"resources": resources})
 
 
-def _refuse_unknown(system: System, key: str, wanted: Mapping[str, Any] | tuple[str, ...]) -> None:
+def _refuse_unknown_resources(system: System, key: str, wanted: Mapping[str, Any] | tuple[str, ...]) -> None:
     names = [resource.name for resource in system.resources]
     for name in wanted:
         if name not in names:
@@ -120,11 +120,11 @@ def _refuse_unknown(system: System, key: str, wanted: Mapping[str, Any] | tuple[
 
 
 def _with_values(system: System, values: ParamValues) -> System:
-    resources = tuple(_resource(resource, values) for resource in system.resources)
-    return system.model_copy(update={"resources": resources, "client": _client(system.client, values)})
+    resources = tuple(_with_resource_params(resource, values) for resource in system.resources)
+    return system.model_copy(update={"resources": resources, "client": _with_client_params(system.client, values)})
 
 
-def _client(client: Client, values: ParamValues) -> Client:
+def _with_client_params(client: Client, values: ParamValues) -> Client:
     filled = {
         "base_url": fill_url(client.base_url, values),
         "headers": {name: str(value) for name, value in _given(client.headers, values).items()},
@@ -134,16 +134,16 @@ def _client(client: Client, values: ParamValues) -> Client:
     return client.model_copy(update=filled)
 
 
-def _resource(resource: Resource, values: ParamValues) -> Resource:
-    endpoint = _requests(resource.endpoint, values)
+def _with_resource_params(resource: Resource, values: ParamValues) -> Resource:
+    endpoint = _with_request_params(resource.endpoint, values)
     where = {
         "path": fill_url(endpoint.path, values),
         "headers": {name: str(value) for name, value in _given(endpoint.headers, values).items()},
         "auth": endpoint.auth and endpoint.auth.filled(values),
     }
     endpoint = endpoint.model_copy(update=where)
-    window = resource.window and _requests(resource.window, values)
-    incremental = resource.incremental and _requests(resource.incremental, values)
+    window = resource.window and _with_request_params(resource.window, values)
+    incremental = resource.incremental and _with_request_params(resource.incremental, values)
     fixed = {name: _each(given, values) for name, given in resource.for_each.items()}
     filled = {"endpoint": endpoint, "window": window, "incremental": incremental, "for_each": fixed}
     return resource.model_copy(update=filled)
@@ -160,7 +160,7 @@ def _each(given: tuple[str | int, ...], values: ParamValues) -> tuple[str | int,
     return tuple(dict.fromkeys(found))
 
 
-def _requests(part: _Requests, values: ParamValues) -> _Requests:
+def _with_request_params(part: _Requests, values: ParamValues) -> _Requests:
     return part.model_copy(update={"params": _given(part.params, values), "json_body": fill(part.json_body, values)})
 
 

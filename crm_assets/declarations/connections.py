@@ -43,7 +43,7 @@ def load_connections(
         with problems.noted():
             loaded.append(_connection(entry, position, path, extra))
     with problems.noted():
-        _check_names(loaded, path)
+        _check_connection_names(loaded, path)
     problems.raise_all()
     connections = tuple(loaded)
     if schedules_on:
@@ -53,7 +53,7 @@ def load_connections(
     return connections
 
 
-def _check_names(connections: Iterable[Connection], path: Path) -> None:
+def _check_connection_names(connections: Iterable[Connection], path: Path) -> None:
     doubles = [name for name, times in Counter(connection.name for connection in connections).items() if times > 1]
     if doubles:
         raise SpecError(f"two connections are called {listed(doubles)}; give each account its own name", path.name)

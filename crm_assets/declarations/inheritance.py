@@ -25,14 +25,14 @@ def merge_documents(chain: Iterable[Document]) -> Document:
     defaults: Document = reduce(deep_merge, [_defaults(document) for document in documents], {})
     layers: dict[str, list[Document]] = {}
     for document in documents:
-        for resource in _resources(document, inherited=bool(layers)):
+        for resource in _expanded_resources(document, inherited=bool(layers)):
             below = layers.setdefault(resource["name"], [])
             _refuse_empty_removals(resource, [defaults, *below], [name for name in layers if layers[name]])
             below.append(resource)
     whole: Document = reduce(deep_merge, documents, {})
     whole.pop("resource_defaults", None)
     resources = [reduce(deep_merge, below, defaults) for below in layers.values()]
-    return {**whole, "resources": [_kept(resource) for resource in resources if not resource.get("remove")]}
+    return {**whole, "resources": [_without_remove(resource) for resource in resources if not resource.get("remove")]}
 
 
 def _defaults(document: Document) -> Document:
@@ -42,9 +42,9 @@ def _defaults(document: Document) -> Document:
     return _expanded(defaults)
 
 
-def _resources(document: Document, *, inherited: bool) -> list[Document]:
+def _expanded_resources(document: Document, *, inherited: bool) -> list[Document]:
     resources = document.get("resources", [] if inherited else None)
-    if not isinstance(resources, list) or not all(map(_named, resources)):
+    if not isinstance(resources, list) or not all(map(_is_named_resource, resources)):
         raise SpecError("expected a list of resources, each a mapping with a name", "key resources")
     names = Counter(resource["name"] for resource in resources)
     doubles = [name for name, times in names.items() if times > 1]
@@ -53,7 +53,7 @@ def _resources(document: Document, *, inherited: bool) -> list[Document]:
     return [_expanded(resource) for resource in resources]
 
 
-def _named(resource: object) -> bool:
+def _is_named_resource(resource: object) -> bool:
     return isinstance(resource, dict) and isinstance(resource.get("name"), str)
 
 
@@ -72,16 +72,16 @@ def _refuse_empty_removals(resource: Document, below: list[Document], names: lis
         raise SpecError("expected true or false", place, "key remove")
     if resource.get("remove") and resource["name"] not in names:
         raise SpecError(f"nothing to remove: {unknown('resource', resource['name'], names)}", place, "key remove")
-    columns = {name for layer in below for name in _columns(layer)}
-    for name, column in _columns(resource).items():
+    columns = {name for layer in below for name in _columns_of(layer)}
+    for name, column in _columns_of(resource).items():
         if column is None and name not in columns:
             raise SpecError(f"nothing to remove: {unknown('column', name, columns)}", place, "key columns")
 
 
-def _columns(layer: Document) -> Document:
+def _columns_of(layer: Document) -> Document:
     columns = layer.get("columns")
     return columns if isinstance(columns, dict) else {}
 
 
-def _kept(resource: Document) -> Document:
+def _without_remove(resource: Document) -> Document:
     return {key: value for key, value in resource.items() if key != "remove"}

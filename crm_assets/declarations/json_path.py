@@ -10,9 +10,9 @@ from pydantic import BeforeValidator, PlainSerializer
 WILDCARD = "*"
 Segments = tuple[str, ...]
 """A path, parsed."""
-_TEXT = r"""(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')"""
-_BRACKETED = re.compile(rf"\[\s*(?:{_TEXT}|(\*|-?\d+))\s*\]", re.DOTALL)
-_QUOTED = re.compile(rf"{_TEXT}()(?=[.\[]|$)", re.DOTALL)
+_QUOTED_TEXT = r"""(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')"""
+_BRACKETED = re.compile(rf"\[\s*(?:{_QUOTED_TEXT}|(\*|-?\d+))\s*\]", re.DOTALL)
+_QUOTED = re.compile(rf"{_QUOTED_TEXT}()(?=[.\[]|$)", re.DOTALL)
 _BARE = re.compile(r"[^.\[\]]+")
 _NEEDS_QUOTES = re.compile(r"""^\s|\s$|[.\[\]]|^\$|^$|^["']""")
 _POSITION = re.compile(r"-?[0-9]{1,9}")

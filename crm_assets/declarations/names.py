@@ -34,7 +34,7 @@ TABLE_SUFFIXES = ("__rejected", "__current", "__history")
 LONGEST_TABLE = MAX_LENGTH - max(map(len, TABLE_SUFFIXES))
 """Characters a resource's name may have."""
 
-_NAME = re.compile(r"_?[a-z](?:[a-z0-9_]*[a-z0-9])?")
+_COLUMN_NAME = re.compile(r"_?[a-z](?:[a-z0-9_]*[a-z0-9])?")
 """One underscore may stand in front: dlt puts it before what it takes from a parent."""
 _Mapping = TypeVar("_Mapping", bound=Mapping[str, Any])
 
@@ -46,7 +46,7 @@ def check_column_names(columns: _Mapping) -> _Mapping:
         ValueError: One is reserved, or the destination would change, shorten or refuse it.
     """
     for name in columns:
-        wrong = _problem(name, MAX_LENGTH)
+        wrong = _name_problem(name, MAX_LENGTH)
         if wrong is not None:
             reserved = listed(RESERVED_COLUMNS)
             raise ValueError(
@@ -62,13 +62,13 @@ def check_table_names(names: Iterable[str]) -> None:
         ValueError: The destination would change, shorten or refuse one, or it is dlt's name for a nested table.
     """
     for name in names:
-        wrong = ", it has two underscores in a row" if "__" in name else _problem(name, LONGEST_TABLE)
+        wrong = ", it has two underscores in a row" if "__" in name else _name_problem(name, LONGEST_TABLE)
         wrong = "" if name.startswith("_") else wrong
         if wrong is not None:
             raise ValueError(f"resource name {name!r} is not allowed{wrong}: use lower_snake_case")
 
 
-def _problem(name: str, longest: int) -> str | None:
+def _name_problem(name: str, longest: int) -> str | None:
     """Return why a name is not allowed, as the rest of a sentence, or ``None`` where it is."""
     if len(name) > longest:
         return f", it has {len(name)} characters and a destination would cut it after {longest}"
@@ -76,4 +76,4 @@ def _problem(name: str, longest: int) -> str | None:
         return ", the destination would change the underscore at its end"
     if re.search(r"__[_0-9]", name):
         return ", the destination would change its underscores in a row"
-    return None if _NAME.fullmatch(name) and name not in RESERVED_COLUMNS else ""
+    return None if _COLUMN_NAME.fullmatch(name) and name not in RESERVED_COLUMNS else ""

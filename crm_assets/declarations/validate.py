@@ -25,7 +25,7 @@ def check_system(system: System) -> None:
         raise SpecError(f"{listed(doubles)} declared more than once", "key resources")
     problems = Problems()
     with problems.noted():
-        _check_names(system)
+        _check_system_names(system)
     with problems.noted():
         _check_client(system)
     for resource in system.resources:
@@ -41,7 +41,7 @@ def check_system(system: System) -> None:
     problems.raise_all()
 
 
-def _check_names(system: System) -> None:
+def _check_system_names(system: System) -> None:
     try:
         check_table_names(resource.name for resource in system.resources)
     except ValueError as error:

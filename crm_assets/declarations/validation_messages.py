@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 from crm_assets.declarations.errors import KeyValueError, SpecError, UnknownKeyError, closest, listed, nearest, together
 from crm_assets.declarations.models.base import Spec
 
-_DATE = "expected a date such as 2024-01-31"
+_DATE_EXPECTED = "expected a date such as 2024-01-31"
 _WANTED = {
     "int_type": "expected a whole number",
     "int_parsing": "expected a whole number",
@@ -24,10 +24,10 @@ _WANTED = {
     "tuple_type": "expected a list",
     "model_type": "expected a mapping",
     "model_attributes_type": "expected a mapping",
-    "date_type": _DATE,
-    "date_parsing": _DATE,
-    "date_from_datetime_parsing": _DATE,
-    "date_from_datetime_inexact": _DATE,
+    "date_type": _DATE_EXPECTED,
+    "date_parsing": _DATE_EXPECTED,
+    "date_from_datetime_parsing": _DATE_EXPECTED,
+    "date_from_datetime_inexact": _DATE_EXPECTED,
 }
 _WANTED_WITH = {
     "string_pattern_mismatch": "expected text that matches {pattern}",
@@ -49,7 +49,7 @@ def explain(error: ValidationError, model: type[BaseModel], data: Any) -> SpecEr
     told.sort(key=lambda finding: finding["type"] != "extra_forbidden")
     explained: dict[str, SpecError] = {}
     for finding in told:
-        place, key = _place(finding["loc"], data)
+        place, key = _place_of(finding["loc"], data)
         place += [f"key {key}"] if key else []
         # The branches of a union are findings of one place; the first is of the type people mean.
         explained.setdefault(", ".join(place), _explained(finding, model, place))
@@ -61,12 +61,12 @@ def _explained(finding: Any, model: type[BaseModel], place: list[str]) -> SpecEr
     if isinstance(cause, SpecError):
         return cause.inside(*place)
     kind = UnknownKeyError if finding["type"] == "extra_forbidden" else KeyValueError
-    return kind(_problem(finding, model), *place)
+    return kind(_finding_problem(finding, model), *place)
 
 
 def _meant(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[int | str | None, ...]:
     """Return where the key stands that an unknown one was meant to be."""
-    return (*location[:-1], closest(str(location[-1]), _keys(model, location[:-1])))
+    return (*location[:-1], closest(str(location[-1]), _allowed_keys(model, location[:-1])))
 
 
 def _follows(location: tuple[int | str, ...], meant: set[tuple[int | str | None, ...]]) -> bool:
@@ -74,7 +74,7 @@ def _follows(location: tuple[int | str, ...], meant: set[tuple[int | str | None,
     return location in meant or (location[0] == "resources" and ("resource_defaults",) in meant)
 
 
-def _place(location: tuple[int | str, ...], data: Any) -> tuple[list[str], str]:
+def _place_of(location: tuple[int | str, ...], data: Any) -> tuple[list[str], str]:
     """Walk the data along pydantic's location; return the named things passed, and the path of keys below the last."""
     place: list[str] = []
     keys: list[str] = []
@@ -97,10 +97,10 @@ def _place(location: tuple[int | str, ...], data: Any) -> tuple[list[str], str]:
     return place, ".".join(keys)
 
 
-def _problem(finding: Any, model: type[BaseModel]) -> str:
+def _finding_problem(finding: Any, model: type[BaseModel]) -> str:
     kind, context, location = finding["type"], finding.get("ctx", {}), finding["loc"]
     if kind == "extra_forbidden":
-        allowed = _keys(model, location[:-1])
+        allowed = _allowed_keys(model, location[:-1])
         return f"unknown key{nearest(str(location[-1]), allowed)} Allowed here: {listed(allowed)}"
     if kind == "missing":
         return "is missing" + _choice(model, location)
@@ -113,14 +113,14 @@ def _problem(finding: Any, model: type[BaseModel]) -> str:
         words = context["expected"].replace("'", "").replace(" or ", ", ").split(", ")
         meant = closest(str(finding["input"]), words)
         choice = f"did you mean {meant!r}? Allowed" if meant else "allowed"
-        return f"got {_shown(finding)}; {choice}: {context['expected']}"
+        return f"got {_offending_value(finding)}; {choice}: {context['expected']}"
     if kind == "value_error":
         return str(context["error"])
     wanted = _WANTED.get(kind) or _WANTED_WITH.get(kind, finding["msg"]).format(**context)
-    return f"{wanted}, got {_shown(finding)}"
+    return f"{wanted}, got {_offending_value(finding)}"
 
 
-def _shown(finding: Any) -> str:
+def _offending_value(finding: Any) -> str:
     """Return the offending value for a message: never under ``auth``, where a secret may stand by mistake."""
     value = finding["input"]
     if "auth" in finding["loc"]:
@@ -147,7 +147,7 @@ def _words(annotation: Any) -> tuple[str, ...]:
     return tuple(word for argument in get_args(annotation) for word in _words(argument))
 
 
-def _keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+def _allowed_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     """Return the keys people may write at a place, under the names they write."""
     keys: set[str] = set()
     for found in _models(_annotation(model, location)):
@@ -159,11 +159,11 @@ def _keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
 
 def _annotation(model: Any, location: tuple[int | str, ...]) -> Any:
     for part in location:
-        model = _step(model, part)
+        model = _annotation_below(model, part)
     return model
 
 
-def _step(annotation: Any, part: int | str) -> Any:
+def _annotation_below(annotation: Any, part: int | str) -> Any:
     for candidate in _models(annotation):
         fields: dict[str, FieldInfo] = candidate.model_fields
         for name, field in fields.items():

@@ -50,22 +50,23 @@ def auth_line(auth: Auth) -> str:
         case BasicAuth():
             return f"HTTP Basic: `{auth.username}` and `{auth.password or 'an empty password'}`"
         case ApiKeyAuth():
-            return _place(auth.location, auth.name, auth.value or f"{{{auth.api_key}}}")
+            return _auth_place(auth.location, auth.name, auth.value or f"{{{auth.api_key}}}")
         case BearerAuth():
-            return _place("header", "Authorization", f"Bearer {{{auth.token}}}")
+            return _auth_place("header", "Authorization", f"Bearer {{{auth.token}}}")
         case ClientCredentialsAuth() | RefreshTokenAuth() | PasswordAuth():
             grant = auth.grant["grant_type"].replace("_", " ")
-            place = _place(auth.location, auth.name, auth.value)
+            place = _auth_place(auth.location, auth.name, auth.value)
             return f"{place}; the token comes from `{auth.access_token_url}` (OAuth 2, {grant})"
         case SessionTokenAuth():
-            return f"{_place(auth.location, auth.name, auth.value)}; the token comes from a login at `{auth.login.url}`"
+            place = _auth_place(auth.location, auth.name, auth.value)
+            return f"{place}; the token comes from a login at `{auth.login.url}`"
         case CombinedAuth():
             return " and ".join(auth_line(part) for part in auth.parts)
         case _:
             assert_never(auth)
 
 
-def _place(location: str, name: str, value: str) -> str:
+def _auth_place(location: str, name: str, value: str) -> str:
     return f"the {'header' if location == 'header' else 'query parameter'} `{name}: {value}`"
 
 
@@ -103,11 +104,11 @@ def paging_words(paginator: Paginator) -> str:
         case Offset():
             words = f"`{paginator.offset_param}` from {paginator.start_offset}"
         case JsonLink():
-            words = f"link at {_path(paginator.next_url_path)}"
+            words = f"link at {_path_code(paginator.next_url_path)}"
         case HeaderLink():
             words = f"`{paginator.links_next_key}` in the `Link` header"
         case CursorPage():
-            words = f"`{paginator.cursor_param}` from {_path(paginator.cursor_path)}"
+            words = f"`{paginator.cursor_param}` from {_path_code(paginator.cursor_path)}"
         case HeaderCursor():
             words = f"`{paginator.cursor_param}` from the header `{paginator.cursor_key}`"
         case _:
@@ -117,20 +118,20 @@ def paging_words(paginator: Paginator) -> str:
 
 def end_words(paginator: Paginator) -> str:
     """Return how the end of a list is known, and what the read must agree with."""
-    words = _end(paginator)
+    words = _paginator_end(paginator)
     total = paginator.total_records_path if isinstance(paginator, (SinglePage, PageNumber, Offset)) else None
-    return f"{words}; as many records as {_path(total)}" if total else words
+    return f"{words}; as many records as {_path_code(total)}" if total else words
 
 
 def request_words(endpoint: Endpoint) -> str:
     """Return what is asked for, and where in the answer the records are."""
     given = _template(endpoint)
     words = f"`{endpoint.method} {endpoint.path}`{f' with {given}' if given else ''}; the records are at "
-    words += "the root" if not endpoint.data_selector else _path(endpoint.data_selector)
+    words += "the root" if not endpoint.data_selector else _path_code(endpoint.data_selector)
     if endpoint.unwrap:
         words += f", each perhaps wrapped in {code(endpoint.unwrap)}"
     if endpoint.include:
-        words += f", with those of {_path(endpoint.include.path)} joined in by {_path(endpoint.include.on)}"
+        words += f", with those of {_path_code(endpoint.include.path)} joined in by {_path_code(endpoint.include.on)}"
     return f"{words}."
 
 
@@ -140,13 +141,13 @@ def filter_words(resource: Resource) -> str:
     if window:
         return f"By date with {_template(window)}. {_window(window)}"
     if incremental:
-        back = f"{_duration(incremental.lookback)} before the newest loaded {code(incremental.field)}"
-        again = f" The whole list again after {_duration(incremental.full_refresh_every)}."
+        back = f"{_duration_text(incremental.lookback)} before the newest loaded {code(incremental.field)}"
+        again = f" The whole list again after {_duration_text(incremental.full_refresh_every)}."
         return f"Changes with {_template(incremental)}. A run starts {back}.{again}"
     return ""
 
 
-def _end(paginator: Paginator) -> str:
+def _paginator_end(paginator: Paginator) -> str:
     match paginator:
         case Auto():
             return "as its first answer shows, else assumed"
@@ -162,7 +163,7 @@ def _end(paginator: Paginator) -> str:
             assert_never(paginator)
     further = {
         "no_next": "",
-        "has_more": f" or {_path(paginator.has_more_path)} false",
+        "has_more": f" or {_path_code(paginator.has_more_path)} false",
         "empty_page": " or an empty page",
         "short_page": f" or a page of fewer than {paginator.limit}",
         "repeat": " or one followed before",
@@ -174,17 +175,17 @@ def _counted_end(paginator: PageNumber | Offset) -> str:
     words = {
         "empty_page": "an empty page",
         "short_page": f"a page of fewer than {paginator.limit}",
-        "total_pages": f"the last of {_path(paginator.total_pages_path)}",
-        "total_records": f"the last of {_path(paginator.total_records_path)} records",
-        "has_more": f"{_path(paginator.has_more_path)} false",
-        "no_next_link": f"no {_path(paginator.next_link_path)}",
+        "total_pages": f"the last of {_path_code(paginator.total_pages_path)}",
+        "total_records": f"the last of {_path_code(paginator.total_records_path)} records",
+        "has_more": f"{_path_code(paginator.has_more_path)} false",
+        "no_next_link": f"no {_path_code(paginator.next_link_path)}",
     }[paginator.end]
     if paginator.total_pages_path and paginator.end != "total_pages":
-        words = f"the last of {_path(paginator.total_pages_path)} where reported, else {words}"
+        words = f"the last of {_path_code(paginator.total_pages_path)} where reported, else {words}"
     return words
 
 
-def _path(path: tuple[str, ...] | None) -> str:
+def _path_code(path: tuple[str, ...] | None) -> str:
     return code(path_text(path or ()))
 
 
@@ -202,11 +203,10 @@ def _window(window: Window) -> str:
     bounds = "The last day is included" if window.end == "inclusive" else "The end is not included"
     parts = [f"{bounds}; the last {window.lookback_days} days are read again by every scheduled run."]
     if window.padding_days:
-        parts.append(
-            f"{_days(window.padding_days)} more on either side, since it is not known what the API does at its bounds."
-        )
+        padding = _days_text(window.padding_days)
+        parts.append(f"{padding} more on either side, since it is not known what the API does at its bounds.")
     if window.days_ahead:
-        parts.append(f"Also {_days(window.days_ahead)} ahead, for what is planned.")
+        parts.append(f"Also {_days_text(window.days_ahead)} ahead, for what is planned.")
     if window.include_undated:
         parts.append("Rows without a date are read by a request without bounds.")
     if window.per_partition:
@@ -217,11 +217,11 @@ def _window(window: Window) -> str:
     return " ".join(parts)
 
 
-def _days(count: int) -> str:
+def _days_text(count: int) -> str:
     return f"{count} day{'' if count == 1 else 's'}"
 
 
-def _duration(duration: timedelta) -> str:
+def _duration_text(duration: timedelta) -> str:
     for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         count, rest = divmod(int(duration.total_seconds()), size)
         if count and not rest:

@@ -42,7 +42,7 @@ def with_lines(error: SpecError, files: Sequence[Path], *place: str) -> SpecErro
 def _located(problem: SpecError, nodes: dict[Path, yaml.Node | None], place: tuple[str, ...]) -> SpecError:
     if problem.place and _FILE.fullmatch(problem.place[0]):
         return problem
-    names = [name for part in (*place, *problem.place) for name in _names(part)]
+    names = [name for part in (*place, *problem.place) for name in _place_names(part)]
     # A rule that a profile breaks was kept in what it extends; a bad value may stand in any of the files.
     searched = list(nodes.items()) if isinstance(problem, KeyValueError) else list(nodes.items())[:1]
     matches = [match for file, root in searched if root for match in _matches(file, root, names)]
@@ -55,7 +55,7 @@ def _located(problem: SpecError, nodes: dict[Path, yaml.Node | None], place: tup
     return problem.inside(f"{best.file.name}:{best.line}", *place)
 
 
-def _names(part: str) -> list[str]:
+def _place_names(part: str) -> list[str]:
     kind, _, name = part.partition(" ")
     match kind:
         case "resource" | "connection":
@@ -79,7 +79,7 @@ def _follow(node: yaml.Node, names: list[str]) -> tuple[int, int]:
     """Return the line of the innermost named thing that is there, and how many names led to it."""
     line, depth = node.start_mark.line + 1, 0
     while depth < len(names):
-        step = _step(node, names[depth:])
+        step = _node_below(node, names[depth:])
         if step is None:
             break
         key, node, taken = step
@@ -87,9 +87,9 @@ def _follow(node: yaml.Node, names: list[str]) -> tuple[int, int]:
     return line, depth
 
 
-def _step(node: yaml.Node, names: list[str]) -> tuple[yaml.Node, yaml.Node, int] | None:
+def _node_below(node: yaml.Node, names: list[str]) -> tuple[yaml.Node, yaml.Node, int] | None:
     if isinstance(node, yaml.SequenceNode):
-        found = _member(node, names[0])
+        found = _list_member(node, names[0])
         return (found, found, 1) if found else None
     if not isinstance(node, yaml.MappingNode):
         return None
@@ -109,7 +109,7 @@ def _entries(node: yaml.MappingNode) -> list[tuple[yaml.Node, yaml.Node]]:
     return own + [entry for one in members if isinstance(one, yaml.MappingNode) for entry in _entries(one)]
 
 
-def _member(node: yaml.SequenceNode, name: str) -> yaml.Node | None:
+def _list_member(node: yaml.SequenceNode, name: str) -> yaml.Node | None:
     """Return the member of a list that has a name, or a number in words."""
     if name.startswith("number ") and name[7:].isdigit() and int(name[7:]) <= len(node.value):
         member: yaml.Node = node.value[int(name[7:]) - 1]

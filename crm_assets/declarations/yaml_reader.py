@@ -20,12 +20,12 @@ class _Loader(SafeLoader):
     """YAML in which only ``true`` and ``false`` are truth values: ``on``, ``no`` and ``yes`` are words."""
 
 
-_BOOL = "tag:yaml.org,2002:bool"
+_BOOL_TAG = "tag:yaml.org,2002:bool"
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOL]
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOL_TAG]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_Loader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+_Loader.add_implicit_resolver(_BOOL_TAG, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         SpecError: The file cannot be read, is not valid YAML, gives a key twice, or does not contain a mapping.
     """
-    return _mapping(path, doubles=False)
+    return _document_mapping(path, doubles=False)
 
 
 def read_foreign_yaml(path: Path) -> dict[str, Any]:
@@ -43,10 +43,10 @@ def read_foreign_yaml(path: Path) -> dict[str, Any]:
     Raises:
         SpecError: The file cannot be read, is not valid YAML, or does not contain a mapping.
     """
-    return _mapping(path, doubles=True)
+    return _document_mapping(path, doubles=True)
 
 
-def _mapping(path: Path, *, doubles: bool) -> dict[str, Any]:
+def _document_mapping(path: Path, *, doubles: bool) -> dict[str, Any]:
     text = ""
     try:
         text = path.read_text(encoding="utf-8")

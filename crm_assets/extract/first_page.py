@@ -47,7 +47,7 @@ from crm_assets.extract.paging.signs import as_int, doubts_of
 
 PAGE_TIMEOUT = 30.0
 """Seconds to wait for a page, turns of the rate limit included."""
-_TRIES = 3
+_PAGE_TRIES = 3
 """How often a page is asked for again when the server says that it is asked too often."""
 Placeholders = dict[str, object]
 SampleRow = dict[str, Any]
@@ -180,7 +180,7 @@ class FirstPageReader:
         try:
             return await reader.page(request, values)
         except ReadError as error:
-            again = 1 if error.status is None else _TRIES if error.status == HTTPStatus.TOO_MANY_REQUESTS else 0
+            again = 1 if error.status is None else _PAGE_TRIES if error.status == HTTPStatus.TOO_MANY_REQUESTS else 0
             if tries > again:
                 raise
         return await self._answered(reader, request, values, tries + 1)

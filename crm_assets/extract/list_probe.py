@@ -30,7 +30,7 @@ from crm_assets.extract.paging.page import Page, PagingState, with_page_size
 from crm_assets.extract.paging.paginate import walk
 
 SendFn = Callable[[Request], Awaitable[Page]]
-_PAGES = 2
+_PAGES_PROBED = 2
 _REQUESTS = 4
 """Most requests for one list."""
 _FAR = 100_000
@@ -73,7 +73,7 @@ class ListProber(FirstPageReader):
         except ReadError as error:
             raise error.worded(redact(error.problem)) from error.__cause__
         problems = [*probe.problems, *_unfit(resource, shown, probe.pages[0].records.count)]
-        doubts = [*probe.doubts, *_absent(decoder, shown), *self._zoneless(resource, probe.pages)]
+        doubts = [*probe.doubts, *_absent_columns_problem(decoder, shown), *self._zoneless(resource, probe.pages)]
         return replace(
             shown,
             seconds=round(time.perf_counter() - started, 3),
@@ -102,7 +102,7 @@ def _unfit(resource: Resource, shown: FirstPage, first: int) -> Iterator[str]:
         yield f"{shared} of {first} records have the key of another one, so {name} is not the primary_key"
 
 
-def _absent(decoder: Decoder, shown: FirstPage) -> Iterator[str]:
+def _absent_columns_problem(decoder: Decoder, shown: FirstPage) -> Iterator[str]:
     if decoder.absent.columns and len(shown.rows) >= _ENOUGH:
         yield f"declared, but in none of {len(shown.rows)} records: {', '.join(decoder.absent.columns)} (check source)"
 
@@ -139,7 +139,7 @@ class _Probe:
             self.doubts += [*self._state.doubts, *filter(None, [self._state.assumed]), *self._cut()]
 
     async def _fetch(self, request: Request, name: str) -> Page:
-        if len(self.pages) >= _PAGES and (not self._may_have_ended or len(self.pages) >= _REQUESTS):
+        if len(self.pages) >= _PAGES_PROBED and (not self._may_have_ended or len(self.pages) >= _REQUESTS):
             raise _EnoughError
         try:
             self.pages.append(await self._send(request))

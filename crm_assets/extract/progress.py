@@ -11,7 +11,7 @@ ProgressCallback: TypeAlias = Callable[[str, int, int], None]
 SayFn: TypeAlias = Callable[[str, str], None]
 """Takes the kind of a wait (``rate``, ``pace``, ``lock``, ``retry``) and a sentence that says what is waited for."""
 
-_SECONDS = 0.1
+_UPDATE_SECONDS = 0.1
 """Shortest time between two steps of progress; nobody sees more."""
 _LOG_SECONDS = 10.0
 """Shortest time between two lines in a log about waits of one kind; the first is written at once."""
@@ -93,7 +93,7 @@ def _seldom(watch: ProgressCallback) -> ProgressCallback:
 
     def watch_seldom(resource: str, pages: int, rows: int) -> None:
         nonlocal told
-        if time.monotonic() - told > _SECONDS:
+        if time.monotonic() - told > _UPDATE_SECONDS:
             told = time.monotonic()
             watch(resource, pages, rows)
 

@@ -27,7 +27,7 @@ from crm_assets.extract.staging.staged_rows import RowFilter, StagedRows
 
 _DOUBTS = 20
 """Doubts of a resource that are kept; it may have thousands of lists, which are all alike."""
-_GONE = (404, 410)
+_GONE_STATUSES = (404, 410)
 """Statuses that say of a parent known from earlier reads alone that the source has deleted it."""
 
 
@@ -122,7 +122,7 @@ class Reader:
             except UndecodableError:
                 raise
             except ReadError as error:
-                gone = listing.parent in self._unseen and error.status in _GONE
+                gone = listing.parent in self._unseen and error.status in _GONE_STATUSES
                 ignored = isinstance(error, IgnoredAnswerError)
                 ignored = ignored or error.status in self._endpoint.error_handler.ignore_status_codes
                 if not gone and not ignored:

@@ -30,12 +30,12 @@ def run_stoppable(work: Coroutine[Any, Any, _Result]) -> _Result:
 
 async def _cancelled_by_signals(work: Coroutine[Any, Any, _Result], caught: list[int]) -> _Result:
     task = asyncio.ensure_future(work)
-    with _handlers(task, caught):
+    with _signal_handlers(task, caught):
         return await task
 
 
 @contextmanager
-def _handlers(task: asyncio.Future[Any], caught: list[int]) -> Iterator[None]:
+def _signal_handlers(task: asyncio.Future[Any], caught: list[int]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread() or sys.platform == "win32":
         yield
         return

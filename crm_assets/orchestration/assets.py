@@ -33,7 +33,7 @@ def connection_assets(connection: Connection, warehouse: Warehouse) -> Iterator[
     specs = {spec.key.path[-1]: spec for spec in described}
     by_partitions = sorted(connection.system.tables, key=partitions_kind)
     for suffix, resources in groupby(by_partitions, key=partitions_kind):
-        yield _step(connection, warehouse, list(resources), specs, suffix)
+        yield _connection_step(connection, warehouse, list(resources), specs, suffix)
 
 
 def api_spec(connection: Connection) -> dg.AssetSpec:
@@ -55,7 +55,7 @@ def _specs(connection: Connection, warehouse: Warehouse) -> Callable[[str], dg.A
         return dg.AssetSpec(
             asset_key(connection, name),
             deps=[api_key(connection), *parents],
-            description=_description(connection, resource),
+            description=_asset_description(connection, resource),
             group_name=group_name(connection),
             kinds={"dlt", warehouse.destination},
             owners=list(connection.owners),
@@ -67,7 +67,7 @@ def _specs(connection: Connection, warehouse: Warehouse) -> Callable[[str], dg.A
     return spec_of
 
 
-def _description(connection: Connection, resource: Resource) -> str:
+def _asset_description(connection: Connection, resource: Resource) -> str:
     read = {
         "full_refresh": "The whole list is read every time.",
         "incremental": "What changed since the last run is read.",
@@ -76,7 +76,7 @@ def _description(connection: Connection, resource: Resource) -> str:
     return f"{resource.description}\n\n{connection.system.title}, `{resource.endpoint.path}`. {read}"
 
 
-def _step(
+def _connection_step(
     connection: Connection,
     warehouse: Warehouse,
     resources: Sequence[Resource],

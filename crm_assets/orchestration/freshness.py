@@ -60,7 +60,7 @@ def last_current_read(session: WarehouseSession, connection: Connection, resourc
     if not read_log.columns(session):
         return None
     rows = session.query(current_reads_sql(session, resource.name))
-    moments = (ended for text, begun, ended in rows if not resource.window or _is_current(text, begun, connection))
+    moments = (ended for text, begun, ended in rows if not resource.window or _reached_present(text, begun, connection))
     return next(moments, None)
 
 
@@ -72,7 +72,7 @@ def current_reads_sql(session: WarehouseSession, resource: str) -> str:
     )
 
 
-def _is_current(date_ranges: str, begun: datetime, connection: Connection) -> bool:
+def _reached_present(date_ranges: str, begun: datetime, connection: Connection) -> bool:
     """Whether a read of windows reached the day it began on, or the one before; a read of the whole list does."""
     today = begun.astimezone(connection.zone).date()
     ranges = [DateRange.parse(text) for text in date_ranges.split(", ") if text]

@@ -33,13 +33,13 @@ _PREVIEW_ROWS, _PREVIEW_COLUMNS, _CELL = 10, 12, 60
 
 def declared_columns(resource: Resource) -> dg.TableSchema:
     """Return the declared columns for the UI."""
-    columns = [_declared(name, column, resource) for name, column in resource.columns.items()]
+    columns = [_table_column(name, column, resource) for name, column in resource.columns.items()]
     kinds = {name: hints["data_type"] for name, hints in dlt_columns(resource).items()}
     columns += [dg.TableColumn(name, kinds[name], text) for name, text in KEEPING.items() if name in kinds]
     return dg.TableSchema(columns)
 
 
-def _declared(name: str, column: Column, resource: Resource) -> dg.TableColumn:
+def _table_column(name: str, column: Column, resource: Resource) -> dg.TableColumn:
     key = name in resource.primary_key
     return dg.TableColumn(
         name,
@@ -63,7 +63,7 @@ def definition_metadata(session_catalog: str, connection: Connection, resource: 
         "references": ", ".join(sorted({one.resource for one in connection.system.references(resource)})) or "none",
         "vendor_list": dg.MetadataValue.md(request_words(resource.endpoint)),
         "how_it_is_read": dg.MetadataValue.md(_reading(resource)),
-        "how_to_query": dg.MetadataValue.md(_query(connection, resource)),
+        "how_to_query": dg.MetadataValue.md(_example_query(connection, resource)),
         "primary_key": ", ".join(resource.primary_key),
         "mode": resource.mode,
         "verified": resource.verified,
@@ -71,7 +71,7 @@ def definition_metadata(session_catalog: str, connection: Connection, resource: 
     }
 
 
-def _query(connection: Connection, resource: Resource) -> str:
+def _example_query(connection: Connection, resource: Resource) -> str:
     table = f"{connection.name}.{resource.name}__current"
     return f"```sql\nselect * from {table} limit 10;\n```\n{joins(connection, resource)}".rstrip()
 

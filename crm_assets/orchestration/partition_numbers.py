@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 WHOLE_RUN = "whole_run"
 """Metadata of a partition's materialization: the numbers of the run, which read several partitions as one."""
-_TABLES = frozenset({"dagster/row_count"})
+_TABLE_NUMBERS = frozenset({"dagster/row_count"})
 """Numbers that are the table's, whatever was read."""
 
 
@@ -75,7 +75,9 @@ def rows_by_day(session: WarehouseSession, connection: Connection, reading: Read
 def without_run_numbers(metadata: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the metadata of each of several partitions, and the run's numbers in it, which are no partition's own."""
     numbers = {
-        name: value for name, value in metadata.items() if isinstance(value, (int, float)) and name not in _TABLES
+        name: value
+        for name, value in metadata.items()
+        if isinstance(value, (int, float)) and name not in _TABLE_NUMBERS
     }
     rest = {name: value for name, value in metadata.items() if name not in numbers}
     return {**rest, WHOLE_RUN: numbers}, numbers

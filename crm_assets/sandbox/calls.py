@@ -88,14 +88,14 @@ def find_resource(connection: Connection, call: Call) -> tuple[Resource, dict[st
         (resource, {**values, **parameters})
         for resource, values in at_path
         if resource.endpoint.method == call.method
-        if (parameters := _parameters(connection, resource, call)) is not None
+        if (parameters := _request_parameters(connection, resource, call)) is not None
     ]
     if not matches:
         raise HTTPException(400, "A parameter that every request needs is missing or wrong.")
     return max(matches, key=lambda match: _exactness(match[0]))
 
 
-def _parameters(connection: Connection, resource: Resource, call: Call) -> dict[str, Any] | None:
+def _request_parameters(connection: Connection, resource: Resource, call: Call) -> dict[str, Any] | None:
     """Return what a request fills into the templates of a resource, with or without those of its date filter."""
     endpoint, part = resource.endpoint, resource.window or resource.incremental
     params, body = {**connection.system.client.params, **endpoint.params}, endpoint.json_body or {}

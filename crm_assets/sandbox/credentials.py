@@ -17,7 +17,7 @@ from crm_assets.declarations.models.simple_auth import HANDED_OUT
 from crm_assets.declarations.models.token_auth import SessionTokenAuth, TokenAuth
 from crm_assets.sandbox.wire import enveloped
 
-_SECONDS = 3600
+_TOKEN_SECONDS = 3600
 """How long a token is said to be valid; the sandbox never refuses one."""
 
 
@@ -46,7 +46,7 @@ def check_credentials(connection: Connection, resource: Resource, request: Reque
     Raises:
         HTTPException: The credential is missing or wrong (401).
     """
-    secrets = {**sandbox_secrets(connection), HANDED_OUT: _token(connection)}
+    secrets = {**sandbox_secrets(connection), HANDED_OUT: _access_token(connection)}
     auth = resource.endpoint.auth or connection.system.client.auth
     for place, name, expected in auth.sent(secrets):
         sent = request.query_params.get(name) if place == "query" else request.headers.get(name)
@@ -69,21 +69,21 @@ async def answer_login(connection: Connection, auth: TokenAuth, request: Request
     """
     secrets = sandbox_secrets(connection)
     sent = [(await request.body()).decode(errors="replace"), request.url.query, *request.headers.values()]
-    sent = [*sent, *map(unquote_plus, sent), _decoded(request.headers.get("Authorization", ""))]
+    sent = [*sent, *map(unquote_plus, sent), _basic_text(request.headers.get("Authorization", ""))]
     missing = [name for name in auth.secrets if not any(secrets[name] in text for text in sent)]
     if missing:
         raise HTTPException(401, f"The login is missing {' and '.join(missing)}.")
-    token = _token(connection)
+    token = _access_token(connection)
     header = auth.access_token_header if isinstance(auth, SessionTokenAuth) else None
-    values = {auth.expires_in_path: _SECONDS} | ({} if header else {auth.access_token_path: token})
+    values = {auth.expires_in_path: _TOKEN_SECONDS} | ({} if header else {auth.access_token_path: token})
     return JSONResponse(enveloped({}, values), headers={header: token} if header else None)
 
 
-def _token(connection: Connection) -> str:
+def _access_token(connection: Connection) -> str:
     return f"sandbox-{connection.name}-access-token"
 
 
-def _decoded(header: str) -> str:
+def _basic_text(header: str) -> str:
     try:
         return base64.b64decode(header.removeprefix("Basic ")).decode()
     except (binascii.Error, UnicodeDecodeError):

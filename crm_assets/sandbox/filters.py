@@ -41,9 +41,9 @@ def requested_bounds(resource: Resource, zone: ZoneInfo, query: Mapping[str, Any
     if part is None:
         return UNBOUNDED
     try:
-        sent = _values(part, query, body)
+        sent = _filter_values(part, query, body)
         # Bounds an API demands of every request are part of the endpoint: sent unchanged, they ask for everything.
-        demanded = _values(part, resource.endpoint.params, resource.endpoint.json_body)
+        demanded = _filter_values(part, resource.endpoint.params, resource.endpoint.json_body)
         sent = {name: value for name, value in sent.items() if str(demanded.get(name)) != str(value)}
         inclusive = resource.window is None or resource.window.end == "inclusive"
         start = _instant(sent.get("window_start", sent.get("incremental.start_value")), part.format, zone)
@@ -52,7 +52,7 @@ def requested_bounds(resource: Resource, zone: ZoneInfo, query: Mapping[str, Any
         raise HTTPException(400, f"The date filter of {resource.name} is not in the format {part.format}.") from None
 
 
-def _values(part: Window | Incremental, query: Mapping[str, Any], body: Any) -> dict[str, Any]:
+def _filter_values(part: Window | Incremental, query: Mapping[str, Any], body: Any) -> dict[str, Any]:
     values = unfill(part.params, query, partial=True)
     return values | unfill(part.json_body or {}, body if isinstance(body, dict) else {}, partial=True)
 

@@ -97,16 +97,16 @@ def requested_page(endpoint: Endpoint, call: Call, records: RecordPages, key: Se
         case SinglePage() | Auto():
             return 0, len(records)
         case PageNumber() as paging:
-            size, first = _size(paging, call), paging.start_from_page
+            size, first = _page_size(paging, call), paging.start_from_page
             return (call.count(paging.page_param, paging.location, first) - first) * size, size
         case Offset() as paging:
             first = paging.start_offset
-            return call.count(paging.offset_param, paging.location, first) - first, _size(paging, call)
+            return call.count(paging.offset_param, paging.location, first) - first, _page_size(paging, call)
         case JsonLink() | HeaderLink() as paging:
             start = 0 if call.value(_LINK_PARAM) is None else call.count(_LINK_PARAM, "query", 0)
-            return start, _size(paging, call)
+            return start, _page_size(paging, call)
         case CursorPage() | HeaderCursor() as paging:
-            cursor, size = call.value(paging.cursor_param, paging.location), _size(paging, call)
+            cursor, size = call.value(paging.cursor_param, paging.location), _page_size(paging, call)
             return 0 if cursor is None else _at_cursor(endpoint, paging, records, str(cursor), key), size
         case other:
             assert_never(other)
@@ -196,7 +196,7 @@ def _opaque(after: int) -> str:
     return base64.urlsafe_b64encode(f"after:{after}".encode()).decode()
 
 
-def _size(paging: _Paged, call: Call) -> int:
+def _page_size(paging: _Paged, call: Call) -> int:
     if not paging.limit_param or call.value(paging.limit_param, paging.location) is None:
         return DEFAULT_SIZE
     return call.count(paging.limit_param, paging.location, 1)

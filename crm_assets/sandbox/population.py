@@ -12,7 +12,7 @@ from crm_assets.sandbox.people import ADA, CORA, PLACE, speaks_of
 
 STAFF = 8
 """Colleagues of a system, each a row where it has a list of them."""
-_SMALLEST = 0.75
+_SMALLEST_FACTOR = 0.75
 """Share of the typical number of rows that each full list has at least; as many people are in all of them."""
 _FAMILY = 3
 """Rows of a resource that others are read per row of: each row costs a list of requests."""
@@ -48,7 +48,7 @@ class Population:
         self.personal = self._about_people()
         self._first_person = self.draws("people").randrange(rows // 3 + 1)  # systems share most people, not all
         self._sizes = {each.name: self._size(each) for each in resources}
-        self._pool = max(round(rows * _SMALLEST), 1)
+        self._pool = max(round(rows * _SMALLEST_FACTOR), 1)
         self._order = lru_cache(maxsize=None)(
             lambda name: self.draws(name, "order").sample(range(self._pool), self._pool)
         )
@@ -103,7 +103,7 @@ class Population:
             return min(_FAMILY if resource.name in self.families else STAFF, self._rows)
         share = 0.25 if resource.endpoint.paginator.type == "single_page" else 1.0
         share *= 0.5 if resource.window and resource.window.per_partition else 1.0
-        return round(self._rows * share * (_SMALLEST + self.draws(resource.name, "size").random() / 2))
+        return round(self._rows * share * (_SMALLEST_FACTOR + self.draws(resource.name, "size").random() / 2))
 
     def _parent(self, name: str, key: object) -> int:
         """Return the row of a parent that a child belongs to: earlier parents have more children."""

@@ -79,7 +79,7 @@ class RecordMaker:
             parent = self._population.origin(self._resource.name, serial).parent
             for share in shares:
                 moment = self._put_dates(record, span, share, row)
-                yield StoredRow(serial, parent, moment, _text(record))
+                yield StoredRow(serial, parent, moment, _json_text(record))
 
     def changed(self, row: StoredRow, span: Span, draws: random.Random) -> StoredRow:
         """Return a row with another value, and changed at some moment of the span if it has a change time."""
@@ -90,7 +90,7 @@ class RecordMaker:
             place(record, path, _other(dig(record, path), column, draws))
         if incremental:
             moment = self._put_date(record, incremental.field, span.at(draws.random(), self._calendar.step))
-        return row._replace(moment=moment, record=_text(record))
+        return row._replace(moment=moment, record=_json_text(record))
 
     def _row(self, serial: int, draws: random.Random) -> RowSeed:
         population, name = self._population, self._resource.name
@@ -172,5 +172,5 @@ def _other(value: Any, column: Column, draws: random.Random) -> Any:
     return str(Decimal(value or 0) + 1) if column.type is ColumnType.DECIMAL else (value or 0) + 1
 
 
-def _text(record: Record) -> str:
+def _json_text(record: Record) -> str:
     return msgspec.json.encode(record).decode()

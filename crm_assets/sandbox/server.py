@@ -11,10 +11,10 @@ import uvicorn
 
 from crm_assets.sandbox.service import Sandbox
 
-_HOST = "127.0.0.1"
+_LOOPBACK_HOST = "127.0.0.1"
 _IDLE = 75
 """Seconds until an idle connection is closed, as nginx does; uvicorn's 5 end some in the moment they are used again."""
-_PATIENCE = 1
+_SHUTDOWN_SECONDS = 1
 """Seconds that answers under way get when the server stops."""
 
 
@@ -33,19 +33,19 @@ def serve(sandbox: Sandbox, port: int = 0) -> Iterator[str]:
         sandbox.app,
         log_level="critical",
         lifespan="off",
-        timeout_graceful_shutdown=_PATIENCE,
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         timeout_keep_alive=_IDLE,
     )
     server = uvicorn.Server(config)
-    with socket.create_server((_HOST, port), backlog=512) as listener:
+    with socket.create_server((_LOOPBACK_HOST, port), backlog=512) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True)
         thread.start()
         try:
             # The socket already listens: requests wait in its backlog until the server takes them.
-            yield f"http://{_HOST}:{listener.getsockname()[1]}"
+            yield f"http://{_LOOPBACK_HOST}:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
-            thread.join(_PATIENCE + 5)
+            thread.join(_SHUTDOWN_SECONDS + 5)
 
 
 def run_forever(sandbox: Sandbox, port: int) -> None:

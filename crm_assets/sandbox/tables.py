@@ -20,7 +20,7 @@ from crm_assets.sandbox.records import RecordMaker, StoredRow
 from crm_assets.sandbox.times import DAY, Span, microseconds, midnight
 from crm_assets.sandbox.wire import Record
 
-_CHANGED, _GONE, _NEW = 20, 50, 40
+_CHANGED_SHARE, _DELETED_SHARE, _NEW_SHARE = 20, 50, 40
 """One row in that many changes, goes or comes in a day."""
 _ENOUGH_TO_LOSE = 20
 _SCHEMA = pa.schema([
@@ -39,7 +39,7 @@ _CONDITIONS = {
 }
 # An aggregate is one row for all its sightings between the bounds: the last of them.
 _ONCE = "QUALIFY row_number() OVER (PARTITION BY serial ORDER BY moment DESC) = 1"
-_POSITION = """
+_POSITION_QUERY = """
     SELECT position FROM (SELECT record, row_number() OVER (ORDER BY serial, moment) - 1 AS position FROM ({rows}))
     WHERE json_extract_string(record, $pointer) = $value LIMIT 1
 """
@@ -80,7 +80,7 @@ class RecordList:
         """Return the position of the first record that has this value, compared as text, at a path."""
         pointer = "".join("/" + segment.replace("~", "~0").replace("/", "~1") for segment in path)
         values = {**self._values, "pointer": pointer, "value": value}
-        rows = self._table.query(_POSITION.format(rows=self._query), values)
+        rows = self._table.query(_POSITION_QUERY.format(rows=self._query), values)
         return int(rows[0][0]) if rows else None
 
 
@@ -145,15 +145,17 @@ class Table:
         rows = [StoredRow(*row) for row in self.query(present, {})]
         serials = [*dict.fromkeys(row.serial for row in rows)]
         count = len(serials)
-        losses = count // _GONE + 1 if count >= _ENOUGH_TO_LOSE and name not in self._population.families else 0
-        touched = draws.sample(serials, min(count, losses + count // _CHANGED + 1))
+        losses = (
+            count // _DELETED_SHARE + 1 if count >= _ENOUGH_TO_LOSE and name not in self._population.families else 0
+        )
+        touched = draws.sample(serials, min(count, losses + count // _CHANGED_SHARE + 1))
         self.retire(touched, state)
         changed = {*touched[losses:]}
         self.insert((self._maker.changed(row, span, draws) for row in rows if row.serial in changed), state)
         if self.resource.parent is None or self._population.size(self.resource.parent.resource):
             ((last,),) = self.query(f"SELECT max(serial) FROM {self.name}", {})
             first = 0 if last is None else last + 1
-            self.insert(self._maker.rows(range(first, first + count // _NEW + 1), span), state)
+            self.insert(self._maker.rows(range(first, first + count // _NEW_SHARE + 1), span), state)
 
     def retire(self, serials: Sequence[int], state: int) -> None:
         """Let rows be gone from a state on."""

@@ -17,7 +17,7 @@ from crm_assets.declarations.models.columns import MICROSECONDS
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
 _MILLISECOND = timedelta(milliseconds=1)
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_DATE_TEXT = re.compile(r"\d{4}-\d\d-\d\d")
 _ISO_8601: TypeAdapter[datetime] = TypeAdapter(datetime)
 _UNDATED = 1 / 12
 """Share of rows without the date a window speaks of, where such rows exist."""
@@ -50,7 +50,7 @@ def midnight(day: date, zone: ZoneInfo) -> datetime:
 
 def is_date(text: str) -> bool:
     """Return whether a text is a day without a time."""
-    return bool(_DATE.fullmatch(text))
+    return bool(_DATE_TEXT.fullmatch(text))
 
 
 def read_instant(text: str, zone: ZoneInfo) -> datetime:

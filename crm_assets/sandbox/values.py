@@ -61,7 +61,7 @@ def value_maker(column: Column) -> Make:
     """Return the generator of a column's values on the wire; dates, keys and references are made elsewhere."""
     examples = column.examples or _EXAMPLES.get((column.type, column.pii), ())
     if not examples:
-        return _TYPES[column.type]
+        return _MAKERS[column.type]
     # Where some speak of Ada or Cora, the others would be somebody else's.
     personal = [example for example in examples if speaks_of(ADA | CORA | PLACE, example)]
     examples = (*personal, *(each for each in examples if each is None)) if personal else examples
@@ -101,7 +101,7 @@ _CONVERSIONS: dict[ColumnType, Callable[[Any], Any]] = {
     ColumnType.DOUBLE: float,
     ColumnType.BIGINT: int,
 }
-_TYPES: dict[ColumnType, Make] = {
+_MAKERS: dict[ColumnType, Make] = {
     ColumnType.TEXT: lambda row: str(1001 + row.serial),
     ColumnType.BIGINT: lambda row: row.draws.randint(1, 100),
     ColumnType.DOUBLE: lambda row: row.draws.randint(100, 500_000) / 100,

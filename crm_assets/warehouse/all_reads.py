@@ -15,7 +15,7 @@ from crm_assets.warehouse import read_log
 from crm_assets.warehouse.session import WarehouseSession
 
 VIEW = "crm_reads"
-_OURS = {"read_id", "resource", "mode", "complete", "details"}
+_LOG_COLUMNS = {"read_id", "resource", "mode", "complete", "details"}
 """Columns that the read log always had: another program's table may bear the same name."""
 _MENTIONED = re.compile(rf'"?(\w+)"?\."?{read_log.TABLE}"?')
 
@@ -30,7 +30,7 @@ def refresh(session: WarehouseSession) -> None:
         return
     with session.transaction():
         logs = _logs(session)
-        if _is_current(session, logs):
+        if _view_is_current(session, logs):
             return
         if session.destination == "postgres":
             # connections load at the same time here, and two of them must not replace one view
@@ -48,10 +48,10 @@ def _logs(session: WarehouseSession) -> dict[str, set[str]]:
         f"SELECT table_schema, column_name FROM information_schema.columns WHERE table_name = {literal(read_log.TABLE)}"
     ):
         logs.setdefault(schema, set()).add(column)
-    return {schema: columns for schema, columns in sorted(logs.items()) if columns >= _OURS}
+    return {schema: columns for schema, columns in sorted(logs.items()) if columns >= _LOG_COLUMNS}
 
 
-def _is_current(session: WarehouseSession, logs: Mapping[str, set[str]]) -> bool:
+def _view_is_current(session: WarehouseSession, logs: Mapping[str, set[str]]) -> bool:
     definition = session.query(
         f"SELECT view_definition FROM information_schema.views "
         f"WHERE table_schema = {literal(SHARED_SCHEMA)} AND table_name = {literal(VIEW)}"
@@ -66,13 +66,13 @@ def _is_current(session: WarehouseSession, logs: Mapping[str, set[str]]) -> bool
 
 def _union(session: WarehouseSession, logs: Mapping[str, set[str]]) -> str:
     return " UNION ALL ".join(
-        f"SELECT CAST({literal(schema)} AS VARCHAR) AS connection, {_columns(columns)} "
+        f"SELECT CAST({literal(schema)} AS VARCHAR) AS connection, {_log_columns(columns)} "
         f"FROM {session.column(schema)}.{session.column(read_log.TABLE)}"
         for schema, columns in logs.items()
     )
 
 
-def _columns(found: set[str]) -> str:
+def _log_columns(found: set[str]) -> str:
     """Return the columns of one read log; those that an older one lacks are empty until its connection is read."""
     return ", ".join(
         name if name in found else f"CAST(NULL AS {kind}) AS {name}" for name, kind in read_log.COLUMNS.items()

@@ -48,7 +48,7 @@ def commit_read(
         with session.transaction():
             for statement in altering if session.capabilities.alters_in_transactions else ():
                 session.write(statement)
-            done = _write(session, connection, reading, relations)
+            done = _write_rows(session, connection, reading, relations)
             for statement in requirements(session, reading.task.resource, evolution):
                 session.write(statement)
             entry = read_log.entry(session, reading, run_id, done)
@@ -101,7 +101,9 @@ def _additions(session: WarehouseSession, reading: ReadResult) -> list[str]:
     return statements
 
 
-def _write(session: WarehouseSession, connection: Connection, reading: ReadResult, relations: Relations) -> Committed:
+def _write_rows(
+    session: WarehouseSession, connection: Connection, reading: ReadResult, relations: Relations
+) -> Committed:
     moment = reading.report.finished_at or datetime.now(timezone.utc)
     changes = _merge(session, reading, relations, moment)
     deleted, refused = delete_unseen(session, connection, reading, moment)

@@ -39,7 +39,7 @@ def delete_unseen(
         return _delete_in_window(session, connection, reading), 0
     if reading.task.resource.write_disposition != "merge":
         return 0, 0
-    return _mark(session, connection, reading, moment)
+    return _mark_unseen(session, connection, reading, moment)
 
 
 def _delete_in_window(session: WarehouseSession, connection: Connection, reading: ReadResult) -> int:
@@ -64,7 +64,9 @@ def _strays(session: WarehouseSession, connection: Connection, reading: ReadResu
     return int(strays)
 
 
-def _mark(session: WarehouseSession, connection: Connection, reading: ReadResult, moment: datetime) -> tuple[int, int]:
+def _mark_unseen(
+    session: WarehouseSession, connection: Connection, reading: ReadResult, moment: datetime
+) -> tuple[int, int]:
     """Mark the rows that a proven full refresh did not see, unless they are more than the guard's share."""
     resource, read_id = reading.task.resource, reading.report.read_id
     table = session.table(resource.name)

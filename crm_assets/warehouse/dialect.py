@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from crm_assets.warehouse.errors import WarehouseError
 
-_OURS = "postgres"
+_WRITTEN_FOR = "postgres"
 """Dialect to parse our SQL as."""
 _AS_WRITTEN = frozenset({"duckdb", "postgres"})
 _PARAMETER = "crm_assets_parameter"
@@ -38,7 +38,7 @@ def in_dialect(sql: str, dialect: str, casefold: Callable[[str], str] = str) -> 
     from sqlglot.expressions import Identifier
 
     try:
-        statement = sqlglot.parse_one(sql.replace("%s", _PARAMETER), read=_OURS)
+        statement = sqlglot.parse_one(sql.replace("%s", _PARAMETER), read=_WRITTEN_FOR)
         for name in statement.find_all(Identifier):
             if name.this != _PARAMETER:
                 name.replace(Identifier(this=casefold(name.this), quoted=True))

@@ -36,7 +36,7 @@ def write_disposition(resource: Resource) -> Any:
 
 def dlt_columns(resource: Resource) -> dict[str, dict[str, Any]]:
     """Return dlt's column hints: the declared columns and the ones every table has."""
-    own = {name: _column(name, column, name in resource.primary_key) for name, column in resource.columns.items()}
+    own = {name: _dlt_column(name, column, name in resource.primary_key) for name, column in resource.columns.items()}
     kept = {name: {"name": name, "data_type": "json", "nullable": True} for name in ("_extra", "_misfits")}
     return {
         **own,
@@ -51,6 +51,6 @@ def optional(columns: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {name: {**hints, "nullable": True} for name, hints in columns.items()}
 
 
-def _column(name: str, column: Column, key: bool) -> dict[str, Any]:
+def _dlt_column(name: str, column: Column, key: bool) -> dict[str, Any]:
     hints = {"name": name, "data_type": column.type.value, "nullable": column.nullable and not key}
     return {**hints, "description": column.description} if column.description else hints

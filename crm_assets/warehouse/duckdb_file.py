@@ -13,7 +13,7 @@ from crm_assets.warehouse.errors import WarehouseError
 
 LogFn = Callable[[str], None]
 """Takes a line for the log."""
-_SMALLEST = 3 * 4096
+_SMALLEST_FILE = 3 * 4096
 """Bytes of a DuckDB file with nothing in it: its headers."""
 _DUCKDB: dict[str, Any] = {
     "memory_limit": "320MB",
@@ -72,7 +72,7 @@ class DuckDbFile:
 
     def _remove_torn(self) -> None:
         """Remove a file whose creation broke off: it is not a database and never becomes one."""
-        if self.path.exists() and self.path.stat().st_size < _SMALLEST:
+        if self.path.exists() and self.path.stat().st_size < _SMALLEST_FILE:
             begun = self.path.read_bytes()
             if not begun.strip(b"\0") or begun[8:12] == b"DUCK":
                 self.path.unlink()

@@ -15,7 +15,7 @@ def found_before(session: WarehouseSession, resource: Resource) -> FoundBefore:
 
     A column that somebody took away, or that is declared by now, is none of them.
     """
-    columns = _columns(session, resource)
+    columns = _columns_found_before(session, resource)
     whole = [name for name, column in columns.items() if column.type is ColumnType.BIGINT]
     if not whole:
         return FoundBefore(columns)
@@ -27,11 +27,11 @@ def found_before(session: WarehouseSession, resource: Resource) -> FoundBefore:
 
 def with_found_columns(session: WarehouseSession, resource: Resource) -> Resource:
     """Return a resource with the columns that reads made of undeclared fields beside the declared ones."""
-    found = _columns(session, resource)
+    found = _columns_found_before(session, resource)
     return resource.model_copy(update={"columns": {**found, **resource.columns}}) if found else resource
 
 
-def _columns(session: WarehouseSession, resource: Resource) -> dict[str, Column]:
+def _columns_found_before(session: WarehouseSession, resource: Resource) -> dict[str, Column]:
     if resource.undeclared_fields != "columns":
         return {}
     last, existing = read_log.last_complete(session, resource.name), session.columns(resource.name)

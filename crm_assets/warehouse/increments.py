@@ -107,7 +107,7 @@ def _only_list(
     )
     if greatest is None:
         return None
-    return _start(began if past is None else past, incremental, zone)
+    return _starting_point(began if past is None else past, incremental, zone)
 
 
 def _parent_column(resource: Resource) -> str | None:
@@ -134,10 +134,12 @@ def _by_parent(
         *([str(zone)] if _is_date(resource) else []),
         *(value for pair in untrusted for value in pair),
     )
-    return {key: _start(min(began, now) if past is None else past, incremental, zone) for key, began, past in rows}
+    return {
+        key: _starting_point(min(began, now) if past is None else past, incremental, zone) for key, began, past in rows
+    }
 
 
-def _start(newest: date | datetime, incremental: Incremental, zone: ZoneInfo) -> datetime:
+def _starting_point(newest: date | datetime, incremental: Incremental, zone: ZoneInfo) -> datetime:
     """Return the newest change time less the lookback; in an hour that clocks repeat, its first occurrence counts."""
     return moment_of(newest, zone).astimezone(zone).replace(fold=0).astimezone(timezone.utc) - incremental.lookback
 

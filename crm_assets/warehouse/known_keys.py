@@ -39,10 +39,10 @@ def known_keys(session: WarehouseSession, task: ReadTask, folder: Path) -> Path 
     if session.reads_parquet_in_place:
         session.query(f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet)")
         return path
-    return _written(session, query, resource.primary_key, path)
+    return _written_parquet(session, query, resource.primary_key, path)
 
 
-def _written(session: WarehouseSession, query: str, names: tuple[str, ...], path: Path) -> Path | None:
+def _written_parquet(session: WarehouseSession, query: str, names: tuple[str, ...], path: Path) -> Path | None:
     writer = None
     with session.client.execute_query(session.in_dialect(query)) as cursor:
         while rows := cursor.fetchmany(_CHUNK):

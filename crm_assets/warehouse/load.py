@@ -28,10 +28,10 @@ Failures = dict[str, str]
 
 def declared_source(connection: Connection) -> DltSource:
     """Return the source the assets are specified from: every declared list, written as declared, without its rows."""
-    return _source(
+    return _load_source(
         connection,
         [
-            _resource(
+            _load_resource(
                 (),
                 declared.name,
                 dlt_columns(declared),
@@ -52,15 +52,15 @@ def table_source(connection: Connection, readings: list[ReadResult], session: Wa
         session: Knows which columns there are.
     """
     resources = [
-        _resource(rows.schema.empty_table(), rows.resource.name, _new_columns(session, rows.resource))
-        for rows in _staged(readings)
+        _load_resource(rows.schema.empty_table(), rows.resource.name, _new_columns(session, rows.resource))
+        for rows in _staged_of(readings)
     ]
     resources += [
-        _resource(rows.rejected_schema.empty_table(), f"{rows.resource.name}__rejected", REJECTED_COLUMNS)
-        for rows in _staged(readings)
+        _load_resource(rows.rejected_schema.empty_table(), f"{rows.resource.name}__rejected", REJECTED_COLUMNS)
+        for rows in _staged_of(readings)
         if rows.rejected
     ]
-    return _source(connection, resources)
+    return _load_source(connection, resources)
 
 
 def prepare_schema(session: WarehouseSession) -> None:
@@ -77,7 +77,7 @@ def staged_rows(session: WarehouseSession, readings: list[ReadResult]) -> Iterat
     Yields:
         What to select each table's rows from, and the reads whose rows could not be staged.
     """
-    by_name = {rows.resource.name: rows for rows in _staged(readings)}
+    by_name = {rows.resource.name: rows for rows in _staged_of(readings)}
     if session.reads_parquet_in_place:
         yield files(by_name.values()), {}
         return
@@ -107,7 +107,7 @@ def each_alone(names: list[str], act: Callable[[list[str]], Any]) -> Failures:
     return {}
 
 
-def _staged(readings: list[ReadResult]) -> list[StagedRows]:
+def _staged_of(readings: list[ReadResult]) -> list[StagedRows]:
     return [reading.staged for reading in readings if reading.staged]
 
 
@@ -119,7 +119,7 @@ def _new_columns(session: WarehouseSession, resource: Resource) -> dict[str, dic
     return {name: hints if name in found else optional({name: hints})[name] for name, hints in declared.items()}
 
 
-def _source(connection: Connection, resources: list[DltResource]) -> DltSource:
+def _load_source(connection: Connection, resources: list[DltResource]) -> DltSource:
     @dlt.source(name=connection.name)
     def source() -> list[DltResource]:
         return resources
@@ -127,6 +127,6 @@ def _source(connection: Connection, resources: list[DltResource]) -> DltSource:
     return source()
 
 
-def _resource(rows: Any, name: str, columns: Any, **hints: Any) -> DltResource:
+def _load_resource(rows: Any, name: str, columns: Any, **hints: Any) -> DltResource:
     resource: DltResource = dlt.resource(rows, name=name, columns=columns, **hints)
     return resource

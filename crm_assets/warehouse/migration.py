@@ -52,18 +52,18 @@ def plan_migration(session: WarehouseSession, resource: Resource) -> Migration |
     if not changes.types and not changes.optional:
         return None
     effects = [f"{name}: may be NULL from now on." for name in changes.optional]
-    effects += [_kept(session, resource, change) for change in changes.types if change.safe]
+    effects += [_kept_sentence(session, resource, change) for change in changes.types if change.safe]
     statements, obstacle = alterations(session, resource, changes)[:-1], None
     for change in changes.unsafe:
-        all_values, fitting = _count(session, resource, change)
+        all_values, fitting = _fitting_count(session, resource, change)
         if fitting < all_values and change.column in resource.primary_key:
-            obstacle = f"{_fits(change, fitting, all_values)}, and a key needs a value"
+            obstacle = f"{_fitting_sentence(change, fitting, all_values)}, and a key needs a value"
         statements += _convert(session, resource, change, aside=fitting < all_values)
         effects.append(_effect(resource, session, change, fitting, all_values))
     return Migration(resource.name, (*statements, current_view(session, resource.name)), tuple(effects), obstacle)
 
 
-def _count(session: WarehouseSession, resource: Resource, change: TypeChange) -> tuple[int, int]:
+def _fitting_count(session: WarehouseSession, resource: Resource, change: TypeChange) -> tuple[int, int]:
     column = session.column(change.column)
     fits = f"count(CASE WHEN {_condition(session, change, column)} THEN 1 END)"
     ((values, fitting),) = session.query(f"SELECT count({column}), {fits} FROM {session.table(resource.name)}")
@@ -90,17 +90,17 @@ def _condition(session: WarehouseSession, change: TypeChange, column: str) -> st
     return template.format(column=column, new=session.sql_type(change.after), old=change.kind)
 
 
-def _kept(session: WarehouseSession, resource: Resource, change: TypeChange) -> str:
+def _kept_sentence(session: WarehouseSession, resource: Resource, change: TypeChange) -> str:
     ((values,),) = session.query(f"SELECT count({session.column(change.column)}) FROM {session.table(resource.name)}")
-    return f"{_fits(change, values, values)}."
+    return f"{_fitting_sentence(change, values, values)}."
 
 
-def _fits(change: TypeChange, fitting: int, values: int) -> str:
+def _fitting_sentence(change: TypeChange, fitting: int, values: int) -> str:
     return f"{change.column}: {change.kind} becomes {change.after}; {fitting:,} of {values:,} values are kept exactly"
 
 
 def _effect(resource: Resource, session: WarehouseSession, change: TypeChange, fitting: int, values: int) -> str:
-    sentence = _fits(change, fitting, values)
+    sentence = _fitting_sentence(change, fitting, values)
     if fitting == values:
         return f"{sentence}."
     kept = free_name(session, resource.name, change)

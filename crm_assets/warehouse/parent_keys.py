@@ -14,7 +14,7 @@ from crm_assets.warehouse.session import WarehouseSession
 
 def loaded_parents(session: WarehouseSession, parent: Parent) -> tuple[Any, ...]:
     """Return the keys of all loaded parents that were not deleted at the source."""
-    return _keys(session, parent, "true")
+    return _keys_where(session, parent, "true")
 
 
 def changed_parents(session: WarehouseSession, parent: Parent, last: read_log.LastRead) -> tuple[Any, ...]:
@@ -35,7 +35,7 @@ def changed_parents(session: WarehouseSession, parent: Parent, last: read_log.La
         f"WHERE resource = %s AND complete AND started_at >= %s AND run_id <> %s)"
     )
     parameters = (parent.resource, last.started_at, last.run_id, *passed_over)
-    return _keys(session, parent, since + (either if passed_over else ""), *parameters)
+    return _keys_where(session, parent, since + (either if passed_over else ""), *parameters)
 
 
 def change_times(session: WarehouseSession, parent: Parent, above: ReadTask) -> dict[Any, Any]:
@@ -59,7 +59,7 @@ def change_times(session: WarehouseSession, parent: Parent, above: ReadTask) -> 
     return dict(rows)
 
 
-def _keys(session: WarehouseSession, parent: Parent, where: str, *parameters: Any) -> tuple[Any, ...]:
+def _keys_where(session: WarehouseSession, parent: Parent, where: str, *parameters: Any) -> tuple[Any, ...]:
     column = quoted(parent.field)
     rows = session.query(
         f"SELECT DISTINCT {column} FROM {session.table(parent.resource)} "

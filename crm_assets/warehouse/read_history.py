@@ -9,7 +9,7 @@ from crm_assets.date_range import DateRange
 from crm_assets.warehouse import read_log
 from crm_assets.warehouse.session import WarehouseSession
 
-_READS = 20
+_READS_AVERAGED = 20
 """Reads of windows to take the average of: they differ from day to day."""
 
 
@@ -38,17 +38,17 @@ def history_of(session: WarehouseSession, resource: str, mode: str) -> ReadHisto
         return ReadHistory()
     rows = session.query(
         f"SELECT requests, date_range, details FROM {session.table(read_log.TABLE)} "
-        f"WHERE resource = %s AND mode = %s AND complete ORDER BY finished_at DESC LIMIT {_READS}",
+        f"WHERE resource = %s AND mode = %s AND complete ORDER BY finished_at DESC LIMIT {_READS_AVERAGED}",
         resource,
         mode,
     )
     if not rows:
         return ReadHistory()
     requests, _, details = rows[0]
-    days = sum(_days(date_ranges) for _, date_ranges, _ in rows) if mode == "window" else 0
+    days = sum(_days_in(date_ranges) for _, date_ranges, _ in rows) if mode == "window" else 0
     per_day = sum(count for count, _, _ in rows) / days if days else 0.0
     return ReadHistory(len(rows), requests, per_day, json.loads(details)["parents"] or 0)
 
 
-def _days(text: str) -> int:
+def _days_in(text: str) -> int:
     return sum(DateRange.parse(one).days for one in text.split(", ") if one)

@@ -154,7 +154,7 @@ def entry(session: WarehouseSession, reading: ReadResult, run_id: str, done: Com
         "table_rows": done and done.table_rows,
         "deleted": done.deleted if done else 0,
         "delete_refused": done.refused if done else 0,
-        "fields": json.dumps(_fields(reading)),
+        "fields": json.dumps(_field_facts(reading)),
         "details": json.dumps(
             {name: facts[name] for name in _DETAILS} | {"one_transaction": session.capabilities.transactions},
             default=str,
@@ -164,7 +164,7 @@ def entry(session: WarehouseSession, reading: ReadResult, run_id: str, done: Com
     return f"INSERT INTO {session.table(TABLE)} ({names}) VALUES ({marks})", tuple(facts[name] for name in COLUMNS)
 
 
-def _fields(reading: ReadResult) -> dict[str, Any]:
+def _field_facts(reading: ReadResult) -> dict[str, Any]:
     """Return what the records of a read looked like: declared columns and their types, and fields that deviated."""
     report, hints = reading.report, dlt_columns(reading.task.resource)
     return {

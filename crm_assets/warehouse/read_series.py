@@ -9,7 +9,7 @@ from crm_assets.extract.decode.duckdb_types import literal
 from crm_assets.warehouse import read_log
 from crm_assets.warehouse.session import WarehouseSession
 
-_READS = 30
+_READS_PLOTTED = 30
 """Reads of a resource: a month of one that is read daily."""
 
 
@@ -51,7 +51,7 @@ def last_reads(session: WarehouseSession) -> dict[str, tuple[Reading, ...]]:
         f"  SELECT resource, finished_at, mode, complete, rows, {table_rows} AS table_rows, requests, seconds_fetch,\n"
         f"    row_number() OVER (PARTITION BY resource ORDER BY finished_at DESC) AS place\n"
         f"  FROM {session.table(read_log.TABLE)}) AS placed\n"
-        f"WHERE place <= {_READS} ORDER BY finished_at"
+        f"WHERE place <= {_READS_PLOTTED} ORDER BY finished_at"
     ):
         found.setdefault(resource, []).append(Reading(*facts))
     return {resource: tuple(reads) for resource, reads in found.items()}

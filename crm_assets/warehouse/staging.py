@@ -51,7 +51,7 @@ def staging_schema(session: WarehouseSession) -> Iterator[str]:
         yield name
     finally:
         with suppress(DltException):
-            _remove(session, name)
+            _drop_schema(session, name)
 
 
 def stage(session: WarehouseSession, schema: str, staged: list[StagedRows]) -> Relations:
@@ -60,8 +60,8 @@ def stage(session: WarehouseSession, schema: str, staged: list[StagedRows]) -> R
     Nothing is required there: what the table does not take shows when its rows go into it, in a transaction of its own.
     """
     rejects = {f"{rows.resource.name}__rejected": rows for rows in staged if rows.rejected}
-    resources = [_rows(rows.tables(), rows.resource.name, dlt_columns(rows.resource)) for rows in staged]
-    resources += [_rows(rows.rejects(), name, REJECTED_COLUMNS) for name, rows in rejects.items()]
+    resources = [_staging_resource(rows.tables(), rows.resource.name, dlt_columns(rows.resource)) for rows in staged]
+    resources += [_staging_resource(rows.rejects(), name, REJECTED_COLUMNS) for name, rows in rejects.items()]
     pipeline = session.open_pipeline(schema)
     load_format: Any = _format(session)
     with without_json_warning():
@@ -70,7 +70,7 @@ def stage(session: WarehouseSession, schema: str, staged: list[StagedRows]) -> R
     return {name: f"{session.column(schema)}.{session.column(name)}" for name in names}
 
 
-def _rows(rows: Iterator[Any], name: str, columns: dict[str, dict[str, Any]]) -> DltResource:
+def _staging_resource(rows: Iterator[Any], name: str, columns: dict[str, dict[str, Any]]) -> DltResource:
     hints: Any = optional(columns)
     resource: DltResource = dlt.resource(rows, name=name, columns=hints)
     return resource
@@ -91,10 +91,10 @@ def _remove_abandoned(session: WarehouseSession) -> None:
     before = datetime.now(timezone.utc) - age
     for (name,) in session.query(f"SELECT name FROM {session.table(_RECORD)} WHERE made_at < %s", before):
         with suppress(DltException):
-            _remove(session, name)
+            _drop_schema(session, name)
 
 
-def _remove(session: WarehouseSession, schema: str) -> None:
+def _drop_schema(session: WarehouseSession, schema: str) -> None:
     """Drop a staging schema of ours, table by table and without CASCADE: no other schema can be touched."""
     place, stored = session.column(schema), literal(session.stored(schema))
     found = session.query(f"SELECT table_name FROM information_schema.tables WHERE table_schema = {stored}")

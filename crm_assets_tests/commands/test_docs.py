@@ -67,13 +67,13 @@ def test_the_committed_pages_are_those_of_the_declarations() -> None:
 
 
 def test_pages_are_written_once_and_old_ones_removed(tmp_path: Path) -> None:
-    assert set(docs.write(tmp_path)) == set(docs.generated())
-    assert docs.write(tmp_path) == []
+    assert set(docs.write_pages(tmp_path)) == set(docs.generated())
+    assert docs.write_pages(tmp_path) == []
     kept, gone = tmp_path / docs.FOLDER / "sales_crm.md", tmp_path / docs.FOLDER / "gone.md"
     kept.write_text("edited", encoding="utf-8")
     gone.write_text("of a system that is no more", encoding="utf-8")
     assert docs.stale(tmp_path) == [docs.FOLDER / "gone.md", docs.FOLDER / "sales_crm.md"]
-    docs.write(tmp_path)
+    docs.write_pages(tmp_path)
     assert not gone.exists()
     assert docs.stale(tmp_path) == []
 

@@ -254,7 +254,7 @@ def test_consent_that_was_taken_back_is_one_sentence(tmp_path: Path) -> None:
         (
             {**CLIENT_CREDENTIALS, "access_token_path": "token"},
             {},
-            "no token at 'token'; it holds: access_token",
+            "no token at 'token'; it contains: access_token",
         ),
         ({**CLIENT_CREDENTIALS, "access_token_url": "/moved/token"}, {}, "secrets are not sent elsewhere"),
         ({**CLIENT_CREDENTIALS, "access_token_url": "/nothing"}, {}, "answered with 404"),

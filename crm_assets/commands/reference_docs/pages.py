@@ -55,7 +55,7 @@ def stale(root: Path) -> list[Path]:
     return sorted([*outdated, *_orphans(root, pages)])
 
 
-def write(root: Path) -> list[Path]:
+def write_pages(root: Path) -> list[Path]:
     """Write the pages under a checkout's root and return those that were written or removed."""
     pages, changed = generated(), stale(root)
     (root / FOLDER).mkdir(parents=True, exist_ok=True)

@@ -13,9 +13,9 @@ from rich.table import Table
 from crm_assets.commands.sync.results import AssetResult
 from crm_assets.commands.sync.sync import Listener
 
-_QUIET = 10.0
+_QUIET_SECONDS = 10.0
 """Seconds between two lines of a log about what a connection waits for."""
-_COUNTS = {
+_CHANGE_COUNTS = {
     "new": "rows_new",
     "changed": "rows_changed",
     "deleted": "rows_deleted",
@@ -65,7 +65,10 @@ class Bars(Listener):
     def waiting(self, connection: str, text: str) -> None:
         """Show what a connection waits for, until its next page."""
         self._progress.update(self._task(connection), state=text)
-        if not self._console.is_terminal and time.monotonic() - self._said.get(connection, -_QUIET) >= _QUIET:
+        if (
+            not self._console.is_terminal
+            and time.monotonic() - self._said.get(connection, -_QUIET_SECONDS) >= _QUIET_SECONDS
+        ):
             self._said[connection] = time.monotonic()
             self._console.print(f"{connection}: {text}", highlight=False, soft_wrap=True, markup=False)
 
@@ -73,7 +76,7 @@ class Bars(Listener):
         """Show that one asset is done."""
         self._progress.update(self._task(result.connection), total=1, completed=1)
         if not self._console.is_terminal:
-            done = "materialized" if result.loaded is None else f"{_rows(result.loaded)} loaded"
+            done = "materialized" if result.loaded is None else f"{_rows_text(result.loaded)} loaded"
             state = done if result.materialized else "FAILED"
             self._console.print(f"{result.connection}.{result.resource}: {state}", highlight=False, soft_wrap=True)
 
@@ -91,7 +94,7 @@ def print_summary(results: Sequence[AssetResult], seconds: float, console: Conso
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("checks")
     for result in results:
-        table.add_row(f"{result.connection}.{result.resource}", *_counts(result), _marks(result))
+        table.add_row(f"{result.connection}.{result.resource}", *_change_counts(result), _marks(result))
     console.print(table)
     for result in results:
         for sentence in [result.resumed, *result.sentences] if result.resumed else result.sentences:
@@ -110,11 +113,11 @@ def totals(results: Sequence[AssetResult], seconds: float) -> str:
     changes = ", ".join(f"{count:,} {name}" for name, count in sums.items() if count)
     return (
         f"{materialized} of {len(results)} assets materialized, {passed} of {len(states)} checks passed, "
-        f"{_rows(loaded)} loaded{f' ({changes})' if changes else ''} in {seconds:.1f} s"
+        f"{_rows_text(loaded)} loaded{f' ({changes})' if changes else ''} in {seconds:.1f} s"
     )
 
 
-def _rows(count: int) -> str:
+def _rows_text(count: int) -> str:
     return f"{count:,} row{'' if count == 1 else 's'}"
 
 
@@ -133,7 +136,7 @@ def summary_json(results: Sequence[AssetResult], seconds: float) -> dict[str, ob
             "rows": result.rows,
             "loaded": result.loaded,
             "requests": result.requests,
-            **{name: int(result.numbers.get(key, 0)) for name, key in _COUNTS.items()},
+            **{name: int(result.numbers.get(key, 0)) for name, key in _CHANGE_COUNTS.items()},
             "checks": result.checks,
             "sentences": result.sentences,
         }
@@ -149,18 +152,18 @@ def _marks(result: AssetResult) -> str:
     return " ".join([f"{passed} {_MARKS['passed']}" if passed else "", *others]).strip()
 
 
-def _counts(result: AssetResult) -> Sequence[str]:
+def _change_counts(result: AssetResult) -> Sequence[str]:
     """Return the numbers of a row; what changed is left empty where nothing did."""
     if not result.materialized:
         return "[red]failed[/]", "", "", "", "", ""
     changes = (int(result.numbers.get(name, 0)) for name in ("rows_new", "rows_changed", "rows_deleted"))
     return (
-        _number(result.rows),
-        _number(result.loaded),
+        _grouped(result.rows),
+        _grouped(result.loaded),
         *(f"{count:,}" if count else "" for count in changes),
-        _number(None if result.loaded is None else result.requests),
+        _grouped(None if result.loaded is None else result.requests),
     )
 
 
-def _number(count: int | None) -> str:
+def _grouped(count: int | None) -> str:
     return "" if count is None else f"{count:,}"

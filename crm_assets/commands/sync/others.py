@@ -40,10 +40,10 @@ def run_others(
             )
             yield AssetResult(_group(graph, key), key.path[-1], sentences=[f"not materialized, {reason}"])
     if runnable:
-        yield from _run(workspace, graph, runnable)
+        yield from _run_groups(workspace, graph, runnable)
 
 
-def _run(workspace: Workspace, graph: Any, keys: list[dg.AssetKey]) -> Iterator[AssetResult]:
+def _run_groups(workspace: Workspace, graph: Any, keys: list[dg.AssetKey]) -> Iterator[AssetResult]:
     job = workspace.definitions.resolve_implicit_global_asset_job_def()
     with open_instance(workspace.warehouse.folder) as instance:
         run = job.execute_in_process(instance=instance, asset_selection=keys, raise_on_error=False, run_config=_QUIET)

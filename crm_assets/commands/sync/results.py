@@ -79,10 +79,10 @@ def _take_failure(results: list[AssetResult], run: dg.ExecuteInProcessResult) ->
         if event.is_step_failure:
             for result in results:
                 if not result.materialized:
-                    result.sentences = [_reason(result, event.step_failure_data, run.run_id)]
+                    result.sentences = [_failure_reason(result, event.step_failure_data, run.run_id)]
 
 
-def _reason(result: AssetResult, data: Any, run_id: str) -> str:
+def _failure_reason(result: AssetResult, data: Any, run_id: str) -> str:
     if data.user_failure_data is None:
         error = (data.error.cause or data.error) if data.error else None
         text = " ".join(error.message.split()) if error else "the step failed"

@@ -91,7 +91,7 @@ def _side_by_side(
     listener: Listener,
 ) -> Iterator[AssetResult]:
     _prepare(workspace)
-    jobs = {name: partial(_job, workspace, name, keys, request) for name, keys in by_connection.items()}
+    jobs = {name: partial(_run_job, workspace, name, keys, request) for name, keys in by_connection.items()}
     missing = dict(by_connection)
     with closing(run_workers(jobs)) as messages:
         for name, message in messages:
@@ -117,7 +117,7 @@ def _prepare(workspace: Workspace) -> None:
     gc.collect()  # a forked worker would keep the instance's closed connections open
 
 
-def _job(workspace: Workspace, name: str, keys: list[dg.AssetKey], request: SyncRequest, send: SendMessage) -> None:
+def _run_job(workspace: Workspace, name: str, keys: list[dg.AssetKey], request: SyncRequest, send: SendMessage) -> None:
     def watch_of(connection: str) -> ProgressCallback:
         return lambda resource, pages, rows: send((connection, resource, pages, rows))
 

@@ -15,7 +15,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_STOP_SECONDS = 3
+_WORKER_STOP_SECONDS = 3
 """How long a worker may take to stop before it is killed, which loses nothing but its time."""
 
 SendMessage = Callable[[Any], None]
@@ -63,7 +63,7 @@ def run_workers(jobs: Mapping[str, Callable[[SendMessage], None]]) -> Generator[
                     del pipes[pipe]
                 yield name, message
     finally:
-        _stop(list(workers.values()))
+        _stop_workers(list(workers.values()))
 
 
 @contextmanager
@@ -100,11 +100,11 @@ def _received(pipe: Any, worker: Any) -> Any:
         return WorkerExit(worker.exitcode)
 
 
-def _stop(workers: list[Any]) -> None:
+def _stop_workers(workers: list[Any]) -> None:
     try:
         for worker in workers:
             worker.terminate()
-        deadline = time.monotonic() + _STOP_SECONDS
+        deadline = time.monotonic() + _WORKER_STOP_SECONDS
         for worker in workers:
             worker.join(max(deadline - time.monotonic(), 0))
     finally:

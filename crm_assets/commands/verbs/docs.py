@@ -10,7 +10,7 @@ import click
 @click.command("docs")
 def docs_command() -> None:
     """Regenerate docs/systems from the declarations."""
-    from crm_assets.commands.reference_docs.pages import write
+    from crm_assets.commands.reference_docs.pages import write_pages
 
-    for path in write(Path.cwd()):
+    for path in write_pages(Path.cwd()):
         click.echo(path)

@@ -27,7 +27,7 @@ def accepted(document: Document, notes: Notes) -> Document:
     document = apart_from_secrets(document, notes)
     while refused := _refused(document):
         document = _without(document, refused, notes)
-    return _canonical(document)
+    return _canonical_document(document)
 
 
 def as_yaml(document: Document, notes: Notes) -> str:
@@ -42,14 +42,14 @@ def _refused(document: Document) -> dict[str, str]:
     try:
         parse_system(document)
     except SpecError as error:
-        refused = {name: problem.problem for problem in problems_of(error) for name in _resources(problem)}
+        refused = {name: problem.problem for problem in problems_of(error) for name in _refused_resources(problem)}
         if not refused:
             raise
         return refused
     return {}
 
 
-def _resources(error: SpecError) -> list[str]:
+def _refused_resources(error: SpecError) -> list[str]:
     return [part.removeprefix("resource ") for part in error.place if part.startswith("resource ")][:1]
 
 
@@ -68,7 +68,7 @@ def _without(document: Document, refused: dict[str, str], notes: Notes) -> Docum
     return {**document, "resources": kept}
 
 
-def _canonical(document: Document) -> Document:
+def _canonical_document(document: Document) -> Document:
     """Return a declaration in the canonical form, its defaults laid under each resource."""
     whole = completed_system(merge_documents([canonical_system(document)]))
     return {**whole, "resources": [{"name": one["name"], **one} for one in whole["resources"]]}

@@ -73,7 +73,7 @@ class CombinedAuth(AuthSpec):
         return self
 
 
-def _combined(value: Any) -> Any:
+def _as_combined(value: Any) -> Any:
     return {"type": "combined", "parts": value} if isinstance(value, list) else value
 
 
@@ -90,7 +90,7 @@ Auth: TypeAlias = Annotated[
         | CombinedAuth,
         Field(discriminator="type"),
     ],
-    BeforeValidator(_combined),
+    BeforeValidator(_as_combined),
 ]
 """One kind of authentication, or a list of those that all go on each request."""
 

@@ -32,15 +32,15 @@ class ColumnType(str, Enum):
 
 MICROSECONDS: dict[str, float] = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1, "epoch_ns": 0.001}
 """Microseconds in a unit of the formats that are numbers."""
-_FORMATS = ("iso", *MICROSECONDS, "dotnet")
+_RESPONSE_FORMATS = ("iso", *MICROSECONDS, "dotnet")
 _DIRECTIVES = re.compile(r"(?:[^%]|%[YymdHIMSfpbBjzaA%])*%[Yy](?:[^%]|%[YymdHIMSfpbBjzaA%])*")
 """Patterns with a year, of the directives that Python's and DuckDB's ``strptime`` read alike."""
 
 
-def _time_format(value: str) -> str:
-    if value not in _FORMATS and not _DIRECTIVES.fullmatch(value):
+def _check_response_format(value: str) -> str:
+    if value not in _RESPONSE_FORMATS and not _DIRECTIVES.fullmatch(value):
         raise ValueError(
-            f"expected {', '.join(_FORMATS)} or a pattern with a year, such as %d.%m.%Y %H:%M "
+            f"expected {', '.join(_RESPONSE_FORMATS)} or a pattern with a year, such as %d.%m.%Y %H:%M "
             f"(of %Y %y %m %d %H %I %M %S %f %p %b %B %j %z %a %A), got {value!r}"
         )
     return value
@@ -59,7 +59,7 @@ class Column(Spec):
     """Class of personal data (``name``, ``email``, ``phone``, ``address``, ``text``, …); masked in previews."""
     source: str | None = None
     """Path on the wire when it differs from the name, or ``{placeholder}`` for a value of the request itself."""
-    format: Annotated[str, AfterValidator(_time_format)] = "iso"
+    format: Annotated[str, AfterValidator(_check_response_format)] = "iso"
     """How a server writes times: ``iso``, a number of units since 1970 (``epoch_s``, ``epoch_ms``, ``epoch_us``,
     ``epoch_ns``), ``dotnet`` (``/Date(…)/``), or a pattern of ``strptime``. ISO 8601 text is read beside all but
     patterns."""

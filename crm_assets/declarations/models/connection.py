@@ -19,25 +19,27 @@ from crm_assets.declarations.models.token_auth import TokenUrl
 from crm_assets.declarations.time_zone import TimeZoneName
 
 EXAMPLE_HOSTS = re.compile(r"(.+\.)?(example(\.(com|org|net))?|invalid)")
-_HOST = re.compile(r"[a-z0-9_.-]+|[0-9a-f:]+")
+_HOST_PATTERN = re.compile(r"[a-z0-9_.-]+|[0-9a-f:]+")
 STAGING_PREFIX = "crm_assets_"
 """How schemas begin that a load makes for itself."""
 SHARED_SCHEMA = "crm_assets"
 """The schema of what is there once for all connections."""
-_RESERVED = re.compile(
+_RESERVED_NAMES = re.compile(
     rf"{SHARED_SCHEMA}|{STAGING_PREFIX}.*|pg_.*|information_schema|main|temp|system|public|warehouse"
 )
 """Schemas that are ours or the databases' own; ``warehouse`` is the DuckDB file's name, and ambiguous there."""
-_LONGEST = 50
+_NAME_LENGTH_LIMIT = 50
 """Characters of a schema's name that no destination shortens: PostgreSQL cuts names at 63 (NAMEDATALEN)."""
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def _schema_name(name: str) -> str:
-    if _RESERVED.fullmatch(name):
+    if _RESERVED_NAMES.fullmatch(name):
         raise ValueError(f"{name!r} is a reserved schema name; choose another")
-    if len(name) > _LONGEST:
-        raise ValueError(f"the name has {len(name)} characters, and a schema's name may have {_LONGEST}; shorten it")
+    if len(name) > _NAME_LENGTH_LIMIT:
+        raise ValueError(
+            f"the name has {len(name)} characters, and a schema's name may have {_NAME_LENGTH_LIMIT}; shorten it"
+        )
     return name
 
 
@@ -128,7 +130,7 @@ class Connection(Spec):
         """Return what keeps this connection from being read, as a sentence, or ``None``."""
         url = urlsplit(self.base_url)
         host = (url.hostname or "").lower()
-        if url.scheme not in ("http", "https") or not _HOST.fullmatch(host):
+        if url.scheme not in ("http", "https") or not _HOST_PATTERN.fullmatch(host):
             return (
                 f"Connection {self.name} has the base_url {self.base_url!r}, which is not a web address: "
                 f"set it to https:// and the API's host in the connections file."
@@ -150,7 +152,7 @@ class Connection(Spec):
         logins = (found.login_url for auth in self.system.auths if (found := token_auth(auth)))
         for url in map(urlsplit, logins):
             host, is_path = (url.hostname or "").lower(), not url.scheme and not url.netloc
-            if not is_path and (url.scheme not in ("http", "https") or not _HOST.fullmatch(host)):
+            if not is_path and (url.scheme not in ("http", "https") or not _HOST_PATTERN.fullmatch(host)):
                 return f"Connection {self.name} has the token_url {url.geturl()!r}, which is not a web address."
             if EXAMPLE_HOSTS.fullmatch(host):
                 return f"Connection {self.name} still asks for tokens at {url.geturl()}: set token_url for it."

@@ -12,25 +12,25 @@ from crm_assets.declarations.models.base import Spec, placeholders
 
 JOB = "job_id"
 """Placeholder of a job's id."""
-_HOST = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+")
+_FILE_HOST = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+")
 
 
 def _several(value: Any) -> Any:
     return (value,) if isinstance(value, (str, bool, int)) else value
 
 
-def _word(value: Any) -> Any:
+def _lower_case(value: Any) -> Any:
     return tuple(str(one).lower() for one in value) if isinstance(value, (list, tuple)) else value
 
 
 def _hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
     for host in hosts:
-        if not _HOST.fullmatch(host):
+        if not _FILE_HOST.fullmatch(host):
             raise ValueError(f"expected the name of a host, such as files.example.com or *.example.com, got {host!r}")
     return hosts
 
 
-States = Annotated[tuple[str, ...], BeforeValidator(_word), BeforeValidator(_several)]
+States = Annotated[tuple[str, ...], BeforeValidator(_lower_case), BeforeValidator(_several)]
 
 
 class ExportJob(Spec):

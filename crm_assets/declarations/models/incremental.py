@@ -12,24 +12,24 @@ from crm_assets.declarations.models.base import Spec
 
 START_VALUE, END_VALUE = "{incremental.start_value}", "{incremental.end_value}"
 """Placeholders of an incremental read; the names are dlt's."""
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_DURATION_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-def _duration(value: Any) -> Any:
+def _parse_duration(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value
     found = re.fullmatch(r"(\d+)\s*([smhd])", str(value).strip())
     if not found:
         raise ValueError(f"expected a duration such as 90s, 15m, 2h or 3d, got {value!r}")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    return timedelta(**{_DURATION_UNITS[found[2]]: int(found[1])})
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Duration = Annotated[timedelta, BeforeValidator(_parse_duration)]
 
 
-def _time_format(value: str) -> str:
+def _check_request_format(value: str) -> str:
     try:
-        readable = "%" in value and datetime.strptime(_DAY.strftime(value), value).date() == _DAY.date()  # noqa: DTZ007
+        readable = "%" in value and datetime.strptime(_SAMPLE_DAY.strftime(value), value).date() == _SAMPLE_DAY.date()  # noqa: DTZ007
     except ValueError:
         readable = False
     if value not in _TIME_FORMATS and not readable:
@@ -37,17 +37,17 @@ def _time_format(value: str) -> str:
     return value
 
 
-_DAY = datetime(2024, 11, 23, tzinfo=timezone.utc)
-_EVENING = _DAY.replace(hour=22, minute=59, second=58)
+_SAMPLE_DAY = datetime(2024, 11, 23, tzinfo=timezone.utc)
+_SAMPLE_EVENING = _SAMPLE_DAY.replace(hour=22, minute=59, second=58)
 _TIME_FORMATS = ("date", "iso", "local", "epoch_s", "epoch_ms")
-TimeFormat = Annotated[str, AfterValidator(_time_format)]
+TimeFormat = Annotated[str, AfterValidator(_check_request_format)]
 """How a request writes times: by name, or as a pattern of ``strftime``. ``iso`` and epochs name an instant; ``date``,
 ``local`` (ISO 8601 without an offset) and patterns are in the time zone of the column, or else of the connection."""
 
 
 def names_days(format_: TimeFormat) -> bool:
     """Whether a format says the day and nothing finer."""
-    return format_ == "date" or ("%" in format_ and _DAY.strftime(format_) == _EVENING.strftime(format_))
+    return format_ == "date" or ("%" in format_ and _SAMPLE_DAY.strftime(format_) == _SAMPLE_EVENING.strftime(format_))
 
 
 class Incremental(Spec):

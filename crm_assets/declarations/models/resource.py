@@ -15,7 +15,7 @@ from crm_assets.declarations.models.incremental import Incremental, Window
 NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
 
 
-def _names(value: Any) -> Any:
+def _key_names(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
@@ -64,7 +64,7 @@ class Resource(Spec):
     name: str = Field(pattern=NAME_PATTERN)
     description: str = ""
     endpoint: Endpoint
-    primary_key: Annotated[tuple[str, ...], BeforeValidator(_names)] = ()
+    primary_key: Annotated[tuple[str, ...], BeforeValidator(_key_names)] = ()
     """Columns that tell rows apart; a list without them is written as a whole."""
     write_disposition: Literal["merge", "replace", "append"]
     """``merge``: by ``primary_key``. ``replace``: each read takes the place of the one before. ``append``: rows of all
@@ -113,11 +113,11 @@ class Resource(Spec):
 
     @model_validator(mode="after")
     def _is_sound(self) -> Resource:
-        _check_resource(self)
+        _check_consistency(self)
         return self
 
 
-def _check_resource(resource: Resource) -> None:
+def _check_consistency(resource: Resource) -> None:
     """Check that a resource's key and filters speak of its columns, and that a filter really filters.
 
     Raises:

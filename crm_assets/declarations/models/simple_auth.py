@@ -12,12 +12,12 @@ from typing_extensions import Self
 
 from crm_assets.declarations.models.base import Spec, fill, placeholders
 
-_REFERENCE = re.compile(r"""dlt\.secrets\[\s*["']([A-Za-z0-9_.]+)["']\s*\]""")
+_SECRET_REFERENCE = re.compile(r"""dlt\.secrets\[\s*["']([A-Za-z0-9_.]+)["']\s*\]""")
 _WORDS = re.compile(r"[a-z]+\d?(_[a-z]+\d?)*")
 
 
 def _secret_name(value: Any) -> str:
-    found = _REFERENCE.fullmatch(value.strip()) if isinstance(value, str) else None
+    found = _SECRET_REFERENCE.fullmatch(value.strip()) if isinstance(value, str) else None
     name = found[1].rsplit(".", 1)[-1] if found else value
     if not isinstance(name, str) or len(name) > 40 or not _WORDS.fullmatch(name):
         raise ValueError(

@@ -41,7 +41,7 @@ def completed_system(document: Document) -> Document:
     Raises:
         SpecError: Something in it has no counterpart; the place names resource and key.
     """
-    client, paginator = _client(document.get("client"))
+    client, paginator = _canonical_client(document.get("client"))
     problems, resources = Problems(), []
     folder = Path(document["path"]).parent if document.get("path") else None
     for resource in document["resources"]:
@@ -53,7 +53,7 @@ def completed_system(document: Document) -> Document:
     return {**document, **({"client": client} if "client" in document else {}), "resources": resources}
 
 
-def _client(client: Any) -> tuple[Any, Any]:
+def _canonical_client(client: Any) -> tuple[Any, Any]:
     """Return the client, its log-in with a type, and the paginator of lists that name none."""
     if not isinstance(client, dict):
         return client, None
@@ -61,7 +61,7 @@ def _client(client: Any) -> tuple[Any, Any]:
         raise SpecError("has no counterpart: a declaration has no code", "key client.session")
     client = {key: value for key, value in client.items() if value is not None}
     if isinstance(auth := client.get("auth"), dict):
-        client["auth"] = _auth(auth)
+        client["auth"] = _canonical_auth(auth)
     return client, client.pop("paginator", None)
 
 
@@ -70,10 +70,10 @@ def _authenticated(resource: Document) -> Document:
     endpoint = resource.get("endpoint")
     if not isinstance(endpoint, dict) or not isinstance(auth := endpoint.get("auth"), dict):
         return resource
-    return {**resource, "endpoint": {**endpoint, "auth": _auth(auth)}}
+    return {**resource, "endpoint": {**endpoint, "auth": _canonical_auth(auth)}}
 
 
-def _auth(auth: Document) -> Document:
+def _canonical_auth(auth: Document) -> Document:
     """Return a log-in with a type and, of dlt's two words for the query, the one that models know."""
     return {"type": "bearer", **auth, **({"location": "query"} if auth.get("location") == "param" else {})}
 

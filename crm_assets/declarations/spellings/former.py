@@ -22,30 +22,30 @@ _PLACEHOLDERS = {"{cursor_start}": "{incremental.start_value}"}
 
 def renamed_system(document: dict[str, Any]) -> dict[str, Any]:
     """Return the document of a system in today's words; what is not a mapping is left for the models to refuse."""
-    document = _renamed(document, {"seed": "origin"})
+    document = _with_former_keys(document, {"seed": "origin"})
     if isinstance(resources := document.get("resources"), list):
-        document["resources"] = [_resource(entry) for entry in resources]
+        document["resources"] = [_resource_of_former(entry) for entry in resources]
     if "resource_defaults" in document:
-        document["resource_defaults"] = _resource(document["resource_defaults"])
+        document["resource_defaults"] = _resource_of_former(document["resource_defaults"])
     return document
 
 
 def renamed_connection(entry: dict[str, Any]) -> dict[str, Any]:
     """Return an entry of the connections file in today's words."""
-    return _renamed(entry, _CONNECTION)
+    return _with_former_keys(entry, _CONNECTION)
 
 
-def _resource(entry: Any) -> Any:
+def _resource_of_former(entry: Any) -> Any:
     if not isinstance(entry, dict):
         return entry
-    entry = _renamed(entry, _RESOURCE)
+    entry = _with_former_keys(entry, _RESOURCE)
     for part, names in _PARTS.items():
         if isinstance(entry.get(part), dict):
-            entry[part] = _renamed(entry[part], names)
+            entry[part] = _with_former_keys(entry[part], names)
     return {key: _with_placeholders(value) for key, value in entry.items()}
 
 
-def _renamed(mapping: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+def _with_former_keys(mapping: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
     return {(key if names.get(key) in mapping else names.get(key, key)): value for key, value in mapping.items()}
 
 

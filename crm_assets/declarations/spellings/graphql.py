@@ -8,9 +8,11 @@ from pathlib import Path
 from crm_assets.declarations.document import Document
 from crm_assets.declarations.errors import SpecError, unknown
 
-_KEY = "key endpoint.graphql"
-_KNOWN = ("query", "query_file", "variables", "connection", "cursor_variable")
-_TOKENS = re.compile(r'(?P<text>"""(?:\\"""|.)*?"""|"(?:\\.|[^"\\\n])*")|(?P<comment>#[^\n]*)|(?P<brace>\{)', re.DOTALL)
+_GRAPHQL_KEY = "key endpoint.graphql"
+_GRAPHQL_KEYS = ("query", "query_file", "variables", "connection", "cursor_variable")
+_QUERY_TOKENS = re.compile(
+    r'(?P<text>"""(?:\\"""|.)*?"""|"(?:\\.|[^"\\\n])*")|(?P<comment>#[^\n]*)|(?P<brace>\{)', re.DOTALL
+)
 
 
 def canonical_graphql(resource: Document, folder: Path | None) -> Document:
@@ -28,13 +30,13 @@ def canonical_graphql(resource: Document, folder: Path | None) -> Document:
         return resource
     given = endpoint["graphql"]
     if not isinstance(given, dict):
-        raise SpecError("expected a mapping with query or query_file", _KEY)
+        raise SpecError("expected a mapping with query or query_file", _GRAPHQL_KEY)
     for key in given:
-        if key not in _KNOWN:
-            raise SpecError(unknown("key", str(key), _KNOWN), _KEY)
+        if key not in _GRAPHQL_KEYS:
+            raise SpecError(unknown("key", str(key), _GRAPHQL_KEYS), _GRAPHQL_KEY)
     if endpoint.get("json") is not None:
-        raise SpecError("give json or graphql, not both", _KEY)
-    query = _without_placeholders(_query(given, folder))
+        raise SpecError("give json or graphql, not both", _GRAPHQL_KEY)
+    query = _without_placeholders(_query_text(given, folder))
     variables = given.get("variables") or {}
     body = {"query": query, **({"variables": variables} if variables else {})}
     rest = {key: value for key, value in endpoint.items() if key != "graphql"}
@@ -42,23 +44,23 @@ def canonical_graphql(resource: Document, folder: Path | None) -> Document:
     return {**resource, "endpoint": {"method": "POST", "error_path": "errors", **rest, **paged, "json": body}}
 
 
-def _query(given: Document, folder: Path | None) -> str:
+def _query_text(given: Document, folder: Path | None) -> str:
     query, name = given.get("query"), given.get("query_file")
     if (query is None) == (name is None):
-        raise SpecError("give query or query_file", _KEY)
+        raise SpecError("give query or query_file", _GRAPHQL_KEY)
     if query is not None:
         return str(query)
     if folder is None:
-        raise SpecError("query_file needs a declaration that is in a file: give query", _KEY)
+        raise SpecError("query_file needs a declaration that is in a file: give query", _GRAPHQL_KEY)
     try:
         return (folder / str(name)).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"{name} cannot be read from the folder of the declaration ({error})", _KEY) from error
+        raise SpecError(f"{name} cannot be read from the folder of the declaration ({error})", _GRAPHQL_KEY) from error
 
 
 def _without_placeholders(query: str) -> str:
     """Return a query in which ``{id}`` selects a field; in its texts ``{name}`` is a placeholder, as anywhere else."""
-    return _TOKENS.sub(lambda found: found["text"] or ("{ " if found["brace"] else ""), query)
+    return _QUERY_TOKENS.sub(lambda found: found["text"] or ("{ " if found["brace"] else ""), query)
 
 
 def _paged(given: Document, query: str) -> Document:
@@ -66,7 +68,7 @@ def _paged(given: Document, query: str) -> Document:
     variable = str(given.get("cursor_variable", "after"))
     for needed in ("hasNextPage", "endCursor", f"${variable}"):
         if needed not in query:
-            raise SpecError(f"the query has no {needed}, which the paging of a connection needs", _KEY)
+            raise SpecError(f"the query has no {needed}, which the paging of a connection needs", _GRAPHQL_KEY)
     at = f"data.{given['connection']}"
     edges = re.search(r"\bedges\b", query)
     return {

@@ -12,13 +12,13 @@ OPEN = "_open"
 """Marks a resource, while it is turned, that declares no column itself: further ones may be named beside its hints."""
 _WITHOUT_EFFECT = ("parallelized", "max_table_nesting", "file_format", "table_format", "references", "nested_hints")
 """Hints that change neither the rows nor when they are read: nested values are JSON here, whatever the nesting."""
-_WITHOUT_COUNTERPART = {
+_REFUSED_HINTS = {
     "merge_key": "rows are merged by primary_key alone",
     "schema_contract": "a declaration is the contract: what does not fit it is kept and shown by a check",
     "validator": "rows are checked against the declared columns",
     "spec": "a declaration has no code",
 }
-_TYPES = {"complex": "json", "wei": "decimal", "time": "text"}
+_TYPE_NAMES = {"complex": "json", "wei": "decimal", "time": "text"}
 _STRATEGIES = ("delete-insert", "upsert", None)
 _ROW_HINTS = ("dedup_sort", "hard_delete", "incremental", "merge_key")
 """Column hints that decide which rows are kept."""
@@ -31,16 +31,16 @@ def canonical_hints(resource: Document) -> Document:
         SpecError: A hint has no counterpart.
     """
     resource = {key: value for key, value in resource.items() if key not in _WITHOUT_EFFECT}
-    for hint, why in _WITHOUT_COUNTERPART.items():
+    for hint, why in _REFUSED_HINTS.items():
         if resource.pop(hint, None) is not None:
             raise SpecError(f"has no counterpart: {why}", f"key {hint}")
     columns = resource.get("columns")
     resource[OPEN] = not columns or (isinstance(columns, dict) and not any(map(_is_typed, columns.values())))
     if isinstance(columns, dict):
-        resource["columns"] = dict(_column(name, column) for name, column in columns.items())
+        resource["columns"] = dict(_column_from_hint(name, column) for name, column in columns.items())
     if isinstance(key := resource.get("primary_key"), (str, list, tuple)):
         resource = _with_key(resource, [key] if isinstance(key, str) else list(key))
-    return _written(resource)
+    return _with_disposition(resource)
 
 
 def with_column(resource: Document, path: str, **column: Any) -> tuple[Document, str]:
@@ -71,7 +71,7 @@ def _with_key(resource: Document, key: list[str]) -> Document:
     return {**resource, "primary_key": names}
 
 
-def _column(name: str, column: Any) -> tuple[str, Any]:
+def _column_from_hint(name: str, column: Any) -> tuple[str, Any]:
     if not isinstance(column, dict) or "type" in column:
         return name, column
     for hint in _ROW_HINTS:
@@ -85,10 +85,10 @@ def _column(name: str, column: Any) -> tuple[str, Any]:
     source = {} if snake_case(name) == name else {"source": name}
     nullable = {"nullable": False} if column.get("nullable") is False else {}
     described = {"description": column["description"]} if column.get("description") else {}
-    return snake_case(name), {"type": _TYPES.get(kind, kind), **source, **nullable, **described}
+    return snake_case(name), {"type": _TYPE_NAMES.get(kind, kind), **source, **nullable, **described}
 
 
-def _written(resource: Document) -> Document:
+def _with_disposition(resource: Document) -> Document:
     disposition = resource.get("write_disposition")
     if isinstance(disposition, dict):
         if disposition.get("strategy") not in _STRATEGIES:

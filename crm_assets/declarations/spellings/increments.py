@@ -14,14 +14,14 @@ from crm_assets.declarations.spellings.hints import OPEN, with_column
 
 _OTHER_STARTS = re.compile(r"\{incremental\.(initial_value|last_value)\}")
 _END = "{incremental.end_value}"
-_KNOWN = frozenset(
+_INCREMENTAL_KEYS = frozenset(
     {
         "type", "cursor_path", "initial_value", "end_value", "start_param", "end_param", "lag", "row_order",
         "primary_key", "allow_external_schedulers", "on_cursor_value_missing", "last_value_func", "range_start",
         "range_end", "converted",
     }
 )  # fmt: skip
-_KEY = "key endpoint.incremental"
+_INCREMENTAL_KEY = "key endpoint.incremental"
 
 
 def canonical_incremental(resource: Document) -> Document:
@@ -38,36 +38,38 @@ def canonical_incremental(resource: Document) -> Document:
     spelled = endpoint.pop("incremental", None)
     among = [name for name, value in params.items() if isinstance(value, dict) and value.get("type") == "incremental"]
     if len(among) > 1 or (among and spelled):
-        raise SpecError("give one increment, among params or beside them", _KEY)
+        raise SpecError("give one increment, among params or beside them", _INCREMENTAL_KEY)
     if among:
         spelled = {"start_param": among[0], **params.pop(among[0])}
     if not isinstance(spelled, dict):
         return resource
-    _refuse_unknown(spelled)
+    _refuse_without_counterpart(spelled)
     sent = {spelled["start_param"]: START_VALUE} if spelled.get("start_param") else {}
     if spelled.get("end_param") and spelled.get("end_value") is not None:
         params[spelled["end_param"]] = spelled["end_value"]
     endpoint["params"] = params
     endpoint = _with_ends(_one_name(endpoint), spelled.get("end_value"))
-    return _declared(resource, endpoint, spelled, sent)
+    return _moved_to_increment(resource, endpoint, spelled, sent)
 
 
-def _refuse_unknown(spelled: Document) -> None:
+def _refuse_without_counterpart(spelled: Document) -> None:
     for key in spelled:
-        if key not in _KNOWN:
-            raise SpecError("has no counterpart: a declaration has no code", f"{_KEY}.{key}")
+        if key not in _INCREMENTAL_KEYS:
+            raise SpecError("has no counterpart: a declaration has no code", f"{_INCREMENTAL_KEY}.{key}")
     if not isinstance(spelled.get("cursor_path"), str):
-        raise SpecError("is missing: the path of the value that grows", f"{_KEY}.cursor_path")
+        raise SpecError("is missing: the path of the value that grows", f"{_INCREMENTAL_KEY}.cursor_path")
     if spelled.get("last_value_func", "max") != "max":
-        raise SpecError("has no counterpart: the greatest loaded value is the next start", f"{_KEY}.last_value_func")
+        raise SpecError(
+            "has no counterpart: the greatest loaded value is the next start", f"{_INCREMENTAL_KEY}.last_value_func"
+        )
     if spelled.get("on_cursor_value_missing") == "exclude":
-        raise SpecError("exclude has no counterpart: no row is dropped", f"{_KEY}.on_cursor_value_missing")
+        raise SpecError("exclude has no counterpart: no row is dropped", f"{_INCREMENTAL_KEY}.on_cursor_value_missing")
 
 
-def _declared(resource: Document, endpoint: Document, spelled: Document, sent: Document) -> Document:
+def _moved_to_increment(resource: Document, endpoint: Document, spelled: Document, sent: Document) -> Document:
     """Move what speaks of the starting point from the endpoint to the increment."""
     initial = spelled.get("initial_value")
-    kind, form = _kind(initial)
+    kind, form = _moment_type(initial)
     resource, field = (
         with_column(
             resource, spelled["cursor_path"], type=kind, **({"format": form} if form.startswith("epoch") else {})
@@ -99,10 +101,10 @@ def moment_format(value: object) -> str:
     Raises:
         SpecError: It is not a moment.
     """
-    return _kind(value)[1]
+    return _moment_type(value)[1]
 
 
-def _kind(initial: object) -> tuple[str, str]:
+def _moment_type(initial: object) -> tuple[str, str]:
     """Return the type and format of a moment, as its first value shows them.
 
     Raises:
@@ -126,7 +128,8 @@ def _kind(initial: object) -> tuple[str, str]:
         case str() if re.fullmatch(r"\d{9,13}", initial):
             return "timestamp", "epoch_ms" if len(initial) > 11 else "epoch_s"
     raise SpecError(
-        f"expected a moment, got {initial!r}: increments by other values have no counterpart", f"{_KEY}.initial_value"
+        f"expected a moment, got {initial!r}: increments by other values have no counterpart",
+        f"{_INCREMENTAL_KEY}.initial_value",
     )
 
 
@@ -142,7 +145,7 @@ def _one_name(value: Any) -> Any:
 def _with_ends(value: Any, end: object) -> Any:
     if isinstance(value, str) and _END in value:
         if end is None:
-            raise SpecError("no end_value fills {incremental.end_value}", _KEY)
+            raise SpecError("no end_value fills {incremental.end_value}", _INCREMENTAL_KEY)
         return value.replace(_END, str(end))
     if isinstance(value, dict):
         return {key: _with_ends(item, end) for key, item in value.items()}

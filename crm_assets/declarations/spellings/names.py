@@ -24,17 +24,17 @@ def renamed_resources(resources: list[Document]) -> list[Document]:
     Raises:
         SpecError: Two resources share a table, or a table's name is computed.
     """
-    tables = {resource["name"]: _table(resource) for resource in resources}
+    tables = {resource["name"]: _table_name(resource) for resource in resources}
     doubles = [table for table, times in Counter(tables.values()).items() if times > 1]
     if doubles:
         names = listed(name for name, table in tables.items() if table in doubles)
         raise SpecError(
             f"{names} share the table {listed(doubles)}; each list needs a table of its own", "key resources"
         )
-    return [_renamed(resource, tables) for resource in resources]
+    return [_with_table_name(resource, tables) for resource in resources]
 
 
-def _table(resource: Document) -> str:
+def _table_name(resource: Document) -> str:
     table = resource.get("table_name")
     if table is not None and not isinstance(table, str):
         raise SpecError(
@@ -43,7 +43,7 @@ def _table(resource: Document) -> str:
     return snake_case(table) if table else resource["name"]
 
 
-def _renamed(resource: Document, tables: dict[str, str]) -> Document:
+def _with_table_name(resource: Document, tables: dict[str, str]) -> Document:
     renamed = {key: value for key, value in resource.items() if key != "table_name"}
     renamed["name"] = tables[resource["name"]]
     if isinstance(parent := renamed.get("parent"), dict) and parent.get("resource") in tables:

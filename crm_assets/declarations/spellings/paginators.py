@@ -36,7 +36,7 @@ def canonical_paginator(resource: Document, shared: Document | None) -> Document
         endpoint.setdefault("paginator", {"type": "single_page"})
     paginator = endpoint.get("paginator", shared)
     if isinstance(paginator, dict):
-        endpoint["paginator"] = _canonical(paginator, endpoint)
+        endpoint["paginator"] = _canonical_paginator(paginator, endpoint)
     return {**resource, "endpoint": endpoint}
 
 
@@ -44,7 +44,7 @@ def _leads_to_one(path: object) -> bool:
     return isinstance(path, str) and bool(_PLACEHOLDER_LAST.search(path.rsplit("?", 1)[0]))
 
 
-def _canonical(paginator: Document, endpoint: Document) -> Document:
+def _canonical_paginator(paginator: Document, endpoint: Document) -> Document:
     kind = paginator.get("type")
     turn = _TURNS.get(kind) if isinstance(kind, str) else None
     if turn is None or "end" in paginator:
@@ -53,24 +53,24 @@ def _canonical(paginator: Document, endpoint: Document) -> Document:
     return turn(rest, endpoint)
 
 
-def _page_number(paginator: Document, _endpoint: Document) -> Document:
+def _canonical_page_number(paginator: Document, _endpoint: Document) -> Document:
     base = paginator.pop("base_page", paginator.get("start_from_page", 0))
     first = paginator.pop("page", base)
     if first != base:
         paginator.pop("total_path", None)
     paginator = {**paginator, "start_from_page": first}
-    _place(paginator, "page_param", "page_body_path", "page")
+    _place_param(paginator, "page_param", "page_body_path", "page")
     last = paginator.pop("maximum_page", None)
     if last is not None:
         paginator["max_pages"] = max(last - first, 1)
     return _ended(paginator, "total_pages", bounded=last is not None)
 
 
-def _offset(paginator: Document, endpoint: Document) -> Document:
+def _canonical_offset(paginator: Document, endpoint: Document) -> Document:
     start = paginator.pop("offset", paginator.get("start_offset", 0))
     paginator = {**paginator, "start_offset": start}
-    _place(paginator, "offset_param", "offset_body_path", "offset")
-    _place(paginator, "limit_param", "limit_body_path", "limit")
+    _place_param(paginator, "offset_param", "offset_body_path", "offset")
+    _place_param(paginator, "limit_param", "limit_body_path", "limit")
     if paginator["limit_param"] in (endpoint.get("params") or {}):
         endpoint["params"] = {
             key: value for key, value in endpoint["params"].items() if key != paginator["limit_param"]
@@ -99,9 +99,9 @@ def _ended(paginator: Document, told: str, *, bounded: bool) -> Document:
     return {**paginator, "end": end}
 
 
-def _cursor(paginator: Document, _endpoint: Document) -> Document:
+def _canonical_cursor(paginator: Document, _endpoint: Document) -> Document:
     paginator = {"cursor_path": "cursors.next", **paginator}
-    _place(paginator, "cursor_param", "cursor_body_path", "cursor")
+    _place_param(paginator, "cursor_param", "cursor_body_path", "cursor")
     stops_when_empty = paginator.pop("stop_after_empty_page", False)
     if paginator.get("has_more_path"):
         return {**paginator, "end": "has_more"}
@@ -112,7 +112,7 @@ def _json_link(paginator: Document, _endpoint: Document) -> Document:
     return {"next_url_path": "next", **paginator, "type": "json_link"}
 
 
-def _place(paginator: Document, in_query: str, in_body: str, default: str) -> None:
+def _place_param(paginator: Document, in_query: str, in_body: str, default: str) -> None:
     """Write a parameter of the JSON body under the key of its query parameter, with the body as its place."""
     path = paginator.pop(in_body, None)
     if path is None:
@@ -124,9 +124,9 @@ def _place(paginator: Document, in_query: str, in_body: str, default: str) -> No
 
 
 _TURNS: dict[str, Callable[[Document, Document], Document]] = {
-    "page_number": _page_number,
-    "offset": _offset,
-    "cursor": _cursor,
+    "page_number": _canonical_page_number,
+    "offset": _canonical_offset,
+    "cursor": _canonical_cursor,
     "json_link": _json_link,
     "json_response": _json_link,
 }

@@ -14,9 +14,9 @@ from crm_assets.declarations.parents import singular
 from crm_assets.declarations.spellings.hints import OPEN, with_column
 from crm_assets.declarations.spellings.names import snake_case
 
-_REFERENCE = re.compile(r"\{resources\.([^.{}]+)\.([^{}]+)\}")
-_PARAMS = "endpoint.params"
-_IN_PATH = re.compile(r"(?<!\{)\{([^{}]+)\}(?!\})")
+_RESOURCE_REFERENCE = re.compile(r"\{resources\.([^.{}]+)\.([^{}]+)\}")
+_PARAMS_KEY = "endpoint.params"
+_PATH_PLACEHOLDER = re.compile(r"(?<!\{)\{([^{}]+)\}(?!\})")
 
 
 def bound_references(resources: list[Document], params: Collection[str]) -> list[Document]:
@@ -35,10 +35,10 @@ def bound_references(resources: list[Document], params: Collection[str]) -> list
     for child in found.values():
         child.include(found)
     documents = (found[resource["name"]].document for resource in resources)
-    return [_closed(document) for document in documents]
+    return [_without_open_mark(document) for document in documents]
 
 
-def _closed(document: Document) -> Document:
+def _without_open_mark(document: Document) -> Document:
     """Return a resource without its mark; where it declares no column, every field is one, as in dlt."""
     fields = {"undeclared_fields": "columns"} if document[OPEN] else {}
     return {**fields, **{key: value for key, value in document.items() if key != OPEN}}
@@ -110,7 +110,7 @@ class _Child:
 
     def _turned(self, value: Any) -> Any:
         if isinstance(value, str):
-            return _REFERENCE.sub(lambda found: f"{{{self._to(found[1], found[2])}}}", value)
+            return _RESOURCE_REFERENCE.sub(lambda found: f"{{{self._to(found[1], found[2])}}}", value)
         if isinstance(value, dict):
             return {self._turned(key): self._turned(item) for key, item in value.items()}
         return [self._turned(item) for item in value] if isinstance(value, list) else value
@@ -152,7 +152,7 @@ def _with_static_path(endpoint: Document, known: Collection[str]) -> Document:
     path, params = endpoint.get("path"), endpoint.get("params")
     if not isinstance(path, str) or not isinstance(params, dict):
         return endpoint
-    found = (name for name in _IN_PATH.findall(path) if name not in known)
+    found = (name for name in _PATH_PLACEHOLDER.findall(path) if name not in known)
     names = [name for name in found if isinstance(params.get(name), (str, int, float))]
     for name in names:
         path = path.replace(f"{{{name}}}", str(params[name]))

@@ -7,7 +7,7 @@ from typing import Any
 from crm_assets.declarations.document import Document
 from crm_assets.declarations.errors import SpecError
 
-_KEY = "key endpoint.response_actions"
+_ACTIONS_KEY = "key endpoint.response_actions"
 
 
 def canonical_responses(resource: Document) -> Document:
@@ -19,13 +19,13 @@ def canonical_responses(resource: Document) -> Document:
     endpoint = resource.get("endpoint")
     if not isinstance(endpoint, dict) or "response_actions" not in endpoint:
         return resource
-    actions = [_canonical(action) for action in endpoint["response_actions"] or []]
+    actions = [_canonical_action(action) for action in endpoint["response_actions"] or []]
     return {**resource, "endpoint": {**endpoint, "response_actions": actions}}
 
 
-def _canonical(action: Any) -> Document:
+def _canonical_action(action: Any) -> Document:
     if not isinstance(action, dict) or not isinstance(action.get("action"), str):
-        raise SpecError("functions have no counterpart; a declaration has no code", _KEY)
+        raise SpecError("functions have no counterpart; a declaration has no code", _ACTIONS_KEY)
     declared = {key: value for key, value in action.items() if value is not None}
     if isinstance(status := declared.get("status_code"), str) and status.isdigit():
         declared["status_code"] = int(status)

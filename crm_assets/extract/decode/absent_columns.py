@@ -44,7 +44,7 @@ class AbsentColumns:
         if self._looks == _EXACT_LOOKS:
             return
         self._records += sum(page.count for page in pages)
-        named = [name for name, path in self._paths.items() if any(_names(page.array, path[-1]) for page in pages)]
+        named = [name for name, path in self._paths.items() if any(_may_occur(page.array, path[-1]) for page in pages)]
         if named:
             self._looks += 1
             there = self._contained(named, pages)
@@ -62,6 +62,6 @@ class AbsentColumns:
         return [name for name, there in zip(names, found[0], strict=True) if there]
 
 
-def _names(page: bytes, name: str) -> bool:
+def _may_occur(page: bytes, name: str) -> bool:
     """Return whether a name may occur in JSON, where others are positions in lists or are written with escapes."""
     return name.lstrip("-").isdigit() or not name.isascii() or b"\\u" in page or f'"{name}"'.encode() in page

@@ -17,7 +17,7 @@ from crm_assets.extract.decode.request_values import request_column, request_val
 from crm_assets.extract.decode.undeclared_sql import with_rest
 from crm_assets.extract.decode.wire_tree import wire_tree
 
-_QUERY = Template("""
+_CAREFUL_QUERY = Template("""
 WITH records AS (
     SELECT * EXCLUDE (__page), unnest(from_json(__page, '["JSON"]')) AS __record FROM $pages
 ),
@@ -78,30 +78,30 @@ def careful_query(resource: Resource, pages: str, limits: DestinationLimits) -> 
     """
     paths: list[str] = []
     wired = {name: column for name, column in resource.columns.items() if not column.placeholder}
-    found = {name: _found(column.wire_path(name), paths) for name, column in wired.items()}
-    values = {name: _value(found[name], column, limits) for name, column in wired.items()}
+    found = {name: _add_places(column.wire_path(name), paths) for name, column in wired.items()}
+    values = {name: _column_value(found[name], column, limits) for name, column in wired.items()}
     for name, column in resource.columns.items():
         values[name] = values.get(name) or request_value(resource, column, "TRY_CAST") or "NULL"
     misfits = _misfits(resource, found, paths)
-    return _QUERY.substitute(
+    return _CAREFUL_QUERY.substitute(
         pages=pages,
-        joined=_joined(resource),
+        joined=_joined_includes(resource),
         paths=f"[{', '.join(map(literal, paths))}]::VARCHAR[]",
         values=",\n        ".join(["*", *(f"{values[name]} AS {quoted(name)}" for name in resource.columns)]),
         misfits=" OR ".join(f"({wrong})" for _, _, wrong in misfits) or "false",
         rest=with_rest(wire_tree(resource), "compared"),
         columns="".join(f"{quoted(name)}, " for name in resource.columns),
-        extra=_whole(
+        extra=_unmarked(
             "CASE WHEN json_type(__record) = 'OBJECT' THEN nullif(__rest::VARCHAR, '{}') END", limits, checked=True
         ),
-        kept=_whole(_kept(misfits), limits, checked=True),
-        reason=_reason(resource),
-        key=_key(resource),
-        record=_whole("coalesce(__record::VARCHAR, 'null')", limits),
+        kept=_unmarked(_misfits_json(misfits), limits, checked=True),
+        reason=_reject_reason(resource),
+        key=_key_text(resource),
+        record=_unmarked("coalesce(__record::VARCHAR, 'null')", limits),
     )
 
 
-def _found(path: Segments, paths: list[str]) -> _Found:
+def _add_places(path: Segments, paths: list[str]) -> _Found:
     """Add the places of a value to the paths that are asked for, and return the expressions of what is found there."""
     numbers = range(len(paths) + 1, len(paths) + 1 + len(json_paths(path)))
     paths += json_paths(path)
@@ -113,7 +113,7 @@ def _found(path: Segments, paths: list[str]) -> _Found:
     return _Found(first("__json"), first("__text"), first("__kind"))
 
 
-def _value(found: _Found, column: Column, limits: DestinationLimits) -> str:
+def _column_value(found: _Found, column: Column, limits: DestinationLimits) -> str:
     text = f"unmarked_json({found.json}::VARCHAR)" if column.type is ColumnType.JSON else found.text
     return value_of_text(text, found.kind, column, limits)
 
@@ -128,13 +128,13 @@ def _misfits(resource: Resource, found: dict[str, _Found], paths: list[str]) -> 
             there = f"coalesce({found[name].kind}, 'NULL') <> 'NULL'"
             misfits.append((name, found[name].json, f"{there} AND {quoted(name)} IS NULL"))
     for path, node in wire_tree(resource).branches():
-        branch = _found(path, paths)
+        branch = _add_places(path, paths)
         allowed = "'OBJECT', 'NULL'" + (", 'ARRAY'" if node.positions else "")
         misfits.append((path_text(path), branch.json, f"coalesce({branch.kind}, 'NULL') NOT IN ({allowed})"))
     return misfits
 
 
-def _kept(misfits: list[tuple[str, str, str]]) -> str:
+def _misfits_json(misfits: list[tuple[str, str, str]]) -> str:
     if not misfits:
         return "NULL::VARCHAR"
     entries = ", ".join(
@@ -144,7 +144,7 @@ def _kept(misfits: list[tuple[str, str, str]]) -> str:
     return f"CASE WHEN __wrong THEN to_json(map_from_entries({present}))::VARCHAR END"
 
 
-def _whole(text: str, limits: DestinationLimits, *, checked: bool = False) -> str:
+def _unmarked(text: str, limits: DestinationLimits, *, checked: bool = False) -> str:
     """Return JSON text with its marks undone; a NUL that the destination lacks is spelled out where it is checked."""
     restored = f"unmarked_json({text})"
     if limits.nul:
@@ -153,7 +153,7 @@ def _whole(text: str, limits: DestinationLimits, *, checked: bool = False) -> st
     return f"replace({restored}, '{NUL}', '{chr(92) * (2 if checked else 1)}u0000')"
 
 
-def _reason(resource: Resource) -> str:
+def _reject_reason(resource: Resource) -> str:
     key = resource.primary_key
     required = [name for name, column in resource.columns.items() if not column.nullable or name in key]
     missing = "".join(
@@ -170,14 +170,14 @@ def _reason(resource: Resource) -> str:
     )
 
 
-def _key(resource: Resource) -> str:
+def _key_text(resource: Resource) -> str:
     """Return the primary key as text, such as ``7`` or ``7, 2024-01-01``; parts that are missing are left out."""
     return (
         "concat_ws(', ', NULL::VARCHAR" + "".join(f", {quoted(name)}::VARCHAR" for name in resource.primary_key) + ")"
     )
 
 
-def _joined(resource: Resource) -> str:
+def _joined_includes(resource: Resource) -> str:
     include = resource.endpoint.include
     if include is None:
         return "SELECT * FROM records"

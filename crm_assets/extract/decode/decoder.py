@@ -42,7 +42,7 @@ ARROW: dict[ColumnType, pa.DataType] = {
 
 KEEPING_COLUMNS = ("_extra", "_misfits")
 REJECTED = pa.schema([("reason", pa.string()), ("record", pa.string()), ("key", pa.string())])
-_FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
+_FIRST_MICROSECOND, _LAST_MICROSECOND = -62_135_596_800_000_000, 253_402_300_799_999_999
 """Microseconds since 1970 of the first moment of year 1 and the last of year 9999."""
 _CHUNK_BYTES = 1_000_000
 """What DuckDB parses at a time: with more, the parsed text is no longer in the processor's cache when it is read."""
@@ -145,7 +145,7 @@ class Decoder:
             rows = (self._marked if marked else self._fitting)(self._batch(pages, marked=marked))
         except (duckdb.ConversionException, duckdb.InvalidInputException):
             return None
-        rows = _typed(rows, self.schema)
+        rows = _with_schema(rows, self.schema)
         return (rows, REJECTED.empty_table()) if _loadable(rows) else None
 
     def _careful_rows(self, pages: list[Records]) -> tuple[pa.Table, pa.Table]:
@@ -172,7 +172,7 @@ class Decoder:
         return pa.Table.from_batches(whole.to_batches(max_chunksize=rows), self._pages)
 
 
-def _typed(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+def _with_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     """Return the rows in a schema; columns that have its types are taken as they are."""
     return pa.Table.from_arrays(rows.columns, schema=schema) if rows.schema.types == schema.types else rows.cast(schema)
 
@@ -184,6 +184,9 @@ def _loadable(rows: pa.Table) -> bool:
             return False
         if pa.types.is_timestamp(field.type):
             bounds = pc.min_max(column.cast(pa.int64()))
-            if bounds["min"].is_valid and not _FIRST <= bounds["min"].as_py() <= bounds["max"].as_py() <= _LAST:
+            if (
+                bounds["min"].is_valid
+                and not _FIRST_MICROSECOND <= bounds["min"].as_py() <= bounds["max"].as_py() <= _LAST_MICROSECOND
+            ):
                 return False
     return True

@@ -13,7 +13,7 @@ from crm_assets.extract.decode.duckdb_types import DUCKDB, literal, quoted
 from crm_assets.extract.decode.request_values import request_value
 from crm_assets.extract.decode.wire_tree import WireNode, wire_tree
 
-_QUERY = Template("""
+_FITTING_QUERY = Template("""
 SELECT
     ${values}NULL::VARCHAR AS _extra,
     NULL::VARCHAR AS _misfits
@@ -43,7 +43,7 @@ def fitting_query(resource: Resource, pages: str, *, marked: bool = False) -> st
         value = request_value(resource, column) or value_of_field(_unmarked(field, column) if marked else field, column)
         values.append(f"{value} AS {quoted(name)}")
     shape = literal(json.dumps([_shape(wire_tree(resource), marked) or "JSON"]))
-    return _QUERY.substitute(values="".join(f"{value},\n    " for value in values), shape=shape, pages=pages)
+    return _FITTING_QUERY.substitute(values="".join(f"{value},\n    " for value in values), shape=shape, pages=pages)
 
 
 def _unmarked(field: str, column: Column) -> str:
@@ -54,12 +54,12 @@ def _unmarked(field: str, column: Column) -> str:
 
 def _shape(node: WireNode, marked: bool) -> dict[str, Any]:
     return {
-        name: _shape(part, marked) if part.parts else _type(next(iter(part.columns.values())), marked)
+        name: _shape(part, marked) if part.parts else _duckdb_type(next(iter(part.columns.values())), marked)
         for name, part in node.parts.items()
     }
 
 
-def _type(column: Column, marked: bool) -> str:
+def _duckdb_type(column: Column, marked: bool) -> str:
     if column.format in MICROSECONDS:
         return "BIGINT"
     as_text = column.type in (ColumnType.TIMESTAMP, ColumnType.DATE) or (marked and column.type in _NUMERIC)

@@ -63,12 +63,12 @@ def _meets(record: bytes, condition: RecordFilter) -> bool:
     if record[:1] != b"{":
         return True
     head, *rest = condition.field or ("",)
-    value = _plain(dig(_ANY.decode(_FIELDS.decode(record).get(head, _ABSENT)), tuple(rest)))
+    value = _comparable(dig(_ANY.decode(_FIELDS.decode(record).get(head, _ABSENT)), tuple(rest)))
     if condition.is_in is not None:
-        return value in map(_plain, condition.is_in)
-    return value not in map(_plain, condition.not_in or ())
+        return value in map(_comparable, condition.is_in)
+    return value not in map(_comparable, condition.not_in or ())
 
 
-def _plain(value: Any) -> tuple[bool, Any]:
+def _comparable(value: Any) -> tuple[bool, Any]:
     """Return a value so that ``true`` is not 1, though 1.0 is, and a list or object equals nothing."""
     return isinstance(value, bool), value

@@ -24,16 +24,18 @@ from crm_assets.extract.decode.wire_tree import WireNode, wire_tree
 
 _INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _MONEY = Annotated[float, msgspec.Meta(gt=-1e28, lt=1e28)]
-_FIRST, _LAST = -62_135_596_800, 253_402_300_799
+_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
 """Seconds since 1970 of the years 1 and 9999; a number of milliseconds read as seconds lies beyond."""
 _MOMENTS = {
     name: Annotated[
         int,
-        msgspec.Meta(ge=max(int(_FIRST * 1e6 / unit), -(2**63)), le=min(int(_LAST * 1e6 / unit), 2**63 - 1)),
+        msgspec.Meta(
+            ge=max(int(_FIRST_SECOND * 1e6 / unit), -(2**63)), le=min(int(_LAST_SECOND * 1e6 / unit), 2**63 - 1)
+        ),
     ]
     for name, unit in MICROSECONDS.items()
 }
-_TYPES: dict[ColumnType, Any] = {
+_PYTHON_TYPES: dict[ColumnType, Any] = {
     ColumnType.TEXT: str,
     ColumnType.BIGINT: _INT64,
     ColumnType.DOUBLE: float,
@@ -120,7 +122,7 @@ def content_hash(array: bytes) -> str:
 
 def _ends(rows: list[Any], keys: list[Segments], get: Callable[[Any, str], Any]) -> tuple[str, ...]:
     """Return the keys of the first record and the last."""
-    return tuple(_text(_walk(row, key, get)) for row in (rows[:1] + rows[-1:] if rows else []) for key in keys)
+    return tuple(_field_name(_walk(row, key, get)) for row in (rows[:1] + rows[-1:] if rows else []) for key in keys)
 
 
 def _has_doubles(node: WireNode) -> bool:
@@ -149,19 +151,19 @@ def _struct(node: WireNode, required: frozenset[str]) -> type[msgspec.Struct]:
             if column.type is ColumnType.JSON and name not in required:
                 optional.append((field, msgspec.Raw, _NULL))
             elif name in required:
-                demanded.append((field, _type(column)))
+                demanded.append((field, _python_type(column)))
             else:
-                optional.append((field, _type(column) | None, None))
+                optional.append((field, _python_type(column) | None, None))
         if part.parts:
             optional.append((field, _struct(part, required) | None, None))
     rename = {f"f{position}": name for position, name in enumerate(node.parts)}
     return msgspec.defstruct("Record", [*demanded, *optional], rename=rename, forbid_unknown_fields=True, gc=False)
 
 
-def _type(column: Column) -> Any:
+def _python_type(column: Column) -> Any:
     if column.format in MICROSECONDS:
         return _MOMENTS[column.format]
-    return _TYPES[column.type] if column.format == "iso" else str
+    return _PYTHON_TYPES[column.type] if column.format == "iso" else str
 
 
 def _attribute_path(node: WireNode, path: tuple[str, ...]) -> tuple[str, ...]:
@@ -195,5 +197,5 @@ def _get(row: msgspec.Raw | None, segment: str) -> msgspec.Raw | None:
     return None
 
 
-def _text(key: Any) -> str:
+def _field_name(key: Any) -> str:
     return bytes(key).decode() if isinstance(key, msgspec.Raw) else str(key)

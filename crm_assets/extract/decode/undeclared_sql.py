@@ -25,11 +25,11 @@ def with_rest(root: WireNode, records: str) -> str:
 
     A list of which positions are declared is removed by the patch, and put back whole where it has more in it.
     """
-    query = f"SELECT *, json_merge_patch(__record, {_json(_removal(root))}) AS __rest FROM {records}"
+    query = f"SELECT *, json_merge_patch(__record, {_json_literal(_removal(root))}) AS __rest FROM {records}"
     changes = []
     for path, _ in root.branches():
         empty = f"json_extract(__rest, {literal(json_path(path))}) = '{{}}'"
-        changes.append((empty, _json(_nested(path, None))))
+        changes.append((empty, _json_literal(_nested_value(path, None))))
     for path, node in root.branches():
         if node.positions:
             value = f"json_extract(__record, {literal(json_path(path))})"
@@ -69,7 +69,7 @@ def _removal(node: WireNode) -> dict[str, Any]:
     return {name: None if part.columns else _removal(part) for name, part in node.parts.items()}
 
 
-def _nested(path: Segments, value: Any) -> Any:
+def _nested_value(path: Segments, value: Any) -> Any:
     for segment in reversed(path):
         value = {segment: value}
     return value
@@ -81,5 +81,5 @@ def _object(path: Segments, value: str) -> str:
     return value
 
 
-def _json(value: Any) -> str:
+def _json_literal(value: Any) -> str:
     return f"{literal(json.dumps(value))}::JSON"

@@ -13,11 +13,11 @@ from crm_assets.declarations.names import check_column_names
 from crm_assets.extract.discovery.personal import personal_class
 from crm_assets.extract.discovery.types import is_local, type_of
 
-_DEEPEST, _WIDEST = 3, 40
+_COLUMN_DEPTH, _WIDEST = 3, 40
 """Objects looked into, and fields of one up to which its fields are columns."""
 _ID = re.compile(r"[\d-]+|[0-9a-fA-F-]{32,36}")
 """A key of an object that is a list by id, not a record."""
-_LONGEST = 60
+_NAME_LENGTH = 60
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def columns_of(
             continue
         name = free_column_name(path, names)
         names.add(name)
-        seen.append(SampleColumn(name, path, tuple(values), _declared(name, path, held)))
+        seen.append(SampleColumn(name, path, tuple(values), _column_declaration(name, path, held)))
     return seen, empty
 
 
@@ -72,7 +72,7 @@ def can_be_named(path: Segments) -> bool:
     return WILDCARD not in path and not PLACEHOLDER.search(path_text(path))
 
 
-def _declared(name: str, path: Segments, held: list[Any]) -> dict[str, Any]:
+def _column_declaration(name: str, path: Segments, held: list[Any]) -> dict[str, Any]:
     kind = type_of(name, held)
     personal = personal_class(name, kind["type"], held)
     source = {} if path == (name,) else {"source": path_text(path)}
@@ -93,13 +93,13 @@ def _opens(values: list[Any], depth: int) -> bool:
     held = [value for value in values if value is not None]
     keys = {key for value in held if isinstance(value, dict) for key in value}
     records = bool(keys) and all(isinstance(value, dict) for value in held)
-    return records and depth <= _DEEPEST and len(keys) <= _WIDEST and not any(map(_ID.fullmatch, keys))
+    return records and depth <= _COLUMN_DEPTH and len(keys) <= _WIDEST and not any(map(_ID.fullmatch, keys))
 
 
 def free_column_name(path: Segments, taken: Collection[str]) -> str:
     """Return a name for a path that every destination keeps as it is, and that is not taken."""
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", "_".join(path))
-    name = re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")[:_LONGEST].strip("_")
+    name = re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")[:_NAME_LENGTH].strip("_")
     try:
         check_column_names({name: None})
     except ValueError:

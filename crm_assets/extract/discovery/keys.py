@@ -9,7 +9,7 @@ from crm_assets.declarations.loader import singular
 from crm_assets.extract.discovery.columns import SampleColumn
 
 _IDS = (r"id|_id", r"uuid|guid", r"key|number|code|sid", r".*_(id|uuid|guid|key|number|code)")
-_CHANGED = re.compile(r".*(updat|modif|chang|edited)\w*")
+_CHANGE_TIME_NAME = re.compile(r".*(updat|modif|chang|edited)\w*")
 
 
 def key_of(resource: str, columns: Sequence[SampleColumn]) -> SampleColumn | None:
@@ -30,4 +30,4 @@ def _tells_apart(column: SampleColumn) -> bool:
 def changed_at(columns: Sequence[SampleColumn]) -> SampleColumn | None:
     """Return the column that says when a record changed."""
     times = [column for column in columns if column.declared["type"] == "timestamp"]
-    return next((column for column in times if _CHANGED.fullmatch(column.name)), None)
+    return next((column for column in times if _CHANGE_TIME_NAME.fullmatch(column.name)), None)

@@ -29,7 +29,7 @@ from crm_assets.extract.paging.page import Page, PagingState
 from crm_assets.extract.paging.paginate import walk
 
 RECORDS = 500
-_PAGES = 10
+_PAGES_READ = 10
 _WINDOW_DAYS = 30
 _PAGINATOR: TypeAdapter[Paginator] = TypeAdapter(PaginatorField)
 
@@ -124,7 +124,7 @@ class Looker:
                 async for page in pages:
                     records += _records(page)
                     look.pages += 1
-                    if len(records) >= RECORDS or look.pages >= _PAGES:
+                    if len(records) >= RECORDS or look.pages >= _PAGES_READ:
                         break
         except ReadError as error:
             look.remarks.append(f"after {len(records)} records: {self.opened.credentials.redact(error.problem)}")

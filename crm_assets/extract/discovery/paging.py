@@ -21,8 +21,8 @@ from crm_assets.extract.paging.paging_facts import count_of_pages, count_of_reco
 
 _CURSORS = ("cursor", "after", "page_token", "pageToken", "starting_after", "offset", "page")
 _AFTER_LAST = ("starting_after", "after", "after_id", "last_id", "cursor", "since_id")
-_OFFSETS = (("offset", "limit"), ("skip", "limit"), ("skip", "take"), ("start", "limit"))
-_NEXT_LINK = re.compile(r"""rel\s*=\s*["']?\s*next\b""", re.IGNORECASE)
+_OFFSET_PARAMS = (("offset", "limit"), ("skip", "limit"), ("skip", "take"), ("start", "limit"))
+_NEXT_RELATION = re.compile(r"""rel\s*=\s*["']?\s*next\b""", re.IGNORECASE)
 Paging = dict[str, Any]
 
 
@@ -58,7 +58,7 @@ class PagingSearch:
         Raises:
             ReadError: The server stopped answering, or refused the credentials.
         """
-        if _NEXT_LINK.search(self.first.headers.get("Link", "")):
+        if _NEXT_RELATION.search(self.first.headers.get("Link", "")):
             return FoundPaging({"type": "header_link"})
         named = cursor_of(self.first.body)
         if named and (found := await self._named(*named)):
@@ -105,7 +105,7 @@ class PagingSearch:
 
     async def _offsets(self) -> FoundPaging | None:
         count = len(self._first_records)
-        for offset, limit in _OFFSETS if count else ():
+        for offset, limit in _OFFSET_PARAMS if count else ():
             second = await self._with(offset, count, {limit: count})
             if second is None or not (self._advances(second) or self._is_empty(second)):
                 continue

@@ -19,7 +19,7 @@ _BY_NAME = {
     "url": r"linkedin\w*|twitter\w*|facebook\w*|avatar\w*|photo\w*|picture\w*",
 }
 """Class to the end of a column's name, in whole words; the first class that applies counts."""
-_PATTERNS = {kind: re.compile(rf"(?:.*_)?(?:{pattern})") for kind, pattern in _BY_NAME.items()}
+_NAME_PATTERNS = {kind: re.compile(rf"(?:.*_)?(?:{pattern})") for kind, pattern in _BY_NAME.items()}
 
 
 def personal_class(name: str, type_: str, values: Iterable[Any]) -> str | None:
@@ -35,6 +35,6 @@ def personal_class(name: str, type_: str, values: Iterable[Any]) -> str | None:
         return "record" if any(_EMAIL.search(text) for text in texts) else None
     if type_ == "text" and any(_EMAIL.fullmatch(text.strip()) for text in texts):
         return "email"
-    found = next((kind for kind, pattern in _PATTERNS.items() if pattern.fullmatch(name)), None)
+    found = next((kind for kind, pattern in _NAME_PATTERNS.items() if pattern.fullmatch(name)), None)
     harmless = type_ in ("bool", "timestamp") or (type_ != "text" and found in ("name", "text", "url", "email"))
     return None if harmless else found

@@ -8,8 +8,8 @@ from typing import Any
 from crm_assets.declarations.json_path import Segments, dig
 from crm_assets.extract.paging.paging_facts import members, next_page, records_path
 
-_MORE = re.compile(r"(has|is)?_?more(_?(results|items))?|has_?next(_?page)?", re.IGNORECASE)
-_CURSOR = re.compile(r"(end_?|last_?)?cursor|after|continuation(_?token)?|page_?token|scroll_?id", re.IGNORECASE)
+_MORE_NAME = re.compile(r"(has|is)?_?more(_?(results|items))?|has_?next(_?page)?", re.IGNORECASE)
+_CURSOR_NAME = re.compile(r"(end_?|last_?)?cursor|after|continuation(_?token)?|page_?token|scroll_?id", re.IGNORECASE)
 
 
 def selector_of(body: Any) -> Segments:
@@ -28,7 +28,7 @@ def selector_of(body: Any) -> Segments:
 
 def more_path(body: Any) -> Segments | None:
     """Return where an answer says whether another page follows."""
-    flags = (path for path, value in members(body) if _MORE.fullmatch(path[-1]) and isinstance(value, (bool, str)))
+    flags = (path for path, value in members(body) if _MORE_NAME.fullmatch(path[-1]) and isinstance(value, (bool, str)))
     return next(flags, None)
 
 
@@ -38,7 +38,7 @@ def cursor_of(body: Any) -> tuple[Segments, str | int] | None:
     if found:
         return found
     for path, value in members(body):
-        if _CURSOR.fullmatch(path[-1]) and isinstance(value, (str, int)) and not isinstance(value, bool) and value:
+        if _CURSOR_NAME.fullmatch(path[-1]) and isinstance(value, (str, int)) and not isinstance(value, bool) and value:
             return path, value
     return None
 

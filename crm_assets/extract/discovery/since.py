@@ -10,7 +10,7 @@ from crm_assets.extract.discovery.asker import Asker
 from crm_assets.extract.discovery.columns import SampleColumn
 from crm_assets.extract.http.request import Request
 
-_PARAMS = (
+_SINCE_PARAMS = (
     "updated_since",
     "modified_since",
     "since",
@@ -38,17 +38,17 @@ async def since_filter(
         return None
     amid = moments[len(moments) // 2]
     location = "json" if request.json is not None else "query"
-    for template in _PARAMS:
+    for template in _SINCE_PARAMS:
         param = template.format(field=column.path[-1])
         seen = await asker.tried(request.given(location, param, amid))  # type: ignore[arg-type]
         found = [dig(one, column.path) for one in seen.records(selector)] if seen else []
         if found and all(value is not None and str(value) >= str(amid) for value in found):
             where = "json" if location == "json" else "params"
-            return {"field": column.name, where: {param: "{incremental.start_value}"}, **_written(column)}
+            return {"field": column.name, where: {param: "{incremental.start_value}"}, **_time_format(column)}
     return None
 
 
-def _written(column: SampleColumn) -> dict[str, str]:
+def _time_format(column: SampleColumn) -> dict[str, str]:
     unit = column.declared.get("format", "local" if column.local else "iso")
     if column.local and all(" " in value for value in column.values if value):
         unit = "%Y-%m-%d %H:%M:%S"

@@ -21,7 +21,7 @@ from crm_assets.extract.http.response_actions import action_for
 from crm_assets.extract.http.tokens import TokenStores
 from crm_assets.extract.http.transport import Response, Transport, TransportError
 
-_PAGES = (HTTPStatus.OK, HTTPStatus.NO_CONTENT)
+_PAGE_STATUSES = (HTTPStatus.OK, HTTPStatus.NO_CONTENT)
 """Statuses of a page; 204 is how some APIs say that a list is empty."""
 _LEAST_WAIT = 1.0
 """Seconds to wait after a second refusal in a row, where the declared wait is not shorter."""
@@ -197,7 +197,7 @@ class ApiClient:
                 return Retry(self._refusal(response))
             case "retry":
                 pass
-            case None if status in _PAGES:
+            case None if status in _PAGE_STATUSES:
                 return Answer(body, headers.get("Content-Type", ""), headers, status)
             case None:
                 pass

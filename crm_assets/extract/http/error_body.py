@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-_KEYS = ("errordescription", "detail", "message", "error", "errors", "title", "errorcode")
-_LONGEST = 200
+_MESSAGE_KEYS = ("errordescription", "detail", "message", "error", "errors", "title", "errorcode")
+_MESSAGE_LENGTH = 200
 """Characters of a server's sentence that are passed on."""
 
 
@@ -17,7 +17,7 @@ def error_message(body: bytes, content_type: str) -> str:
         found = _message(msgspec.json.decode(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
-    return " ".join(found.split())[:_LONGEST]
+    return " ".join(found.split())[:_MESSAGE_LENGTH]
 
 
 def _message(body: object) -> str:
@@ -27,7 +27,7 @@ def _message(body: object) -> str:
         return "; ".join(filter(None, (_message(item) for item in body[:3])))
     if isinstance(body, dict):
         lowered = {str(key).lower(): value for key, value in body.items()}
-        found = next((text for key in _KEYS if key in lowered and (text := _message(lowered[key]))), "")
+        found = next((text for key in _MESSAGE_KEYS if key in lowered and (text := _message(lowered[key]))), "")
         return found or _by_field(lowered.get("errors"))
     return ""
 

@@ -100,7 +100,7 @@ class Exporter:
         if origin(url) == origin(self.base_url):
             return replace(status, url=url)
         host = (urlsplit(url).hostname or "").lower()
-        if urlsplit(url).scheme != "https" or not any(_fits(host, allowed) for allowed in self.job.file_hosts):
+        if urlsplit(url).scheme != "https" or not any(_host_matches(host, allowed) for allowed in self.job.file_hosts):
             raise ReadError(
                 f"the file of the export job is at {urlsplit(url).scheme}://{host}; if that is right, name the host "
                 f"under file_hosts"
@@ -108,5 +108,5 @@ class Exporter:
         return replace(status, url=url, headers={}, auth=None, anonymous=True)
 
 
-def _fits(host: str, allowed: str) -> bool:
+def _host_matches(host: str, allowed: str) -> bool:
     return host.endswith(allowed[1:]) if allowed.startswith("*.") else host == allowed

@@ -24,11 +24,11 @@ from crm_assets.extract.http.transport import Response
 
 _EARLY = 30.0
 """Seconds before its end at which a token is renewed, but no more than a quarter of its time: requests take a while."""
-_SHORTEST, _LONGEST = 2.0, 10 * 366 * 86_400.0
+_SHORTEST_LIFE, _LONGEST_LIFE = 2.0, 10 * 366 * 86_400.0
 """Bounds of a token's time in seconds, whatever the server says."""
-_TRIES, _LONGEST_WAIT = 3, 60.0
+_LOGIN_TRIES, _LONGEST_WAIT = 3, 60.0
 """How often a login is tried that fails for a passing reason, and for how many seconds a server may ask to wait."""
-_PASSING = frozenset({429, 500, 502, 503, 504})
+_TEMPORARY = frozenset({429, 500, 502, 503, 504})
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -112,7 +112,7 @@ class Login:
             return None
         self._remember(token.access_token)
         self._remember(token.refresh_token)
-        return replace(token, expires_at=min(token.expires_at, time.time() + _LONGEST))
+        return replace(token, expires_at=min(token.expires_at, time.time() + _LONGEST_LIFE))
 
     @property
     def _configured(self) -> str:
@@ -133,22 +133,24 @@ class Login:
 
     async def _answer(self, refresh_token: str) -> Response:
         call = login_call(self._auth, self._secrets, self._url, refresh_token)
-        for attempt in range(1, _TRIES + 1):
+        for attempt in range(1, _LOGIN_TRIES + 1):
             answer = await self._send(call)
             wait = retry_after(answer.headers, time.time())
             wait = 2.0**attempt if wait is None else wait
-            if answer.status not in _PASSING or attempt == _TRIES or wait > _LONGEST_WAIT:
+            if answer.status not in _TEMPORARY or attempt == _LOGIN_TRIES or wait > _LONGEST_WAIT:
                 break
             await asyncio.sleep(wait)
         return answer
 
     def _parsed(self, answer: Response, replaced: str) -> Token:
-        body = _decoded(answer.body)
+        body = _json_or_none(answer.body)
         header = self._auth.access_token_header if isinstance(self._auth, SessionTokenAuth) else None
         access_token = answer.headers.get(header) if header else dig(body, self._auth.access_token_path)
         place = f"the header {header}" if header else repr(path_text(self._auth.access_token_path))
         if not isinstance(access_token, str) or not access_token or not access_token.isascii():
-            raise ReadError(f"the login at {self._url} was accepted, but returned no token at {place}{_keys(body)}")
+            raise ReadError(
+                f"the login at {self._url} was accepted, but returned no token at {place}{_keys_text(body)}"
+            )
         if not access_token.isprintable():
             raise ReadError(f"the token returned by the login at {self._url} cannot be sent in a header")
         new = dig(body, self._auth.refresh_token_path) if isinstance(self._auth, RefreshTokenAuth) else ""
@@ -161,7 +163,7 @@ class Login:
 
     def _refusal(self, answer: Response) -> ReadError:
         code = _error_code(answer)
-        body = _decoded(answer.body)
+        body = _json_or_none(answer.body)
         said = dig(body, ("error_description",)) or code or dig(body, ("message",)) or dig(body, ("error",))
         says = f" (it says: {' '.join(str(said).split())[:200]})" if isinstance(said, str) and said else ""
         if code == "invalid_grant" and isinstance(self._auth, RefreshTokenAuth):
@@ -191,7 +193,7 @@ def login_call(auth: TokenAuth, secrets: Mapping[str, str], url: str, refresh_to
         query = urlencode(fill(login.params, secrets))
         headers, body = {key: str(fill(value, secrets)) for key, value in login.headers.items()}, None
         if login.json_body is not None:
-            headers, body = {"Content-Type": "application/json", **headers}, _json(fill(login.json_body, secrets))
+            headers, body = {"Content-Type": "application/json", **headers}, _json_bytes(fill(login.json_body, secrets))
         elif login.form is not None:
             headers, body = {**_FORM, **headers}, urlencode(fill(login.form, secrets)).encode()
         return LoginCall(login.method, f"{url}{'?' if query else ''}{query}", headers, body)
@@ -209,15 +211,15 @@ def login_call(auth: TokenAuth, secrets: Mapping[str, str], url: str, refresh_to
     else:
         fields = {**client, **fields}
     if auth.request_format == "json":
-        return LoginCall("POST", url, {**headers, "Content-Type": "application/json"}, _json(fields))
+        return LoginCall("POST", url, {**headers, "Content-Type": "application/json"}, _json_bytes(fields))
     return LoginCall("POST", url, {**headers, **_FORM}, urlencode(fields).encode())
 
 
-def _json(value: Any) -> bytes:
+def _json_bytes(value: Any) -> bytes:
     return msgspec.json.encode(value)
 
 
-def _decoded(body: bytes) -> Any:
+def _json_or_none(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -225,11 +227,11 @@ def _decoded(body: bytes) -> Any:
 
 
 def _error_code(answer: Response) -> str:
-    code = dig(_decoded(answer.body), ("error",)) if answer.status in (400, 401, 403) else None
+    code = dig(_json_or_none(answer.body), ("error",)) if answer.status in (400, 401, 403) else None
     return code if isinstance(code, str) else ""
 
 
-def _keys(body: Any) -> str:
+def _keys_text(body: Any) -> str:
     return f"; it contains: {', '.join(sorted(body)[:8])}" if isinstance(body, dict) and body else ""
 
 
@@ -238,4 +240,6 @@ def _seconds(told: Any, default: int) -> float:
         seconds = float(told)
     except (TypeError, ValueError):
         return float(default)
-    return min(max(seconds, _SHORTEST), _LONGEST) if math.isfinite(seconds) and seconds > 0 else float(default)
+    return (
+        min(max(seconds, _SHORTEST_LIFE), _LONGEST_LIFE) if math.isfinite(seconds) and seconds > 0 else float(default)
+    )

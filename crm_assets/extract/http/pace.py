@@ -43,7 +43,7 @@ MEASURED = 10.0
 """Seconds over which the rate of a run without a limit is measured."""
 MEMORY = 60.0
 """Seconds over which accepted requests are counted."""
-_KEPT = 4096
+_REMEMBERED = 4096
 """Departures kept for measuring; at higher rates the window is shorter, and the rate as true."""
 
 
@@ -108,8 +108,8 @@ class RequestHistory:
     """What this process sent in the last minute, and what of it was refused."""
 
     def __init__(self) -> None:
-        self._sent: deque[float] = deque(maxlen=_KEPT)
-        self._refused: deque[float] = deque(maxlen=_KEPT)
+        self._sent: deque[float] = deque(maxlen=_REMEMBERED)
+        self._refused: deque[float] = deque(maxlen=_REMEMBERED)
 
     def sent(self, moment: float) -> None:
         """Note a departure; moments do not decrease."""

@@ -21,7 +21,7 @@ from crm_assets.extract.http.rate_state import Rates, RateState
 
 _HEADER = 512
 """Bytes of the first line, filled up with blanks: twice what its longest numbers need."""
-_MOMENT = struct.Struct("<d")
+_PACKED_MOMENT = struct.Struct("<d")
 
 
 class RateFile:
@@ -62,7 +62,7 @@ class RateFile:
         with self._lock.acquire(timeout=-1 if block else 0):
             self.path.touch(mode=0o600)
             with self.path.open("r+b") as file:
-                rates = Rates(_unpacked(file.read(_HEADER)), _FileRing(file), self.limit, now)
+                rates = Rates(_header_state(file.read(_HEADER)), _FileRing(file), self.limit, now)
                 yield rates
                 rates.state.written = now
                 file.seek(0)
@@ -79,26 +79,26 @@ class _FileRing:
 
     def at(self, place: int) -> float:
         self._seek(place)
-        packed = self._file.read(_MOMENT.size)
-        return float(_MOMENT.unpack(packed)[0]) if len(packed) == _MOMENT.size else 0.0
+        packed = self._file.read(_PACKED_MOMENT.size)
+        return float(_PACKED_MOMENT.unpack(packed)[0]) if len(packed) == _PACKED_MOMENT.size else 0.0
 
     def put(self, place: int, moment: float) -> None:
         self._seek(place)
-        self._file.write(_MOMENT.pack(moment))
+        self._file.write(_PACKED_MOMENT.pack(moment))
 
     def all(self) -> list[float]:
         self._seek(0)
         content = self._file.read()
-        whole = len(content) - len(content) % _MOMENT.size
-        return [moment for (moment,) in _MOMENT.iter_unpack(content[:whole])]
+        whole = len(content) - len(content) % _PACKED_MOMENT.size
+        return [moment for (moment,) in _PACKED_MOMENT.iter_unpack(content[:whole])]
 
     def replace(self, moments: list[float]) -> None:
         self._file.truncate(_HEADER)
         self._seek(0)
-        self._file.write(b"".join(map(_MOMENT.pack, moments)))
+        self._file.write(b"".join(map(_PACKED_MOMENT.pack, moments)))
 
     def _seek(self, place: int) -> None:
-        self._file.seek(_HEADER + place * _MOMENT.size)
+        self._file.seek(_HEADER + place * _PACKED_MOMENT.size)
 
 
 def _packed(state: RateState) -> bytes:
@@ -106,7 +106,7 @@ def _packed(state: RateState) -> bytes:
     return b"%08x %s" % (zlib.crc32(line), line.ljust(_HEADER - 10)) + b"\n"
 
 
-def _unpacked(header: bytes) -> RateState | None:
+def _header_state(header: bytes) -> RateState | None:
     """Return what the first line says, or ``None`` where it is damaged or of another format."""
     checksum, _, line = header.partition(b" ")
     line = line.rstrip()

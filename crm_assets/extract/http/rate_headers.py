@@ -19,9 +19,9 @@ import msgspec
 from crm_assets.declarations.json_path import dig
 from crm_assets.declarations.models.endpoint import WaitFrom
 
-_UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
-_DAY = 86_400.0
-_MONTH, _YEAR = 31 * _DAY, 366 * _DAY
+_SECONDS_PER_UNIT = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+_SECONDS_PER_DAY = 86_400.0
+_MONTH, _YEAR = 31 * _SECONDS_PER_DAY, 366 * _SECONDS_PER_DAY
 _PREFIXES = ("X-RateLimit", "X-Rate-Limit", "RateLimit")
 _ZULU = re.compile(r"[Zz]$")
 
@@ -36,7 +36,7 @@ def seconds_to_wait(text: str, now: float) -> float | None:
     Returns:
         ``None`` for text that says nothing of the kind.
     """
-    number = _number(text)
+    number = _finite_number(text)
     seconds = _of_number(number, now) if number is not None else _of_date(text, now)
     return None if seconds is None else min(max(seconds, 0.0), _YEAR)
 
@@ -51,9 +51,9 @@ def requested_wait(wait_from: WaitFrom | None, headers: Mapping[str, str], body:
     if wait_from is None:
         return retry_after(headers, now)
     text = headers.get(wait_from.header, "") if wait_from.header else _in_body(wait_from.path or (), body)
-    number = _number(text)
+    number = _finite_number(text)
     if wait_from.unit and number is not None:
-        text = repr(number / _UNITS[wait_from.unit])
+        text = repr(number / _SECONDS_PER_UNIT[wait_from.unit])
     wait = seconds_to_wait(text, now)
     return retry_after(headers, now) if wait is None else wait
 
@@ -61,19 +61,19 @@ def requested_wait(wait_from: WaitFrom | None, headers: Mapping[str, str], body:
 def exhausted_for(headers: Mapping[str, str], now: float) -> float | None:
     """Return the seconds until a quota that an answer reports as used up is filled again, or ``None``."""
     for prefix in _PREFIXES:
-        remaining = _number(headers.get(f"{prefix}-Remaining", ""))
+        remaining = _finite_number(headers.get(f"{prefix}-Remaining", ""))
         if remaining is not None and remaining <= 0:
             return seconds_to_wait(headers.get(f"{prefix}-Reset", ""), now)
     return None
 
 
 def _of_number(number: float, now: float) -> float:
-    for unit in _UNITS.values():
+    for unit in _SECONDS_PER_UNIT.values():
         if abs(number / unit - now) < _YEAR:
             return number / unit - now
     if number <= _MONTH:
         return number
-    return next((number / unit for unit in _UNITS.values() if number / unit <= _DAY), _YEAR)
+    return next((number / unit for unit in _SECONDS_PER_UNIT.values() if number / unit <= _SECONDS_PER_DAY), _YEAR)
 
 
 def _of_date(text: str, now: float) -> float | None:
@@ -93,7 +93,7 @@ def _in_body(path: tuple[str, ...], body: bytes) -> str:
     return "" if isinstance(value, bool) or value is None else str(value)
 
 
-def _number(text: str) -> float | None:
+def _finite_number(text: str) -> float | None:
     try:
         number = float(text)
     except ValueError:

@@ -91,8 +91,8 @@ def list_request(
     return Request(
         endpoint.method,
         f"{connection.base_url.rstrip('/')}/{path.lstrip('/')}" if path else connection.base_url,
-        _mapping(fill(params, values)),
-        None if body is None else _mapping(fill(body, values)),
+        _as_mapping(fill(params, values)),
+        None if body is None else _as_mapping(fill(body, values)),
         _headers(fill(endpoint.headers, values)),
         endpoint.auth,
         endpoint.response_actions,
@@ -115,12 +115,12 @@ def _incremental_values(
 ) -> dict[str, object]:
     zone = zone_of(connection, resource, incremental.field)
     return {
-        "incremental.start_value": _start(connection, incremental, since, zone),
+        "incremental.start_value": _start_value(connection, incremental, since, zone),
         "incremental.end_value": start_text(datetime.now(timezone.utc), incremental.format, zone),
     }
 
 
-def _start(connection: Connection, incremental: Incremental, since: datetime | None, zone: ZoneInfo) -> object:
+def _start_value(connection: Connection, incremental: Incremental, since: datetime | None, zone: ZoneInfo) -> object:
     """Return the starting point as the API wants it; before the first read that may be the connection's first day."""
     if since is None and incremental.initial_value == "{start_date}":
         since = datetime.combine(connection.start_date, time(), connection.zone)
@@ -189,7 +189,7 @@ def _items(value: Any) -> list[Any]:
     return [str(item).lower() if isinstance(item, bool) else item for item in values]
 
 
-def _mapping(value: object) -> dict[str, Any]:
+def _as_mapping(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TypeError(f"expected a mapping, got {type(value).__name__}")
     return value

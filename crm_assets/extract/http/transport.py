@@ -16,7 +16,7 @@ from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.content_encoding import ACCEPTED, BrokenBodyError, decoded
 from crm_assets.extract.http.proxies import proxy_of
 
-_TIMEOUT = aiohttp.ClientTimeout(total=300, sock_connect=30, sock_read=60)
+_HTTP_TIMEOUT = aiohttp.ClientTimeout(total=300, sock_connect=30, sock_read=60)
 _BROKEN = (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError, BrokenBodyError)
 
 
@@ -50,7 +50,7 @@ class Transport:
     def __init__(self, concurrency: int) -> None:
         self._http = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=concurrency),
-            timeout=_TIMEOUT,
+            timeout=_HTTP_TIMEOUT,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
         )
@@ -72,7 +72,7 @@ class Transport:
             TransportError: No whole answer came.
             ReadError: The address is not valid.
         """
-        address = _address(url)
+        address = _parsed_url(url)
         try:
             async with self._http.request(
                 method,
@@ -86,17 +86,17 @@ class Transport:
                 body = decoded(await response.read(), response.headers.get("Content-Encoding", ""))
                 return Response(response.status, response.headers, body)
         except _BROKEN as error:
-            raise TransportError(_problem(error)) from None
+            raise TransportError(_transport_problem(error)) from None
 
 
-def _address(url: str) -> yarl.URL:
+def _parsed_url(url: str) -> yarl.URL:
     try:
         return yarl.URL(url, encoded=True)
     except ValueError as error:
         raise ReadError(f"{url.partition('?')[0][:120]!r} is not a valid address ({error})") from error
 
 
-def _problem(error: BaseException) -> str:
+def _transport_problem(error: BaseException) -> str:
     """Return what broke; what the library says of the cause is passed on."""
     cause = " ".join(str(error).split())
     match error:

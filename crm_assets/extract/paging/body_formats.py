@@ -16,7 +16,7 @@ from crm_assets.extract.errors import UnexpectedResponseError
 from crm_assets.extract.http.client import Answer
 
 _GZIP = b"\x1f\x8b"
-_LARGEST = 1_000_000_000
+_UNPACKED_LIMIT = 1_000_000_000
 """Bytes that a packed body may have unpacked; beyond, it is a mistake or meant to fill the memory."""
 _LARGEST_FIELD = 2**31 - 1
 """Characters of a CSV field; Python's own limit of 131,072 is below what CRMs keep in a note."""
@@ -39,7 +39,7 @@ def with_json_body(answer: Answer, declared: ResponseDecoder | None) -> Answer:
     Raises:
         UnexpectedResponseError: The body is not in that format.
     """
-    body = _unpacked(answer.body) if answer.body.startswith(_GZIP) else answer.body
+    body = _gunzipped(answer.body) if answer.body.startswith(_GZIP) else answer.body
     named = _BY_CONTENT_TYPE.get(answer.content_type.partition(";")[0].strip().lower(), "json")
     decoder = declared or ResponseDecoder.model_validate(named)
     if not body.strip() or decoder.type == "json":
@@ -59,10 +59,10 @@ class _FormatError(Exception):
     """A body breaks a rule of its format that its parser does not know."""
 
 
-def _unpacked(body: bytes) -> bytes:
+def _gunzipped(body: bytes) -> bytes:
     unpacking = zlib.decompressobj(16 + zlib.MAX_WBITS)
     try:
-        result = unpacking.decompress(body, _LARGEST)
+        result = unpacking.decompress(body, _UNPACKED_LIMIT)
     except zlib.error as error:
         raise UnexpectedResponseError(f"the answer is a damaged gzip file ({error})", status=200) from error
     if not unpacking.eof:
@@ -96,14 +96,14 @@ def _of_xml(body: bytes, _: ResponseDecoder) -> bytes:
     if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
         raise _FormatError("it defines entities, which may stand for any amount of text")
     root = ET.fromstring(body)  # noqa: S314  # entities are refused above, and expat limits their growth
-    return msgspec.json.encode({_name(root.tag): _element(root)})
+    return msgspec.json.encode({_local_name(root.tag): _element(root)})
 
 
 def _element(element: ET.Element) -> Any:
     """Return an element: its text, or an object of attributes, members and text; a repeated member is a list."""
-    found: dict[str, Any] = {f"@{_name(name)}": value for name, value in element.attrib.items()}
+    found: dict[str, Any] = {f"@{_local_name(name)}": value for name, value in element.attrib.items()}
     for child in element:
-        name, value = _name(child.tag), _element(child)
+        name, value = _local_name(child.tag), _element(child)
         if name not in found:
             found[name] = value
         elif isinstance(found[name], list):
@@ -116,6 +116,6 @@ def _element(element: ET.Element) -> Any:
     return {**found, "#text": text} if text else found
 
 
-def _name(tag: str) -> str:
+def _local_name(tag: str) -> str:
     """Return a name without its namespace."""
     return tag.rpartition("}")[2]

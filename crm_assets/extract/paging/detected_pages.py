@@ -45,7 +45,7 @@ async def detected_pages(request: Request, fetch: FetchPage, walked: PagingState
     total = count_of_pages(body)
     if total is not None and total[1] > 1:
         walked.found = f"{path_text(total[0])!r} counts the pages"
-        async for page in _counted(total, number_of_page(body), request, fetch, walked):
+        async for page in _count_pages(total, number_of_page(body), request, fetch, walked):
             yield page
         return
     _finish(body, first, walked, known=total is not None)
@@ -73,7 +73,7 @@ def _where(paginator: FollowedPaginator) -> str:
             return "the Link header"
 
 
-async def _counted(
+async def _count_pages(
     total: tuple[tuple[str, ...], int],
     number: tuple[tuple[str, ...], int] | None,
     request: Request,

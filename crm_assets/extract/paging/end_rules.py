@@ -191,13 +191,13 @@ class NoNextLink:
 
 def end_rule(paginator: PageNumber | Offset, memory: ListMemory) -> EndRule:
     """Return the rule of a paginator; a reported number of pages is used wherever it is present."""
-    rule = _declared(paginator, memory)
+    rule = _declared_rule(paginator, memory)
     if paginator.total_pages_path and paginator.end != "total_pages":
         return TotalPages(paginator.total_pages_path, rule)
     return rule
 
 
-def _declared(paginator: PageNumber | Offset, memory: ListMemory) -> EndRule:
+def _declared_rule(paginator: PageNumber | Offset, memory: ListMemory) -> EndRule:
     match paginator.end:
         case "empty_page":
             return EmptyPage(memory, paginator.limit)

@@ -59,7 +59,7 @@ async def follow(
         state.repeats += state.pages > 0 and isinstance(paginator, CursorPage) and paginator.overlap
         state.note(page, name)
         yield page
-        if ended := _end(paginator, page, name, following, own=own, repeated=repeated):
+        if ended := _how_it_ended(paginator, page, name, following, own=own, repeated=repeated):
             state.end(ended)
             return
         again, empty = own and state.pages > 1, 0 if page.count else empty + 1
@@ -81,7 +81,7 @@ def _identity(request: Request) -> str:
 
 def _following(paginator: FollowedPaginator, request: Request, page: Page, name: str) -> Request | None:
     """Return the request of the next page, or ``None`` where none is named."""
-    named = _named(paginator, page)
+    named = _next_named(paginator, page)
     if not names_more(named):
         return None
     if isinstance(paginator, (CursorPage, HeaderCursor)):
@@ -91,7 +91,7 @@ def _following(paginator: FollowedPaginator, request: Request, page: Page, name:
     return replace(request, url=resolve_url(request.full_url({}), named), params={})
 
 
-def _named(paginator: FollowedPaginator, page: Page) -> object:
+def _next_named(paginator: FollowedPaginator, page: Page) -> object:
     match paginator:
         case JsonLink():
             return page.envelope.fact(paginator.next_url_path)
@@ -116,7 +116,7 @@ def _brings_nothing_new(paginator: FollowedPaginator, page: Page, *, own: bool) 
     return overlap and (page.count == 0 or (own and page.count <= 1))
 
 
-def _end(
+def _how_it_ended(
     paginator: FollowedPaginator, page: Page, name: str, following: Request | None, *, own: bool, repeated: bool
 ) -> str:
     """Return how the list ended with this page, or an empty text."""

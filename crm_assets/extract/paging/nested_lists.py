@@ -34,10 +34,10 @@ def with_outer_fields(
         raw, path, around = pending.pop()
         opening = bytes(memoryview(raw)[:1])
         if not path or (path == (WILDCARD,) and opening in (b"{", b"[")):
-            members = _members(raw) if path or opening == b"[" else [raw]
+            members = _raw_members(raw) if path or opening == b"[" else [raw]
             records += [_with_fields(member, fields, around) for member in members if bytes(member) != b"null"]
         elif path[0] == WILDCARD and opening in (b"{", b"["):
-            pending += [(member, path[1:], (member, *around)) for member in reversed(_members(raw))]
+            pending += [(member, path[1:], (member, *around)) for member in reversed(_raw_members(raw))]
         elif opening == b"{" and path[0] in (found := _OBJECT.decode(raw)):
             pending.append((found[path[0]], path[1:], around or (raw,)))
         elif not (absent_is_empty or opening == b"n"):
@@ -47,7 +47,7 @@ def with_outer_fields(
     return b"[" + b",".join(records) + b"]"
 
 
-def _members(raw: msgspec.Raw) -> list[msgspec.Raw]:
+def _raw_members(raw: msgspec.Raw) -> list[msgspec.Raw]:
     return _ARRAY.decode(raw) if bytes(memoryview(raw)[:1]) == b"[" else list(_OBJECT.decode(raw).values())
 
 
@@ -57,14 +57,14 @@ def _with_fields(record: msgspec.Raw, fields: Mapping[str, Segments], around: tu
         return text
     own = _OBJECT.decode(record)
     taken = {
-        name: next((v for v in (_at(outer, path) for outer in around) if v is not None), _ABSENT)
+        name: next((v for v in (_values_at(outer, path) for outer in around) if v is not None), _ABSENT)
         for name, path in fields.items()
         if name not in own
     }
     return msgspec.json.encode({**taken, **own})
 
 
-def _at(raw: msgspec.Raw, path: Segments) -> msgspec.Raw | None:
+def _values_at(raw: msgspec.Raw, path: Segments) -> msgspec.Raw | None:
     found: msgspec.Raw | None = raw
     for segment in path:
         if found is None or bytes(memoryview(found)[:1]) != b"{":

@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterator
 
 from crm_assets.declarations.json_path import Segments
 
-_RECORDS = frozenset(
+_RECORDS_KEYS = frozenset(
     {"data", "items", "results", "entries", "records", "rows", "entities", "payload", "content", "objects", "values"}
 )
-_NEXT = re.compile(r"next")
+_NEXT_KEY = re.compile(r"next")
 _ADDRESS = re.compile(r"href|url")
-_PAGES = re.compile(r"total_pages|pages|totalpages|page_count|pagecount|last_page|lastpage")
-_PAGE = re.compile(r"page|current_page|currentpage|page_number|pagenumber")
-_TOTAL = re.compile(r"total|count|total_count|totalcount|total_records|totalrecords|total_results|totalresults")
-_DEEPEST = 3
+_PAGE_COUNT_KEY = re.compile(r"total_pages|pages|totalpages|page_count|pagecount|last_page|lastpage")
+_PAGE_KEY = re.compile(r"page|current_page|currentpage|page_number|pagenumber")
+_TOTAL_KEY = re.compile(r"total|count|total_count|totalcount|total_records|totalrecords|total_results|totalresults")
+_SEARCH_DEPTH = 3
 """Members looked into: a count deeper than this belongs to a record, not to the list."""
 
 
@@ -28,14 +28,14 @@ def records_path(body: object) -> Segments:
     if not isinstance(body, dict):
         return ()
     lists = [path for path, value in members(body) if isinstance(value, list)]
-    named = (path for path in lists if path[-1] in _RECORDS)
+    named = (path for path in lists if path[-1] in _RECORDS_KEYS)
     return next(named, lists[0] if lists else ())
 
 
 def next_page(body: object) -> tuple[Segments, str | int] | None:
     """Return where an answer names its next page, and what stands there, or ``None``."""
     for path, value in members(body):
-        if not _NEXT.match(path[-1].lower()):
+        if not _NEXT_KEY.match(path[-1].lower()):
             continue
         if isinstance(value, dict):
             inner = ((key, each) for key, each in value.items() if _ADDRESS.match(key.lower()))
@@ -48,20 +48,20 @@ def next_page(body: object) -> tuple[Segments, str | int] | None:
 
 def count_of_pages(body: object) -> tuple[Segments, int] | None:
     """Return where an answer reports the number of pages, and the number, or ``None``."""
-    return _number(body, _PAGES.fullmatch)
+    return _count_at(body, _PAGE_COUNT_KEY.fullmatch)
 
 
 def number_of_page(body: object) -> tuple[Segments, int] | None:
     """Return where an answer reports which page it is, and the number, or ``None``."""
-    return _number(body, _PAGE.fullmatch)
+    return _count_at(body, _PAGE_KEY.fullmatch)
 
 
 def count_of_records(body: object) -> tuple[Segments, int] | None:
     """Return where an answer reports the number of records of the whole list, and the number, or ``None``."""
-    return _number(body, _TOTAL.fullmatch)
+    return _count_at(body, _TOTAL_KEY.fullmatch)
 
 
-def _number(body: object, wanted: Callable[[str], object]) -> tuple[Segments, int] | None:
+def _count_at(body: object, wanted: Callable[[str], object]) -> tuple[Segments, int] | None:
     for path, value in members(body):
         text = str(value)
         if wanted(path[-1].lower()) and not isinstance(value, bool) and text.isdigit():
@@ -71,7 +71,7 @@ def _number(body: object, wanted: Callable[[str], object]) -> tuple[Segments, in
 
 def members(body: object, above: Segments = ()) -> Iterator[tuple[Segments, object]]:
     """Yield the members of nested objects, each object before what is in it; lists are not looked into."""
-    if not isinstance(body, dict) or len(above) >= _DEEPEST:
+    if not isinstance(body, dict) or len(above) >= _SEARCH_DEPTH:
         return
     for key, value in body.items():
         yield (*above, key), value

@@ -32,7 +32,7 @@ def select_list(raw: msgspec.Raw, segments: tuple[str, ...], whole: tuple[str, .
         SYNTAX.decode(raw)
         return None
     if not segments:
-        return _listed(raw, whole)
+        return _members_of_list(raw, whole)
     if segments[0] == WILDCARD:
         return _spread(raw, segments[1:], whole)
     child = member_at(raw, segments[0])
@@ -50,7 +50,7 @@ def select_list(raw: msgspec.Raw, segments: tuple[str, ...], whole: tuple[str, .
     )
 
 
-def _listed(raw: msgspec.Raw, whole: tuple[str, ...]) -> bytes | None:
+def _members_of_list(raw: msgspec.Raw, whole: tuple[str, ...]) -> bytes | None:
     if opens_with(raw, b"["):
         return bytes(raw)
     SYNTAX.decode(raw)

@@ -130,7 +130,7 @@ def _opened(answer: Answer, endpoint: Endpoint) -> ResponseBody:
         top = _Top(_mended(answer.body))
         opened = ResponseBody(b"", None, top, endpoint.data_selector or ())
         _refuse_reported_error(opened, endpoint)
-        records = _selected(top, endpoint)
+        records = _records_of(top, endpoint)
         if records is None:
             records = _no_records(opened, endpoint)
         return replace(opened, records=unwrapped(records, endpoint.unwrap), companions=_companions(top, endpoint))
@@ -138,7 +138,7 @@ def _opened(answer: Answer, endpoint: Endpoint) -> ResponseBody:
         raise unreadable(error) from error
 
 
-def _selected(top: _Top, endpoint: Endpoint) -> bytes | None:
+def _records_of(top: _Top, endpoint: Endpoint) -> bytes | None:
     selector = endpoint.data_selector or ()
     if endpoint.outer_fields:
         absent_is_empty = endpoint.absent_list == "empty"

@@ -10,27 +10,27 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_MORE = frozenset(
+_MORE_NAMES = frozenset(
     {"more", "hasmore", "hasnext", "hasnextpage", "hasmoreresults", "hasmoreitems", "moreresults", "ismore"}
 )
-_NEXT = frozenset(
+_NEXT_NAMES = frozenset(
     {"next", "nextpage", "nexturl", "nextlink", "nextcursor", "nextpageurl", "nextpagelink", "nextpagetoken"}
     | {"nexttoken", "nextoffset", "nextrecordsurl", "nexthref", "odatanextlink"}
 )
-_RECORDS = frozenset(
+_TOTAL_NAMES = frozenset(
     {"total", "totalcount", "totalrecords", "totalresults", "totalitems", "totalentries", "totalrows", "totalsize"}
     | {"totalelements", "totalhits", "recordstotal"}
 )
-_PAGES = frozenset({"totalpages", "pagecount", "pagestotal", "lastpage", "numpages"})
-_COUNTS = _RECORDS | {"count", "size", "recordcount", "numresults", "resultcount"}
+_PAGE_COUNT_NAMES = frozenset({"totalpages", "pagecount", "pagestotal", "lastpage", "numpages"})
+_COUNT_NAMES = _TOTAL_NAMES | {"count", "size", "recordcount", "numresults", "resultcount"}
 _ERRORS = frozenset({"error", "errors", "errorcode", "errormessage", "exception", "fault"})
 _STATES = frozenset({"status", "result", "state"})
 _FAILED = frozenset({"error", "errors", "fail", "failed", "failure"})
 _SUCCEEDED = frozenset({"success", "ok", "succeeded"})
-_FALSE = frozenset({"", "0", "false", "no", "n", "none", "null", "off"})
+_FALSE_TEXTS = frozenset({"", "0", "false", "no", "n", "none", "null", "off"})
 _NOWHERE = frozenset({"", "0", "false", "null", "none"})
 _GROUPED = re.compile(r"\d{1,3}(?:[,.' _\u00a0\u202f]\d{3})+")
-_DEEPEST = 2
+_FACTS_DEPTH = 2
 
 
 def as_int(value: object) -> int | None:
@@ -46,7 +46,7 @@ def as_int(value: object) -> int | None:
 
 def is_true(value: object) -> bool:
     """Return what an answer means by a flag: ``false``, ``0``, ``"false"``, ``"0"``, ``"no"`` and nothing are false."""
-    return value.strip().lower() not in _FALSE if isinstance(value, str) else bool(value)
+    return value.strip().lower() not in _FALSE_TEXTS if isinstance(value, str) else bool(value)
 
 
 def names_more(value: object) -> bool:
@@ -56,28 +56,28 @@ def names_more(value: object) -> bool:
 
 def says_no_more(beside: Mapping[str, Any]) -> bool:
     """Whether an answer says that no further page follows."""
-    flags = [value for name, value in _members(beside) if name in _MORE]
+    flags = [value for name, value in _normalized_members(beside) if name in _MORE_NAMES]
     return bool(flags) and not any(is_true(value) for value in flags)
 
 
 def reports_none(beside: Mapping[str, Any]) -> bool:
     """Whether an answer says that there are no records, by a count of 0 and nothing to the contrary."""
-    counts = [as_int(value) for name, value in _members(beside) if name in _COUNTS]
+    counts = [as_int(value) for name, value in _normalized_members(beside) if name in _COUNT_NAMES]
     return 0 in counts and not any(counts) and not reports_some(beside)
 
 
 def reports_some(beside: Mapping[str, Any]) -> str:
     """Return what says that there should be records, or that something failed, as a clause, or an empty text."""
-    for name, value in _members(beside):
+    for name, value in _normalized_members(beside):
         if name in _ERRORS and is_true(value):
             return f"reports an error: {str(value)[:200]}"
         if name in _STATES and str(value).strip().lower() in _FAILED:
             return f"reports the {name} {str(value)[:200]!r}"
         if name in _SUCCEEDED and value is not None and not is_true(value):
             return "says that it did not succeed"
-        if name in _RECORDS and (as_int(value) or 0) > 0:
+        if name in _TOTAL_NAMES and (as_int(value) or 0) > 0:
             return f"reports {as_int(value)} records"
-        if name in _MORE and is_true(value):
+        if name in _MORE_NAMES and is_true(value):
             return "says that more follow"
     return ""
 
@@ -95,14 +95,14 @@ def doubts_of(
         links: Whether a link or cursor to a next page is one of the signs.
     """
     doubts = []
-    for name, value in _members(beside):
-        if name in _MORE and is_true(value):
+    for name, value in _normalized_members(beside):
+        if name in _MORE_NAMES and is_true(value):
             doubts.append("the last answer says that more follow")
-        elif links and name in _NEXT and _leads_on(value) and not says_no_more(beside):
+        elif links and name in _NEXT_NAMES and _leads_on(value) and not says_no_more(beside):
             doubts.append("the last answer names a next page")
-        elif name in _RECORDS and (as_int(value) or 0) > records:
+        elif name in _TOTAL_NAMES and (as_int(value) or 0) > records:
             doubts.append(f"the last answer reports {as_int(value)} records, and {records} were read")
-        elif name in _PAGES and (as_int(value) or 0) > pages:
+        elif name in _PAGE_COUNT_NAMES and (as_int(value) or 0) > pages:
             doubts.append(f"the last answer reports {as_int(value)} pages, and {pages} were read")
     if links and re.search(r"""rel\s*=\s*["']?\s*next\b""", headers.get("Link", ""), re.IGNORECASE):
         doubts.append("the Link header of the last answer names a next page")
@@ -118,9 +118,9 @@ def _leads_on(value: object) -> bool:
     return names_more(value) and not isinstance(value, (dict, list))
 
 
-def _members(facts: Mapping[str, Any], depth: int = 1) -> Iterator[tuple[str, Any]]:
+def _normalized_members(facts: Mapping[str, Any], depth: int = 1) -> Iterator[tuple[str, Any]]:
     """Yield names, in small letters without punctuation, and values of the members, those of objects included."""
     for name, value in facts.items():
         yield re.sub(r"[^a-z]", "", name.lower()), value
-        if isinstance(value, dict) and depth < _DEEPEST:
-            yield from _members(value, depth + 1)
+        if isinstance(value, dict) and depth < _FACTS_DEPTH:
+            yield from _normalized_members(value, depth + 1)

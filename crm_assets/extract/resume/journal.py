@@ -174,7 +174,7 @@ class Journal:
 
     def _entries(self, file: JournalFile) -> Iterator[tuple[int, _Entry]]:
         for place, packed in file.entries():
-            entry = _decoded(packed)
+            entry = _decoded_entry(packed)
             if entry is None:
                 file.damaged = True
                 file.cut(place)
@@ -195,7 +195,7 @@ class Journal:
                 pass
 
 
-def _decoded(packed: bytes) -> _Entry | None:
+def _decoded_entry(packed: bytes) -> _Entry | None:
     try:
         entry: _Entry = _ENTRIES.decode(packed)
     except (msgspec.DecodeError, ValueError, RecursionError):

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 _HEAD = struct.Struct("<4sIII")
 """Mark, bytes as packed, bytes unpacked, checksum."""
-_MARK = b"crm1"
+_FILE_MARK = b"crm1"
 _MOST = 1 << 30
 """Bytes of an entry; more than any page has, less than would fill the memory."""
 
@@ -56,7 +56,7 @@ class JournalFile:
             OSError: It could not be written; the file is as it was.
         """
         packed = self._codec.compress(entry, asbytes=True)
-        whole, place = _HEAD.pack(_MARK, len(packed), len(entry), zlib.crc32(packed)) + packed, self._end
+        whole, place = _HEAD.pack(_FILE_MARK, len(packed), len(entry), zlib.crc32(packed)) + packed, self._end
         self._file.seek(place)
         if len(entry) > _MOST or self._file.write(whole) < len(whole):
             self.cut(place)
@@ -89,7 +89,7 @@ class JournalFile:
         if len(head) < _HEAD.size:
             return None
         mark, packed_size, size, checksum = _HEAD.unpack(head)
-        if mark != _MARK or size > _MOST or packed_size > self._size - place - _HEAD.size:
+        if mark != _FILE_MARK or size > _MOST or packed_size > self._size - place - _HEAD.size:
             return None
         packed = self._file.read(packed_size)
         if zlib.crc32(packed) != checksum:

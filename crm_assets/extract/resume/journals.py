@@ -25,7 +25,7 @@ from crm_assets.extract.resume.journal_file import JournalFile
 
 _TELLING = 4
 """Digits of a secret's fingerprint: they tell one account's secret from another's, and nobody can find it by them."""
-_PATIENCE = 10.0
+_LOCK_SECONDS = 10.0
 """Seconds to wait for another run that opens or removes a journal, which takes it a moment."""
 
 
@@ -98,7 +98,7 @@ class Journals:
         if opened := self._open.pop(name, None):
             opened.journal.close()
             with suppress(OSError, Timeout), self._turn():
-                _remove(opened.path)
+                _remove_journal(opened.path)
                 opened.lock.release()
 
     def settle(self, needed: set[str], unloadable: set[str]) -> None:
@@ -148,7 +148,7 @@ class Journals:
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """Let no other run open or remove a journal meanwhile."""
-        with FileLock(self.folder / "turn.lock").acquire(timeout=_PATIENCE):
+        with FileLock(self.folder / "turn.lock").acquire(timeout=_LOCK_SECONDS):
             yield
 
     def _sweep(self, unwanted: str) -> None:
@@ -157,9 +157,9 @@ class Journals:
         old = [path for path in self.folder.glob("*.journal") if path.stat().st_mtime < oldest]
         for path in {*old, *(self.folder.glob(f"{unwanted}.journal") if unwanted else ())}:
             with suppress(Timeout, OSError), FileLock(path.with_suffix(".lock")).acquire(timeout=0):
-                _remove(path)
+                _remove_journal(path)
 
 
-def _remove(path: Path) -> None:
+def _remove_journal(path: Path) -> None:
     path.unlink(missing_ok=True)
     path.with_suffix(".lock").unlink(missing_ok=True)

@@ -18,7 +18,7 @@ from crm_assets.extract.errors import ReadError
 from crm_assets.extract.staging.staged_rows import RowFilter
 
 _BYTES = 8_000_000
-_PAGES = 256
+_PAGES_QUEUED = 256
 _WAITING = 6
 """Batches of a connection that wait for the decoding thread: so many that neither side waits for the other's turns."""
 _Result = TypeVar("_Result")
@@ -35,7 +35,7 @@ class _Batch:
 
     @property
     def full(self) -> bool:
-        return self.bytes >= _BYTES or len(self.pages) >= _PAGES
+        return self.bytes >= _BYTES or len(self.pages) >= _PAGES_QUEUED
 
 
 class DecodingThread:

@@ -47,7 +47,7 @@ _KIND = Template(f"""CASE
     WHEN TRY_CAST($text AS BIGINT) IS NOT NULL THEN {_LARGE}
     ELSE {_BEYOND} END""")
 # The fields in the order in which records name them.
-_FIELDS = Template("""
+_FIELD_NAMES_SQL = Template("""
 SELECT name FROM (
     SELECT unnest(json_keys(_extra)) AS name, generate_subscripts(json_keys(_extra), 1) AS place FROM $source
 ) GROUP BY name ORDER BY min(place), name
@@ -80,12 +80,12 @@ def found_columns(
     """
     columns, changes = dict(before.columns), list[str]()
     names = {column.wire_path(name): name for name, column in columns.items()}
-    fields = [name for (name,) in database.execute(_FIELDS.substitute(source=source)).fetchall()]
+    fields = [name for (name,) in database.execute(_FIELD_NAMES_SQL.substitute(source=source)).fetchall()]
     absent = [names[path] for path in sorted(names.keys() - {(name,) for name in fields})]
     wanted = [name for name in fields if (name,) in names]
     wanted += [name for name in fields if (name,) not in names and can_be_named((name,))][: MOST - len(columns)]
     for key, bits in _kinds(database, source, wanted):
-        kind, name = _type(bits), names.get((key,))
+        kind, name = _widest_type(bits), names.get((key,))
         if name is not None:
             wider = _wider(columns[name].type, kind, lossless=not bits & _LARGE and name not in before.inexact)
             if wider is not columns[name].type:
@@ -117,7 +117,7 @@ def _extracted(source: str, fields: Iterable[str]) -> str:
     )
 
 
-def _type(bits: int) -> ColumnType:
+def _widest_type(bits: int) -> ColumnType:
     """Return the type that holds all values of a field, digits included."""
     if bits & _NESTED:
         return ColumnType.JSON
@@ -157,7 +157,7 @@ def fill_columns(
         limits: What the destination cannot hold.
     """
     fields = {name: column.wire_path(name)[0] for name, column in found.columns.items()}
-    values = {name: _value(column, n, limits) for n, (name, column) in enumerate(found.columns.items(), 1)}
+    values = {name: _found_value(column, n, limits) for n, (name, column) in enumerate(found.columns.items(), 1)}
     values["_extra"] = "NULL" if found.whole else _rest(fields.values())
     chosen = ", ".join(f"{values.get(name, quoted(name))} AS {quoted(name)}" for name in schema.names)
     rows = database.sql(f"SELECT {chosen} FROM ({_extracted(source, fields.values())})")
@@ -166,7 +166,7 @@ def fill_columns(
             writer.write_table(pa.Table.from_batches([batch]).cast(schema))
 
 
-def _value(column: Column, number: int, limits: DestinationLimits) -> str:
+def _found_value(column: Column, number: int, limits: DestinationLimits) -> str:
     value, text, kind = (f"{name}[{number}]" for name in ("__json", "__text", "__kind"))
     if column.type is ColumnType.JSON:
         return f"CASE WHEN {kind} <> 'NULL' THEN {value}::VARCHAR END"

@@ -70,7 +70,7 @@ class StagedRows:
         self.path = folder / f"{resource.name}.parquet"
         self.rejected_path = folder / f"{resource.name}__rejected.parquet"
         self.decoder = Decoder(resource, database, limits)
-        self.schema = _staged(self.decoder.schema)
+        self.schema = _with_bookkeeping(self.decoder.schema)
         self.rejected_schema = pa.schema([("reason", pa.string()), ("record", pa.string()), _READ_ID])
         self.rows = 0
         self.rejected = 0
@@ -209,7 +209,7 @@ class StagedRows:
         found = found_columns(self._database, self._source, self.resource.columns, before)
         columns = {**self.resource.columns, **found.columns}
         self.resource = self.resource.model_copy(update={"columns": columns})
-        self.schema = _staged(table_schema(self.resource))
+        self.schema = _with_bookkeeping(table_schema(self.resource))
         whole = self.path.with_suffix(".columns.parquet")
         fill_columns(self._database, self._source, whole, self.schema, found, self._limits)
         whole.replace(self.path)
@@ -267,5 +267,5 @@ class StagedRows:
         kept.replace(self.path)
 
 
-def _staged(rows: pa.Schema) -> pa.Schema:
+def _with_bookkeeping(rows: pa.Schema) -> pa.Schema:
     return rows.append(_READ_ID).append(_DELETED_AT)

@@ -15,7 +15,7 @@ from crm_assets.orchestration.automation.webhook import SECRET, WebhookError, me
 from crm_assets.orchestration.resources import CrmSecrets
 
 SENSOR_NAME = "crm_alerts"
-_SECONDS = 60
+_TICK_SECONDS = 60
 _RUNS = 500
 """Finished runs looked at in one tick; more wait for the next."""
 _OVERLAP = timedelta(seconds=10)
@@ -50,7 +50,7 @@ def alert_sensor(connections: Sequence[Connection]) -> dg.SensorDefinition:
 
     @dg.sensor(
         name=SENSOR_NAME,
-        minimum_interval_seconds=_SECONDS,
+        minimum_interval_seconds=_TICK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING if enabled else dg.DefaultSensorStatus.STOPPED,
         description=f"Posts failed runs, failed checks and overdue tables to the webhook {SECRET}, each problem once.",
     )
@@ -59,12 +59,12 @@ def alert_sensor(connections: Sequence[Connection]) -> dg.SensorDefinition:
         if not url:
             variable = SECRET.upper().replace(".", "__")
             return dg.SkipReason(f"Alerts are off: set {variable}, or webhook_url under [alerts] in .dlt/secrets.toml.")
-        return _evaluate(context, connections, url)
+        return _evaluate_alerts(context, connections, url)
 
     return alerts
 
 
-def _evaluate(
+def _evaluate_alerts(
     context: dg.SensorEvaluationContext, connections: Sequence[Connection], url: str
 ) -> dg.SensorResult | dg.SkipReason:
     now = datetime.now(timezone.utc)

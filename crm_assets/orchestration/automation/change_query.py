@@ -33,7 +33,7 @@ from crm_assets.warehouse.increments import moment_of
 
 QUERY_TIMEOUT = 40.0
 """Seconds for all questions of a connection; Dagster gives a sensor sixty."""
-_PAGES = 5
+_PAGES_ASKED = 5
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,10 @@ class _Question:
         pages = walk(self._resource.endpoint.paginator, request, self._pages.fetcher({}), walked, ahead=1)
         async with aclosing(pages):
             async for page in pages:
-                if walked.pages > _PAGES:
-                    raise ReadError(f"{_PAGES} pages show nothing newer, and more follow; the schedule will read them")
+                if walked.pages > _PAGES_ASKED:
+                    raise ReadError(
+                        f"{_PAGES_ASKED} pages show nothing newer, and more follow; the schedule will read them"
+                    )
                 newest = self._newest(page.records)
                 if newest and newest > greatest:
                     return newest

@@ -53,14 +53,14 @@ def change_sensor(job: ConnectionJob, warehouse: Warehouse) -> dg.SensorDefiniti
     )
     def changes(context: dg.SensorEvaluationContext, crm_secrets: CrmSecrets) -> dg.SensorResult | dg.SkipReason:
         try:
-            return _evaluate(context, job, hasty, crm_secrets)
+            return _evaluate_changes(context, job, hasty, crm_secrets)
         except (WarehouseError, SecretError) as error:
             return dg.SkipReason(f"{job.connection.name} was not asked for changes. {error}")
 
     return changes
 
 
-def _evaluate(
+def _evaluate_changes(
     context: dg.SensorEvaluationContext, job: ConnectionJob, warehouse: Warehouse, secrets: CrmSecrets
 ) -> dg.SensorResult | dg.SkipReason:
     connection = job.connection
@@ -78,7 +78,7 @@ def _evaluate(
             f"Nothing of {connection.name} that is read incrementally is loaded yet; run {job.definition.name}."
         )
     answers = ask(connection, loaded, secrets.of(connection), shared_state(context.instance, warehouse.folder))
-    return _answer(context, job, answers)
+    return _sensor_result(context, job, answers)
 
 
 def _loaded(job: ConnectionJob, warehouse: Warehouse, context: dg.SensorEvaluationContext) -> dict[str, datetime]:
@@ -93,7 +93,7 @@ def _loaded(job: ConnectionJob, warehouse: Warehouse, context: dg.SensorEvaluati
     return {name: value for name, value in newest.items() if value}
 
 
-def _answer(
+def _sensor_result(
     context: dg.SensorEvaluationContext, job: ConnectionJob, answers: Mapping[str, ChangeAnswer]
 ) -> dg.SensorResult | dg.SkipReason:
     reported: dict[str, str] = json.loads(context.cursor or "{}")

@@ -44,10 +44,10 @@ def jobs_of(connection: Connection) -> list[ConnectionJob]:
     unwindowed = [resource for resource in connection.system.tables if not resource.window]
     kinds = groupby(sorted(connection.system.tables, key=partitions_kind), key=partitions_kind)
     windowed = {kind: list(resources) for kind, resources in kinds if kind}
-    jobs = [_job(connection, f"{qualified_name(connection)}_lists", unwindowed)] if unwindowed else []
+    jobs = [_connection_job(connection, f"{qualified_name(connection)}_lists", unwindowed)] if unwindowed else []
     for kind, resources in windowed.items():
         name = f"{qualified_name(connection)}_windows"
-        jobs.append(_job(connection, name if len(windowed) == 1 else f"{name}_{kind}", resources))
+        jobs.append(_connection_job(connection, name if len(windowed) == 1 else f"{name}_{kind}", resources))
     return jobs
 
 
@@ -56,7 +56,7 @@ def run_tags(connection: Connection, *, windows: bool) -> dict[str, str]:
     return {CONNECTION_TAG: connection.name, MODE_TAG: "windows" if windows else "lists"}
 
 
-def _job(connection: Connection, name: str, resources: list[Resource]) -> ConnectionJob:
+def _connection_job(connection: Connection, name: str, resources: list[Resource]) -> ConnectionJob:
     window = resources[0].window
     definition = dg.define_asset_job(
         name,

@@ -41,11 +41,11 @@ def schedule_of(job: ConnectionJob, position: int) -> dg.ScheduleDefinition:
         execution_timezone=job.connection.timezone,
         execution_fn=evaluate,
         default_status=dg.DefaultScheduleStatus.RUNNING if schedule.enabled else dg.DefaultScheduleStatus.STOPPED,
-        description=_description(job),
+        description=_schedule_description(job),
     )
 
 
-def _description(job: ConnectionJob) -> str:
+def _schedule_description(job: ConnectionJob) -> str:
     if not job.partitions:
         return f"Full and incremental reads of {job.connection.name}."
     days = ", ".join(f"{one.name} {one.window.lookback_days}" for one in job.resources if one.window)
@@ -55,7 +55,7 @@ def _description(job: ConnectionJob) -> str:
 def _windows_evaluation(job: ConnectionJob) -> Callable[..., Iterator[dg.RunRequest | dg.SkipReason]]:
     def evaluate(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         moment = context.scheduled_execution_time.astimezone(job.connection.zone)
-        requests = list(_requests(job, moment))
+        requests = list(_run_requests(job, moment))
         yield from requests
         if not requests:
             start = job.connection.start_date
@@ -64,7 +64,7 @@ def _windows_evaluation(job: ConnectionJob) -> Callable[..., Iterator[dg.RunRequ
     return evaluate
 
 
-def _requests(job: ConnectionJob, moment: datetime) -> Iterator[dg.RunRequest]:
+def _run_requests(job: ConnectionJob, moment: datetime) -> Iterator[dg.RunRequest]:
     """Yield one run for each number of lookback days: who looks far back must not make its siblings do so."""
     for lookback_days, group in groupby(sorted(job.resources, key=_trailing), key=_trailing):
         resources = list(group)

@@ -11,7 +11,7 @@ from crm_assets.errors import CrmAssetsError
 from crm_assets.orchestration.automation.problems import Problem
 
 SECRET = "alerts.webhook_url"  # noqa: S105 - the name of the secret, not the secret
-_SECONDS = 20
+_WEBHOOK_TIMEOUT = 20
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _LINES, _LENGTH = 10, 600
 
@@ -66,7 +66,7 @@ async def _post(url: str, message: dict[str, str]) -> int:
     import aiohttp
 
     async with (
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_SECONDS)) as session,
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_WEBHOOK_TIMEOUT)) as session,
         session.post(url, json=message, allow_redirects=False) as response,
     ):
         return response.status

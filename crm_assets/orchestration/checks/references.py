@@ -66,20 +66,21 @@ class _LookUp:
 
 
 def _look_up(session: WarehouseSession, resource: Resource, reference: Reference) -> _LookUp:
+    joined = _join_sql(session, resource, reference)
     ((values, missing),) = session.query(
-        f"SELECT count(*), count(CASE WHEN target.key IS NULL THEN 1 END) FROM {_joined(session, resource, reference)}"
+        f"SELECT count(*), count(CASE WHEN target.key IS NULL THEN 1 END) FROM {joined}"
     )
     return _LookUp(reference, values, missing)
 
 
 def _dangling_sql(session: WarehouseSession, resource: Resource, reference: Reference) -> str:
     return (
-        f"SELECT source.value, source.times FROM {_joined(session, resource, reference)}\n"
+        f"SELECT source.value, source.times FROM {_join_sql(session, resource, reference)}\n"
         f"WHERE target.key IS NULL ORDER BY source.times DESC LIMIT {OFFENDERS}"
     )
 
 
-def _joined(session: WarehouseSession, resource: Resource, reference: Reference) -> str:
+def _join_sql(session: WarehouseSession, resource: Resource, reference: Reference) -> str:
     """Return the join of the distinct values with the keys they name, as text: systems mix 7 and ``"7"``."""
     value, key = quoted(reference.column), quoted(reference.key)
     return (

@@ -36,7 +36,9 @@ class CheckReport:
 
     def add_offenders(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Add a bounded table of offending rows."""
-        records = [dg.TableRecord({key: _cell(value) for key, value in row.items()}) for row in islice(rows, OFFENDERS)]
+        records = [
+            dg.TableRecord({key: _table_value(value) for key, value in row.items()}) for row in islice(rows, OFFENDERS)
+        ]
         if records:
             self.metadata["offenders"] = dg.MetadataValue.table(records)
 
@@ -60,7 +62,7 @@ def _masked(row: dict[str, Any], resource: Resource) -> dict[str, Any]:
     return {name: MASK if name in hidden and value is not None else value for name, value in row.items()}
 
 
-def _cell(value: Any) -> str | int | float | bool | None:
+def _table_value(value: Any) -> str | int | float | bool | None:
     return value if isinstance(value, (str, int, float, bool)) or value is None else str(value)
 
 

@@ -13,7 +13,7 @@ from crm_assets.warehouse.session import WarehouseSession
 
 _FEWEST = 3
 """Reads from which on a table has something usual: two steps are the fewest that can agree."""
-_ROWS, _SHARE, _TIMES = 10, 0.2, 3
+_STEP_ROWS, _STEP_SHARE, _USUAL_STEPS = 10, 0.2, 3
 """A step is unusual beyond all of these: rows, share of the table, and times the median of the steps before."""
 
 
@@ -47,5 +47,5 @@ _UNREAD = "No read has counted the table's rows yet."
 def _allowed(counts: list[int]) -> int:
     """Return the greatest usual step of a table, from its numbers of rows, the latest first."""
     shares = [abs(after - before) / max(before, 1) for after, before in pairwise(counts)]
-    share = max(_SHARE, _TIMES * median(shares)) if shares else _SHARE
-    return max(_ROWS, round(counts[0] * share))
+    share = max(_STEP_SHARE, _USUAL_STEPS * median(shares)) if shares else _STEP_SHARE
+    return max(_STEP_ROWS, round(counts[0] * share))

@@ -35,7 +35,7 @@ def schema(session: WarehouseSession, _: Connection, resource: Resource) -> Chec
         report.problems.append("the table does not exist yet; materialize the asset")
         return report
     deviations = _Deviations(
-        [*_differences(session, declared, existing)],
+        [*_column_differences(session, declared, existing)],
         _count_keys(session, resource, "_misfits"),
         _count_keys(session, resource, "_extra"),
         _absent_columns(session, resource),
@@ -68,9 +68,9 @@ class _Deviations:
         """
         yield from (row["difference"] for row in self.differences if row["severity"] == "WARN")
         if self.misfits:
-            yield f"values did not fit their type in {_listed(self.misfits)} (kept in _misfits)"
+            yield f"values did not fit their type in {_first_counts(self.misfits)} (kept in _misfits)"
         if self.unknown:
-            yield f"undeclared fields arrived: {_listed(self.unknown)} (kept in _extra)"
+            yield f"undeclared fields arrived: {_first_counts(self.unknown)} (kept in _extra)"
         if changes:
             yield f"fields that no column declares have changed: {'; '.join(changes)}"
         if self.absent:
@@ -102,7 +102,7 @@ class _Deviations:
                 yield {"column": column, "kind": kind, "difference": of.format(count)}
 
 
-def _differences(
+def _column_differences(
     session: WarehouseSession, declared: dict[str, dict[str, Any]], found: dict[str, tuple[str, bool]]
 ) -> Iterable[dict[str, str]]:
     for name, hints in declared.items():
@@ -157,6 +157,6 @@ def _column_changes(session: WarehouseSession, resource: Resource) -> list[str]:
     ]
 
 
-def _listed(counts: dict[str, int]) -> str:
+def _first_counts(counts: dict[str, int]) -> str:
     names = [f"{name} ({count})" for name, count in list(counts.items())[:5]]
     return ", ".join(names) + (f" and {len(counts) - 5} more" if len(counts) > 5 else "")

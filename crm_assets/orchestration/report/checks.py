@@ -60,13 +60,13 @@ def _evaluated(
     """Return the last evaluations of a check, the latest first; runs that never came to evaluate it are left out."""
     records = instance.event_log_storage.get_asset_check_execution_history(key, limit=HISTORY)
     return [
-        (Evaluation(_state(evaluation), utc_moment(record.event.timestamp), record.run_id), evaluation)
+        (Evaluation(_check_state(evaluation), utc_moment(record.event.timestamp), record.run_id), evaluation)
         for record in records
         if record.event and isinstance(evaluation := record.evaluation, dg.AssetCheckEvaluation)
     ]
 
 
-def _state(evaluation: dg.AssetCheckEvaluation) -> CheckState:
+def _check_state(evaluation: dg.AssetCheckEvaluation) -> CheckState:
     if evaluation.passed:
         return "passed"
     return "failed" if evaluation.severity == dg.AssetCheckSeverity.ERROR else "warned"

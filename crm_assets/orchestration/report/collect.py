@@ -76,10 +76,12 @@ def _tables(connections: Sequence[Connection], instance: dg.DagsterInstance) -> 
     named = [(connection, resource) for connection in connections for resource in connection.system.tables]
     runs = LastRuns(instance, [asset_key(connection, resource.name) for connection, resource in named])
     for connection, resource in named:
-        yield _table(connection, resource, instance, runs)
+        yield _table_report(connection, resource, instance, runs)
 
 
-def _table(connection: Connection, resource: Resource, instance: dg.DagsterInstance, runs: LastRuns) -> TableReport:
+def _table_report(
+    connection: Connection, resource: Resource, instance: dg.DagsterInstance, runs: LastRuns
+) -> TableReport:
     key = asset_key(connection, resource.name)
     event = instance.get_latest_materialization_event(key)
     numbers = run_numbers(event.asset_materialization.metadata) if event and event.asset_materialization else {}

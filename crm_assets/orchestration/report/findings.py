@@ -9,7 +9,7 @@ from crm_assets.orchestration.checks import CHECKS
 from crm_assets.orchestration.report import runs
 from crm_assets.orchestration.report.model import STATES, CheckHistory, CheckState, Report, TableReport
 
-_NAMED = 3
+_TABLES_NAMED = 3
 """Most tables that a selection names one by one."""
 
 
@@ -47,7 +47,7 @@ class Finding:
     def _selection(self) -> str:
         keys = [table.key for table in self.tables]
         several = f"{keys[0].rpartition('/')[0]}/*"
-        return " or ".join(f'key:"{key}"' for key in (keys if len(keys) <= _NAMED else [several]))
+        return " or ".join(f'key:"{key}"' for key in (keys if len(keys) <= _TABLES_NAMED else [several]))
 
 
 def findings(report: Report) -> list[Finding]:

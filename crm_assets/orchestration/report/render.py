@@ -23,11 +23,11 @@ def render_report(report: Report, form: Format) -> str:
     """Return the report as the text of a file; HTML needs nothing beside itself."""
     match form:
         case "json":
-            return _json(report)
+            return _report_json(report)
         case "markdown":
-            return _filled("report.md", report)
+            return _fill_template("report.md", report)
         case "html":
-            return _filled("report.html", report)
+            return _fill_template("report.html", report)
         case _:
             assert_never(form)
 
@@ -40,7 +40,7 @@ def summary(report: Report) -> str:
     return f"{loaded} of {len(report.tables)} tables loaded; checks: {', '.join(counts) or 'none'}."
 
 
-def _json(report: Report) -> str:
+def _report_json(report: Report) -> str:
     document = {
         "at": report.at,
         "since": report.since,
@@ -54,14 +54,14 @@ def _json(report: Report) -> str:
         ],
         "assets": [asdict(table) for table in report.tables],
     }
-    return json.dumps(document, indent=2, ensure_ascii=False, default=_plain) + "\n"
+    return json.dumps(document, indent=2, ensure_ascii=False, default=_json_value) + "\n"
 
 
-def _plain(value: Any) -> str:
+def _json_value(value: Any) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _filled(template: str, report: Report) -> str:
+def _fill_template(template: str, report: Report) -> str:
     environment = Environment(
         loader=PackageLoader("crm_assets.orchestration.report"),
         autoescape=select_autoescape(["html"]),

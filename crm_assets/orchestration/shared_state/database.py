@@ -9,7 +9,7 @@ import psycopg2
 
 from crm_assets.extract.errors import ReadError
 
-_TABLES = """
+_CREATE_TABLES = """
 CREATE TABLE IF NOT EXISTS crm_assets_rates (
   connection text PRIMARY KEY, state text, next_place bigint NOT NULL DEFAULT 0
 );
@@ -29,7 +29,7 @@ SET tcp_keepalives_interval = 5;
 SET tcp_keepalives_count = 3;
 """
 """Whatever a process holds here is free within 30 s after its machine is gone, and after 20 s if it is frozen."""
-_PATIENCE = 10
+_CONNECT_SECONDS = 10
 """Seconds to wait for a connection."""
 
 
@@ -39,7 +39,7 @@ def connect(url: str) -> Any:
     Raises:
         psycopg2.Error: The server does not answer, or this account may not make tables.
     """
-    connection = psycopg2.connect(url, connect_timeout=_PATIENCE, application_name="crm_assets")
+    connection = psycopg2.connect(url, connect_timeout=_CONNECT_SECONDS, application_name="crm_assets")
     try:
         connection.autocommit = True
         with closing(connection.cursor()) as cursor:
@@ -47,7 +47,9 @@ def connect(url: str) -> Any:
             cursor.execute("SELECT to_regclass('crm_assets_runs')")
             if cursor.fetchone() == (None,):
                 # of several that make them at once, all but one would fail
-                cursor.execute(f"BEGIN; SELECT pg_advisory_xact_lock(hashtext('crm_assets.tables')); {_TABLES} COMMIT")
+                cursor.execute(
+                    f"BEGIN; SELECT pg_advisory_xact_lock(hashtext('crm_assets.tables')); {_CREATE_TABLES} COMMIT"
+                )
     except BaseException:  # also Ctrl-C: a connection that nobody holds would stay open
         connection.close()
         raise

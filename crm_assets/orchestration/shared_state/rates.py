@@ -25,7 +25,7 @@ _GLANCE = 0.25
 """Seconds for which it is believed that no other machine was refused, where no figure is published."""
 _FRESH, _DRIFT = 60.0, 0.001
 """Seconds for which a measurement of clocks is the best one, and by which they part meanwhile."""
-_POLL = 0.005
+_POLL_SECONDS = 0.005
 """Seconds between two tries to hold the row."""
 _HOLD = """
 BEGIN;
@@ -150,11 +150,11 @@ class PostgresRates:
                 self._execute("ROLLBACK")
                 if not block:
                     raise Timeout(self.place) from None
-                time.sleep(_POLL)
+                time.sleep(_POLL_SECONDS)
                 continue
             answered = time.monotonic()
             ahead = self._difference.seen(server - now - (asked - begun), answered - asked, answered)
-            state = _decoded(text)
+            state = _rate_state(text)
             return _Held(state and state.moved(-ahead), next_place, (oldest or ahead) - ahead, ahead)
 
     def _keep(self, state: RateState, changed: dict[int, float], ahead: float) -> None:
@@ -222,7 +222,7 @@ class _Ring:
         self.changed, self._known = dict(enumerate(moments)), {}
 
 
-def _decoded(text: str | None) -> RateState | None:
+def _rate_state(text: str | None) -> RateState | None:
     """Return the state, or ``None`` where there is none or it is of another version."""
     with suppress(msgspec.DecodeError):
         return msgspec.json.decode(text, type=RateState) if text else None

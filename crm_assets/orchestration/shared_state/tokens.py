@@ -14,7 +14,7 @@ from crm_assets.declarations.models.token_auth import RefreshTokenAuth, TokenAut
 from crm_assets.extract.http.tokens import MemoryTokenStore, Token, TokenStore, TokenStores
 from crm_assets.orchestration.shared_state.database import connect, unreachable
 
-_POLL = 0.05, 1.0
+_POLL_RANGE = 0.05, 1.0
 """Seconds between two tries to take the turn of another process: first and longest."""
 _RESERVED = 16_384
 """Bytes written before a token is asked for: a new refresh token must not be lost to a full disk."""
@@ -64,10 +64,10 @@ class PostgresTokenStore:
     async def turn(self) -> AsyncIterator[None]:
         """Let no other process renew the token meanwhile; the server frees the lock of one that dies."""
         with closing(self._connected()) as database:
-            pause = _POLL[0]
+            pause = _POLL_RANGE[0]
             while not self._fetched(database, "SELECT pg_try_advisory_lock(hashtext(%s), hashtext(%s))", *self._row):
                 await asyncio.sleep(pause)
-                pause = min(pause * 2, _POLL[1])
+                pause = min(pause * 2, _POLL_RANGE[1])
             yield
 
     def load(self) -> Token | None:

@@ -13,7 +13,7 @@ _TYPES = {"string": "text", "integer": "bigint", "number": "double", "boolean": 
 _LONGEST = 60
 
 
-def columns(schema: Any, flattened: str = "") -> Document:
+def manifest_columns(schema: Any, flattened: str = "") -> Document:
     """Return the columns of a schema's properties.
 
     Args:

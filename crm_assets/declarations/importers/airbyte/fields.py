@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import nodes
 
 from crm_assets.declarations.document import Document
-from crm_assets.declarations.importers.airbyte.columns import add_column, columns
+from crm_assets.declarations.importers.airbyte.columns import add_column, manifest_columns
 from crm_assets.declarations.importers.airbyte.expressions import (
     Moment,
     Named,
@@ -51,7 +51,7 @@ class Fields:
         return None
 
     def _declared(self) -> Document:
-        found = columns(self.schema, self._flattened(self.schema))
+        found = manifest_columns(self.schema, self._flattened(self.schema))
         for transformation in self._given.get("transformations") or ():
             self._transform(transformation, found)
         return found

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 from crm_assets.declarations.document import Document
 from crm_assets.declarations.errors import SpecError
-from crm_assets.declarations.importers.airbyte.columns import columns
+from crm_assets.declarations.importers.airbyte.columns import manifest_columns
 from crm_assets.declarations.importers.losses import Notes
-from crm_assets.declarations.importers.openapi.lists import PARAMETER, Found, Unreadable, lists_of
+from crm_assets.declarations.importers.openapi.lists import PARAMETER, ListOperation, Unreadable, lists_of
 from crm_assets.declarations.importers.openapi.paging import is_of_paging, paging
 from crm_assets.declarations.importers.openapi.schemas import Schemas
 from crm_assets.declarations.importers.openapi.security import security
@@ -36,10 +36,10 @@ def from_openapi(document: Document, notes: Notes) -> Document:
     if not str(document.get("openapi", "")).startswith("3."):
         raise SpecError("is of another version than OpenAPI 3 and Swagger 2.0", "key openapi")
     schemas, params = Schemas(document), dict[str, Document]()
-    found = list[Found]()
+    found = list[ListOperation]()
     for one in lists_of(document, schemas):
         match one:
-            case Found():
+            case ListOperation():
                 found.append(one)
             case Unreadable(path, "answers with one object"):
                 notes.add("assumed", "answers with one object and is not read", path)
@@ -69,7 +69,9 @@ def _address(document: Document, params: dict[str, Document], notes: Notes) -> s
     return f"https://api.example.com{url if url.startswith('/') else ''}"
 
 
-def _resource(one: Found, found: list[Found], params: dict[str, Document], schemas: Schemas, notes: Notes) -> Document:
+def _resource(
+    one: ListOperation, found: list[ListOperation], params: dict[str, Document], schemas: Schemas, notes: Notes
+) -> Document:
     page, told = paging(one.parameters, one.answer, one.headers, one.selector, schemas)
     how = (
         f"paging is derived from {told}"
@@ -80,7 +82,7 @@ def _resource(one: Found, found: list[Found], params: dict[str, Document], schem
     selector = path_text(one.selector) if one.selector else "$"
     endpoint: Document = {"path": one.path, "data_selector": selector, "paginator": page}
     key = _key(one)
-    declared = columns(schemas.flat(one.record))
+    declared = manifest_columns(schemas.flat(one.record))
     resource: Document = {"name": one.name, "verified": "inferred"}
     if text := " ".join(str(one.operation.get("summary") or "").split()):
         resource["description"] = text[:300]
@@ -100,13 +102,15 @@ def _resource(one: Found, found: list[Found], params: dict[str, Document], schem
     return resource
 
 
-def _key(one: Found) -> str | None:
+def _key(one: ListOperation) -> str | None:
     names = one.record.get("properties") or {}
     own = f"{singular(one.name.rsplit('_', 1)[-1])}_id"
     return next((name for wanted in (*_KEYS, own) for name in names if snake_case(str(name)) == wanted), None)
 
 
-def _fill_path(one: Found, found: list[Found], resource: Document, params: dict[str, Document], notes: Notes) -> None:
+def _fill_path(
+    one: ListOperation, found: list[ListOperation], resource: Document, params: dict[str, Document], notes: Notes
+) -> None:
     """Bind what stands in the path: its last parameter to the list before it, all others to the connection."""
     endpoint = resource["endpoint"]
     given = PARAMETER.findall(one.path)
@@ -127,7 +131,9 @@ def _fill_path(one: Found, found: list[Found], resource: Document, params: dict[
             notes.add("assumed", f"{name} in its address is a parameter of the connection", one.name)
 
 
-def _fill_required(one: Found, endpoint: Document, params: dict[str, Document], schemas: Schemas, notes: Notes) -> None:
+def _fill_required(
+    one: ListOperation, endpoint: Document, params: dict[str, Document], schemas: Schemas, notes: Notes
+) -> None:
     """Send the parameters that a request must have: a default, or what the connection says."""
     for parameter in one.parameters:
         name, place = parameter["name"], {"query": "params", "header": "headers"}.get(str(parameter.get("in")))

@@ -18,7 +18,7 @@ _LONGEST = 53
 
 
 @dataclass(frozen=True)
-class Found:
+class ListOperation:
     """An operation that answers with a list."""
 
     name: str
@@ -41,7 +41,7 @@ class Unreadable:
     why: str
 
 
-def lists_of(document: Document, schemas: Schemas) -> Iterator[Found | Unreadable]:
+def lists_of(document: Document, schemas: Schemas) -> Iterator[ListOperation | Unreadable]:
     """Yield what is found at each path that can be asked for with GET."""
     paths = {path: schemas.resolved(item) for path, item in (document.get("paths") or {}).items()}
     readable = [path for path, item in paths.items() if isinstance(item.get("get"), dict)]
@@ -56,7 +56,7 @@ def lists_of(document: Document, schemas: Schemas) -> Iterator[Found | Unreadabl
             yield Unreadable(path, place)
         else:
             selector, record = place
-            yield Found(
+            yield ListOperation(
                 name, path, operation, parameters, schemas.whole(answer), response.get("headers"), selector, record
             )
 

@@ -9,7 +9,7 @@ from crm_assets.declarations.document import Document
 from crm_assets.declarations.json_path import Segments
 from crm_assets.declarations.models.base import deep_merge
 
-_DEEPEST = 3
+_SCHEMA_DEPTH = 3
 """Objects looked into for the list and for what is said of paging: deeper it is part of a record."""
 _FOLLOWED = 20
 """References in a row, beyond which they lead in a circle."""
@@ -54,7 +54,7 @@ class Schemas:
 
     def members(self, given: Any, above: Segments = ()) -> Iterator[tuple[Segments, Document]]:
         """Yield what is in nested objects, each object before what is in it; lists are not looked into."""
-        for name, schema in self.properties(given).items() if len(above) < _DEEPEST else ():
+        for name, schema in self.properties(given).items() if len(above) < _SCHEMA_DEPTH else ():
             yield (*above, name), schema
             yield from self.members(schema, (*above, name))
 
