@@ -17,6 +17,7 @@ REQUIREMENTS = {
     "pyairbyte": "pyairbyte/requirements.txt",
     "singer_tap": "singer/requirements-tap.txt",
     "singer_target": "singer/requirements-target.txt",
+    "machines": "machines/requirements.txt",
 }
 """Environments and their requirement files; the project's own is the one that runs the harness."""
 

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from dlt.common.destination import Destination
     from dlt.destinations.sql_client import SqlClientBase
 
-_LOST_AFTER = "SET tcp_keepalives_idle = 20; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
+_LOST_AFTER = (
+    "SET tcp_keepalives_idle = 20; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3;"
+    "SET tcp_user_timeout = '50s'"
+)
 """The server ends the session of a machine that is gone after 50 s; by default it would hold its locks for hours."""
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import yaml
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.workspace.load import location_origins_from_yaml_paths
 from dagster_postgres.utils import pg_url_from_config
+from packaging.requirements import Requirement
 
 from crm_assets.orchestration.keys import CONNECTION_TAG
 
@@ -22,21 +25,24 @@ def document(name: str) -> Any:
     return yaml.safe_load((DEPLOY / name).read_text())
 
 
-def test_dagster_takes_the_instance_of_compose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("file", "launcher"), [("dagster.docker.yaml", "DockerRunLauncher"), ("dagster.celery.yaml", "CeleryRunLauncher")]
+)
+def test_dagster_takes_the_instance(file: str, launcher: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HOST", "USER", "PASSWORD", "DB"):
         monkeypatch.setenv(f"DAGSTER_POSTGRES_{name}", name.lower())
-    shutil.copy(DEPLOY / "dagster.docker.yaml", tmp_path / "dagster.yaml")
+    shutil.copy(DEPLOY / file, tmp_path / "dagster.yaml")
     instance = InstanceRef.from_dir(str(tmp_path))
     assert instance.storage_data
     assert instance.run_launcher_data
     assert instance.storage_data.class_name == "DagsterPostgresStorage"
-    assert instance.run_launcher_data.class_name == "DockerRunLauncher"
-    database = document("dagster.docker.yaml")["storage"]["postgres"]["postgres_db"]
+    assert instance.run_launcher_data.class_name == launcher
+    database = document(file)["storage"]["postgres"]["postgres_db"]
     resolved = {
         key: value if isinstance(value, (str, int)) else value["env"].lower() for key, value in database.items()
     }
     assert pg_url_from_config({"postgres_db": resolved}).startswith("postgresql+psycopg2://"), "the installed driver"
-    (limit,) = document("dagster.docker.yaml")["concurrency"]["runs"]["tag_concurrency_limits"]
+    (limit,) = document(file)["concurrency"]["runs"]["tag_concurrency_limits"]
     assert limit["key"] == CONNECTION_TAG
 
 
@@ -64,6 +70,16 @@ def test_the_image_is_not_run_by_root_and_says_whether_it_is_healthy() -> None:
     assert sources
     for source in sources:
         assert (DEPLOY.parent / source).exists(), source
+
+
+def test_the_image_has_one_version_of_each_package() -> None:
+    (command,) = re.findall(r"grep -oE '.*?' requirements.lock", (DEPLOY / "Dockerfile").read_text())
+    lines = subprocess.run(shlex.split(command), cwd=DEPLOY.parent, capture_output=True, text=True, check=True).stdout
+    packages = [Requirement(line) for line in lines.splitlines()]
+    here = {"python_version": "3.12", "python_full_version": "3.12.0"}
+    chosen = [one.name for one in packages if not one.marker or one.marker.evaluate(here)]
+    assert len(chosen) > 100
+    assert len(chosen) == len(set(chosen)), "pip takes several versions of a constraint for a conflict"
 
 
 def test_helm_limits_runs_as_compose_does() -> None:

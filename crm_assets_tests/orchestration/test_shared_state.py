@@ -30,6 +30,7 @@ from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.http.rate_state import RateStore
 from crm_assets.extract.http.shared_state import FileState, SharedState
 from crm_assets.extract.http.tokens import Token
+from crm_assets.orchestration.shared_state.database import connect
 from crm_assets.orchestration.shared_state.rates import PostgresRates
 from crm_assets.orchestration.shared_state.run_locks import (
     FileRunLocks,
@@ -179,6 +180,17 @@ def test_tokens_are_kept_and_renewed_by_one_at_a_time(
     assert order[0] == order[1]
     assert order[2] == order[3]
     assert store.load() == other.load() == Token(f"token of {order[3]}", 1.5, "refresh 2", "print")
+
+
+def test_the_server_ends_the_session_of_a_lost_machine_within_a_minute(url: str) -> None:
+    with closing(connect(url)) as database, database.cursor() as cursor:
+        names = ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout")
+        cursor.execute(
+            f"SELECT {', '.join(f'(SELECT setting::int FROM pg_settings WHERE name = {name!r})' for name in names)}"
+        )
+        idle, interval, count, unacknowledged = cursor.fetchone()
+    assert 0 < idle + interval * count <= 60
+    assert 0 < unacknowledged <= 60_000
 
 
 @pytest.fixture

@@ -27,8 +27,12 @@ SET idle_in_transaction_session_timeout = '20s';
 SET tcp_keepalives_idle = 15;
 SET tcp_keepalives_interval = 5;
 SET tcp_keepalives_count = 3;
+SET tcp_user_timeout = '30s';
 """
-"""Whatever a process holds here is free within 30 s after its machine is gone, and after 20 s if it is frozen."""
+"""Whatever a process holds here is free within 30 s after its machine is gone, and after 20 s if it is frozen.
+
+Keepalives are not sent while an answer of the server is unacknowledged; the last setting is for that case.
+"""
 _CONNECT_SECONDS = 10
 """Seconds to wait for a connection."""
 
