@@ -17,7 +17,7 @@ import click
 
 from crm_assets.commands.dagster_home import dagster_home
 from crm_assets.commands.init import CONNECTIONS
-from crm_assets.commands.local_postgres import local_postgres
+from crm_assets.commands.local_postgres import free_port, local_postgres
 from crm_assets.commands.sync.workers import signals_as_interrupt
 from crm_assets.commands.workspace import Workspace
 from crm_assets.declarations.models.connection import Connection
@@ -99,7 +99,7 @@ def _first_table(connection: Connection) -> str:
 
 @contextmanager
 def _sandbox(rows: int) -> Iterator[str]:
-    port = _free_port()
+    port = free_port()
     with _running([*_OWN_COMMAND, "sandbox", "--port", str(port), "--rows", str(rows)]) as process:
         _wait_for(port, process, "The sandbox")
         yield f"http://127.0.0.1:{port}"
@@ -146,8 +146,3 @@ def _wait_for(port: int, process: subprocess.Popen[bytes], what: str) -> None:
                 return
         time.sleep(0.1)
     raise CommandError(f"{what} did not start on port {port}; is the port taken?")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])

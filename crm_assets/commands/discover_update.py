@@ -77,11 +77,11 @@ def _further(connection: Connection, warehouse: Warehouse) -> dict[str, ColumnDe
     if not warehouse.exists:
         return {}
     with warehouse.working_folder() as folder, warehouse.session(connection.name, folder, lambda _: None) as session:
-        found = {one.name: _found_columns(session, one) for one in connection.system.tables}
+        found = {one.name: _undeclared_columns(session, one) for one in connection.system.tables}
     return {name: columns for name, columns in found.items() if columns}
 
 
-def _found_columns(session: WarehouseSession, resource: Resource) -> ColumnDeclarations:
+def _undeclared_columns(session: WarehouseSession, resource: Resource) -> ColumnDeclarations:
     if "_extra" not in session.columns(resource.name):
         return {}
     # The newest rows say what the account has now; _extra is JSON text in every destination.

@@ -20,7 +20,7 @@ from pathlib import Path
 from crm_assets.errors import CommandError
 
 _DEBIAN = Path("/usr/lib/postgresql")
-_START_SECONDS = 60
+_SERVER_START_SECONDS = 60
 """Seconds a server may take to start or to stop."""
 
 
@@ -35,7 +35,7 @@ def local_postgres(folder: Path | None = None) -> Iterator[str]:
     Raises:
         CommandError: There are no server programs, or the server does not start.
     """
-    home, port = Path(tempfile.mkdtemp(prefix="pg-", dir=folder)), _free_port()
+    home, port = Path(tempfile.mkdtemp(prefix="pg-", dir=folder)), free_port()
     # the server refuses to run as root
     account = "nobody" if os.geteuid() == 0 else None
     if account:
@@ -91,7 +91,7 @@ def _run_program(program: str, *arguments: str, user: str | None) -> None:
             env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            timeout=_START_SECONDS,
+            timeout=_SERVER_START_SECONDS,
             check=True,
             # Ctrl-C is for the program that uses the server, which stops it last
             start_new_session=True,
@@ -100,6 +100,7 @@ def _run_program(program: str, *arguments: str, user: str | None) -> None:
         raise CommandError(f"The PostgreSQL server of this machine failed ({program}): {error}") from error
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of this machine that no program listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])

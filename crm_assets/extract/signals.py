@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _Result = TypeVar("_Result")
 
 
@@ -44,8 +44,8 @@ def _signal_handlers(task: asyncio.Future[Any], caught: list[int]) -> Iterator[N
         caught.append(number)
         task.cancel()
 
-    loop, before = asyncio.get_running_loop(), {number: signal.getsignal(number) for number in _SIGNALS}
-    for number in _SIGNALS:
+    loop, before = asyncio.get_running_loop(), {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    for number in STOP_SIGNALS:
         loop.add_signal_handler(number, stop, number)
     try:
         yield

@@ -7,7 +7,7 @@ from typing import Any
 from crm_assets.declarations.models.columns import Column
 from crm_assets.declarations.models.resource import Resource
 
-_TIMES = ("_deleted_at", "_first_seen_at", "_changed_at")
+ROW_TIMES = ("_deleted_at", "_first_seen_at", "_changed_at")
 KEEPING = {
     "_extra": "Undeclared fields the API sent, as JSON.",
     "_misfits": "Values that did not fit their column's type, as JSON: column to value.",
@@ -42,7 +42,7 @@ def dlt_columns(resource: Resource) -> dict[str, dict[str, Any]]:
         **own,
         **kept,
         "_read_id": {"name": "_read_id", "data_type": "text", "nullable": False},
-        **{name: {"name": name, "data_type": "timestamp", "nullable": True} for name in _TIMES},
+        **{name: {"name": name, "data_type": "timestamp", "nullable": True} for name in ROW_TIMES},
     }
 
 

@@ -12,11 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from crm_assets.declarations.models.resource import Resource
-from crm_assets.warehouse.dlt_schema import dlt_columns, optional
+from crm_assets.warehouse.dlt_schema import ROW_TIMES, dlt_columns, optional
 from crm_assets.warehouse.schema_changes import additions, alter_type, free_name, schema_changes
 from crm_assets.warehouse.session import WarehouseSession
-
-_TIMES = ("_deleted_at", "_first_seen_at", "_changed_at")
 
 
 def history_table(resource: Resource) -> str:
@@ -26,7 +24,7 @@ def history_table(resource: Resource) -> str:
 
 def history_columns(resource: Resource) -> dict[str, dict[str, Any]]:
     """Return the columns of the table of versions as dlt's hints."""
-    values = {name: hints for name, hints in dlt_columns(resource).items() if name not in _TIMES}
+    values = {name: hints for name, hints in dlt_columns(resource).items() if name not in ROW_TIMES}
     bounds = {name: {"name": name, "data_type": "timestamp"} for name in ("_valid_from", "_valid_to")}
     return optional({**values, **bounds})
 
@@ -62,7 +60,7 @@ def record_versions(session: WarehouseSession, resource: Resource, moment: datet
         f"WHERE {current} AND d.{changed} IS NOT DISTINCT FROM h.{begun})",
         moment,
     )
-    names = [session.column(name) for name in dlt_columns(resource) if name not in _TIMES]
+    names = [session.column(name) for name in dlt_columns(resource) if name not in ROW_TIMES]
     session.write(
         f"INSERT INTO {versions} ({', '.join([*names, begun])}) "
         f"SELECT {', '.join(f'd.{name}' for name in [*names, changed])} FROM {table} AS d "

@@ -13,7 +13,7 @@ from crm_assets.commands.sync.results import AssetResult, interrupted, results_o
 from crm_assets.commands.workspace import Workspace
 from crm_assets.orchestration.keys import asset_key
 
-_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+QUIET_CONSOLE = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def run_others(
@@ -46,7 +46,9 @@ def run_others(
 def _run_groups(workspace: Workspace, graph: Any, keys: list[dg.AssetKey]) -> Iterator[AssetResult]:
     job = workspace.definitions.resolve_implicit_global_asset_job_def()
     with open_instance(workspace.warehouse.folder) as instance:
-        run = job.execute_in_process(instance=instance, asset_selection=keys, raise_on_error=False, run_config=_QUIET)
+        run = job.execute_in_process(
+            instance=instance, asset_selection=keys, raise_on_error=False, run_config=QUIET_CONSOLE
+        )
     if interrupted(run):
         raise KeyboardInterrupt
     for group, own in groupby(sorted(keys, key=lambda key: _group(graph, key)), key=lambda key: _group(graph, key)):

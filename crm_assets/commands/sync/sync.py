@@ -13,7 +13,7 @@ from uuid import uuid4
 import dagster as dg
 
 from crm_assets.commands.dagster_home import open_instance
-from crm_assets.commands.sync.others import run_others
+from crm_assets.commands.sync.others import QUIET_CONSOLE, run_others
 from crm_assets.commands.sync.results import AssetResult, interrupted, results_of
 from crm_assets.commands.sync.run_requests import PlannedRun, SyncRequest, plan_runs, select_assets
 from crm_assets.commands.sync.workers import SendMessage, WorkerExit, run_workers, signals_as_interrupt
@@ -24,8 +24,6 @@ from crm_assets.orchestration.shared_state.run_locks import mark_abandoned, run_
 
 if TYPE_CHECKING:
     from crm_assets.extract.progress import ProgressCallback
-
-_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def sync_assets(workspace: Workspace, request: SyncRequest, listener: Listener) -> list[AssetResult]:
@@ -163,7 +161,7 @@ def execute(workspace: Workspace, planned: PlannedRun, instance: dg.DagsterInsta
             asset_selection=list(planned.assets),
             tags=planned.tags,
             raise_on_error=False,
-            run_config=_QUIET,
+            run_config=QUIET_CONSOLE,
         )
     if interrupted(result):
         raise KeyboardInterrupt

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Any
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from crm_assets.extract.signals import STOP_SIGNALS
+
 _WORKER_STOP_SECONDS = 3
 """How long a worker may take to stop before it is killed, which loses nothing but its time."""
 
@@ -82,7 +83,7 @@ def _signals_held_back() -> Iterator[None]:
             os._exit(130)
         caught.append(number)
 
-    before = {number: signal.signal(number, hold) for number in _SIGNALS}
+    before = {number: signal.signal(number, hold) for number in STOP_SIGNALS}
     try:
         yield
     finally:
@@ -116,7 +117,7 @@ def _stop_workers(workers: list[Any]) -> None:
 def _worker(job: Callable[[SendMessage], None], pipe: Any) -> None:
     if hasattr(os, "setpgrp"):
         os.setpgrp()  # Ctrl-C goes to the parent alone, which stops every worker once
-    for number in _SIGNALS:
+    for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: os._exit(130))  # at once; a step of a run takes the signal for itself
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:

@@ -48,14 +48,14 @@ def read_prose(text: str) -> Prose:
     if "```" not in text:
         return Prose({}, {}, ())
     text = _FENCE.sub("", text)
-    parts = {title: _sections(_section(text, title)) for title in ("Resources", "Schema")}
+    parts = {title: _sections(_text_below(text, title)) for title in ("Resources", "Schema")}
     schema = {name: _fields(body) for name, body in parts["Schema"].items()}
-    named = [*_overview(_section(text, "Overview")), *parts["Resources"], *parts["Schema"]]
-    retry = _retry(_section(text, "Error Handling"))
+    named = [*_overview(_text_below(text, "Overview")), *parts["Resources"], *parts["Schema"]]
+    retry = _retry(_text_below(text, "Error Handling"))
     return Prose({name: fields for name, fields in schema.items() if fields}, retry, tuple(dict.fromkeys(named)))
 
 
-def _section(text: str, title: str) -> str:
+def _text_below(text: str, title: str) -> str:
     """Return what stands below a heading, up to the next one of its rank."""
     headings = list(_HEADING.finditer(text))
     for heading in headings:
@@ -68,7 +68,7 @@ def _section(text: str, title: str) -> str:
 
 def _sections(text: str) -> dict[str, str]:
     """Return the parts of a section by their heading, written as the name of a resource."""
-    return {re.sub(r"\W+", "_", found[2].lower()): _section(text, found[2]) for found in _HEADING.finditer(text)}
+    return {re.sub(r"\W+", "_", found[2].lower()): _text_below(text, found[2]) for found in _HEADING.finditer(text)}
 
 
 def _fields(text: str) -> list[FieldNote]:

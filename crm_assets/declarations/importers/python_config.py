@@ -40,7 +40,7 @@ def read_config(text: str) -> tuple[dict[str, Any], list[str]]:
         raise SpecError(
             f"is not valid Python: {getattr(error, 'msg', error)}", f"line {line}" if line else ""
         ) from error
-    config = _literal(_argument(tree))
+    config = _literal(_source_argument(tree))
     if not isinstance(config, dict):
         raise SpecError("rest_api_source is not given a dict", "key config")
     return config, comments
@@ -54,7 +54,7 @@ def _python(text: str) -> str:
     return "\n" * text.count("\n", 0, blocks[0].start(1)) + blocks[0][1]
 
 
-def _argument(tree: ast.Module) -> ast.expr:
+def _source_argument(tree: ast.Module) -> ast.expr:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and node.args:
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)

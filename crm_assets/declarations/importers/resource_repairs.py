@@ -89,7 +89,7 @@ def repair_columns(resource: dict[str, Any], keys: list[str], listed: list[Field
     if "columns" in resource:
         return
     name = resource["name"]
-    fields = _of_record(listed, resource["endpoint"].get("data_selector"))
+    fields = _fields_of_record(listed, resource["endpoint"].get("data_selector"))
     columns = {field.name: _column(field) for field in fields}
     if columns:
         why = "string is text, object and array are json, number is bigint for ids, totals and counts, else double"
@@ -104,7 +104,7 @@ def repair_columns(resource: dict[str, Any], keys: list[str], listed: list[Field
     resource["columns"] = columns
 
 
-def _of_record(fields: list[FieldNote], selector: object) -> list[FieldNote]:
+def _fields_of_record(fields: list[FieldNote], selector: object) -> list[FieldNote]:
     """Return the fields of a record: those below the selector where the document lists the whole answer."""
     here = fields
     for segment in parse_path(selector) if isinstance(selector, str) else ():

@@ -30,7 +30,7 @@ _RESERVED_NAMES = re.compile(
 """Schemas that are ours or the databases' own; ``warehouse`` is the DuckDB file's name, and ambiguous there."""
 _NAME_LENGTH_LIMIT = 50
 """Characters of a schema's name that no destination shortens: PostgreSQL cuts names at 63 (NAMEDATALEN)."""
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def _schema_name(name: str) -> str:
@@ -115,7 +115,7 @@ class Connection(Spec):
     @property
     def on_this_machine(self) -> bool:
         """Whether the API is served by this machine, as the sandbox is."""
-        return urlsplit(self.base_url).hostname in _LOOPBACK
+        return urlsplit(self.base_url).hostname in LOOPBACK
 
     def at(self, base_url: str) -> Connection:
         """Return the connection pointed at another address, such as the sandbox's."""
@@ -156,7 +156,7 @@ class Connection(Spec):
                 return f"Connection {self.name} has the token_url {url.geturl()!r}, which is not a web address."
             if EXAMPLE_HOSTS.fullmatch(host):
                 return f"Connection {self.name} still asks for tokens at {url.geturl()}: set token_url for it."
-            if url.scheme == "http" and host not in _LOOPBACK and not self.allow_http:
+            if url.scheme == "http" and host not in LOOPBACK and not self.allow_http:
                 return (
                     f"Connection {self.name} would send its secrets unencrypted to {host}: set token_url to https://."
                 )

@@ -15,7 +15,8 @@ JOB = "job_id"
 _FILE_HOST = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+")
 
 
-def _several(value: Any) -> Any:
+def as_values(value: Any) -> Any:
+    """Return one value as a tuple of one, and anything else as it is."""
     return (value,) if isinstance(value, (str, bool, int)) else value
 
 
@@ -30,7 +31,7 @@ def _hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
     return hosts
 
 
-States = Annotated[tuple[str, ...], BeforeValidator(_lower_case), BeforeValidator(_several)]
+States = Annotated[tuple[str, ...], BeforeValidator(_lower_case), BeforeValidator(as_values)]
 
 
 class ExportJob(Spec):

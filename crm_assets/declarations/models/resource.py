@@ -10,6 +10,7 @@ from crm_assets.declarations.errors import Problems, SpecError, unknown
 from crm_assets.declarations.models.base import Spec, placeholders
 from crm_assets.declarations.models.columns import Columns
 from crm_assets.declarations.models.endpoint import Endpoint
+from crm_assets.declarations.models.export_job import as_values
 from crm_assets.declarations.models.incremental import Incremental, Window
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]*$"
@@ -19,11 +20,7 @@ def _key_names(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-def _several(value: Any) -> Any:
-    return (value,) if isinstance(value, (str, int)) else value
-
-
-FixedValues = Annotated[tuple[str | int, ...], BeforeValidator(_several), Field(min_length=1)]
+FixedValues = Annotated[tuple[str | int, ...], BeforeValidator(as_values), Field(min_length=1)]
 
 
 class Reference(NamedTuple):

@@ -40,13 +40,15 @@ def fitting_query(resource: Resource, pages: str, *, marked: bool = False) -> st
     values = []
     for name, column in resource.columns.items():
         field = "__record" + "".join(f"[{literal(segment)}]" for segment in column.wire_path(name))
-        value = request_value(resource, column) or value_of_field(_unmarked(field, column) if marked else field, column)
+        value = request_value(resource, column) or value_of_field(
+            _unmarked_field(field, column) if marked else field, column
+        )
         values.append(f"{value} AS {quoted(name)}")
     shape = literal(json.dumps([_shape(wire_tree(resource), marked) or "JSON"]))
     return _FITTING_QUERY.substitute(values="".join(f"{value},\n    " for value in values), shape=shape, pages=pages)
 
 
-def _unmarked(field: str, column: Column) -> str:
+def _unmarked_field(field: str, column: Column) -> str:
     if column.type is ColumnType.JSON:
         return f"unmarked_json({field}::VARCHAR)"
     return f"unmarked({field})::{DUCKDB[column.type]}" if column.type in _NUMERIC else field

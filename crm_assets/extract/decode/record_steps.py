@@ -10,13 +10,11 @@ import msgspec
 from crm_assets.declarations.json_path import dig
 from crm_assets.declarations.models.records import RecordFilter
 from crm_assets.declarations.models.resource import Resource
+from crm_assets.extract.decode.record_validator import RAW_LIST, RAW_NULL, RAW_OBJECT
 
 VALUE = "value"
 """Name of the field that holds a record which is a plain value, as dlt calls it."""
-_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
-_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ANY = msgspec.json.Decoder()
-_ABSENT = msgspec.Raw(b"null")
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class RecordSteps:
         """
         if not (self._filters or self._wraps):
             return None
-        items = [self._wrapped(item) for item in _ITEMS.decode(array)]
+        items = [self._wrapped(item) for item in RAW_LIST.decode(array)]
         kept = [item for item in items if all(_meets(item, condition) for condition in self._filters)]
         return KeptRecords(b"[" + b",".join(kept) + b"]", len(items), len(items) - len(kept))
 
@@ -63,7 +61,7 @@ def _meets(record: bytes, condition: RecordFilter) -> bool:
     if record[:1] != b"{":
         return True
     head, *rest = condition.field or ("",)
-    value = _comparable(dig(_ANY.decode(_FIELDS.decode(record).get(head, _ABSENT)), tuple(rest)))
+    value = _comparable(dig(_ANY.decode(RAW_OBJECT.decode(record).get(head, RAW_NULL)), tuple(rest)))
     if condition.is_in is not None:
         return value in map(_comparable, condition.is_in)
     return value not in map(_comparable, condition.not_in or ())

@@ -45,10 +45,10 @@ _PYTHON_TYPES: dict[ColumnType, Any] = {
     ColumnType.DATE: date,
     ColumnType.JSON: msgspec.Raw,
 }
-_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
-_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+RAW_LIST = msgspec.json.Decoder(list[msgspec.Raw])
+RAW_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
-_NULL = msgspec.Raw(b"null")
+RAW_NULL = msgspec.Raw(b"null")
 
 RecordKey = tuple[Any, ...]
 
@@ -101,7 +101,7 @@ class RecordValidator:
             else:
                 ends = _ends(rows, self._attributes, _attribute) if self._keys else (content_hash(array),)
                 return Verdict(True, self._marked(rows), len(rows), (len(rows), *ends))
-        items = _ITEMS.decode(array)
+        items = RAW_LIST.decode(array)
         ends = _ends(items, self._keys, _get) if self._keys else (content_hash(array),)
         return Verdict(False, True, len(items), (len(items), *ends))
 
@@ -149,7 +149,7 @@ def _struct(node: WireNode, required: frozenset[str]) -> type[msgspec.Struct]:
         field = f"f{position}"
         for name, column in part.columns.items():
             if column.type is ColumnType.JSON and name not in required:
-                optional.append((field, msgspec.Raw, _NULL))
+                optional.append((field, msgspec.Raw, RAW_NULL))
             elif name in required:
                 demanded.append((field, _python_type(column)))
             else:
@@ -190,9 +190,9 @@ def _get(row: msgspec.Raw | None, segment: str) -> msgspec.Raw | None:
         return None
     opening = bytes(memoryview(row)[:1])
     if opening == b"{":
-        return _FIELDS.decode(row).get(segment)
+        return RAW_OBJECT.decode(row).get(segment)
     if opening == b"[" and is_position(segment):
-        items = _ITEMS.decode(row)
+        items = RAW_LIST.decode(row)
         return items[int(segment)] if -len(items) <= int(segment) < len(items) else None
     return None
 

@@ -16,7 +16,7 @@ from filelock import AsyncFileLock
 from crm_assets.declarations.models.token_auth import RefreshTokenAuth, TokenAuth
 from crm_assets.extract.errors import ReadError
 
-_RESERVED = 16_384
+RESERVED_BYTES = 16_384
 """Bytes written before a token is asked for: a new refresh token must not be lost to a full disk."""
 
 
@@ -110,7 +110,7 @@ class FileTokenStore:
             ReadError: There is none, or the folder cannot be written.
         """
         try:
-            self._write(b" " * _RESERVED)
+            self._write(b" " * RESERVED_BYTES)
         except OSError as error:
             raise self._unwritable(error) from error
 

@@ -11,7 +11,7 @@ from crm_assets.extract.errors import UnexpectedResponseError
 
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
-_ABSENT = msgspec.Raw(b"null")
+_NO_FIELD = msgspec.Raw(b"null")
 
 
 def with_outer_fields(
@@ -57,7 +57,7 @@ def _with_fields(record: msgspec.Raw, fields: Mapping[str, Segments], around: tu
         return text
     own = _OBJECT.decode(record)
     taken = {
-        name: next((v for v in (_values_at(outer, path) for outer in around) if v is not None), _ABSENT)
+        name: next((v for v in (_values_at(outer, path) for outer in around) if v is not None), _NO_FIELD)
         for name, path in fields.items()
         if name not in own
     }

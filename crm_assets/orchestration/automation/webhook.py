@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from itertools import groupby
 from urllib.parse import urlsplit
 
+from crm_assets.declarations.models.connection import LOOPBACK
 from crm_assets.errors import CrmAssetsError
 from crm_assets.orchestration.automation.problems import Problem
 
 SECRET = "alerts.webhook_url"  # noqa: S105 - the name of the secret, not the secret
 _WEBHOOK_TIMEOUT = 20
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _LINES, _LENGTH = 10, 600
 
 
@@ -47,7 +47,7 @@ def post(url: str, message: dict[str, str]) -> None:
     """
     try:
         parts = urlsplit(url)
-        local = (parts.hostname or "") in _LOOPBACK
+        local = (parts.hostname or "") in LOOPBACK
     except ValueError:
         raise WebhookError(f"{SECRET} is not a valid URL") from None
     if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and local)):

@@ -11,13 +11,11 @@ import msgspec
 import psycopg2
 
 from crm_assets.declarations.models.token_auth import RefreshTokenAuth, TokenAuth
-from crm_assets.extract.http.tokens import MemoryTokenStore, Token, TokenStore, TokenStores
+from crm_assets.extract.http.tokens import RESERVED_BYTES, MemoryTokenStore, Token, TokenStore, TokenStores
 from crm_assets.orchestration.shared_state.database import connect, unreachable
 
 _POLL_RANGE = 0.05, 1.0
 """Seconds between two tries to take the turn of another process: first and longest."""
-_RESERVED = 16_384
-"""Bytes written before a token is asked for: a new refresh token must not be lost to a full disk."""
 _SAVE = """
 INSERT INTO crm_assets_tokens (connection, login, token) VALUES (%s, %s, %s)
 ON CONFLICT (connection, login) DO UPDATE SET token = excluded.token, draft = NULL
@@ -85,7 +83,7 @@ class PostgresTokenStore:
         Raises:
             ReadError: It cannot be written.
         """
-        self._write(_PREPARE, " " * _RESERVED)
+        self._write(_PREPARE, " " * RESERVED_BYTES)
 
     def save(self, token: Token) -> None:
         """Put the token in the place of the one before."""

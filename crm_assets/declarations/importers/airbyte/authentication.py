@@ -23,7 +23,7 @@ def airbyte_auth(given: Any, settings: ManifestSettings, notes: Notes) -> Docume
         case "NoAuth":
             return {"type": "none"}
         case "BearerAuthenticator":
-            return _sent(given.get("api_token"), "Authorization", "header", "Bearer ", settings)
+            return _sent_token(given.get("api_token"), "Authorization", "header", "Bearer ", settings)
         case "ApiKeyAuthenticator":
             return _api_key(given, settings)
         case "BasicHttpAuthenticator":
@@ -60,10 +60,10 @@ def _api_key(given: Document, settings: ManifestSettings) -> Document:
     place = "query" if option.get("inject_into") == "request_parameter" else "header"
     if option.get("inject_into") in ("body_json", "body_data"):
         raise NoCounterpartError("a key in the body has no counterpart")
-    return _sent(given.get("api_token"), settings.template(name), place, "", settings)
+    return _sent_token(given.get("api_token"), settings.template(name), place, "", settings)
 
 
-def _sent(token: Any, name: str, place: str, before: str, settings: ManifestSettings) -> Document:
+def _sent_token(token: Any, name: str, place: str, before: str, settings: ManifestSettings) -> Document:
     """Return a key or token, as a template where more than it is sent."""
     secret = settings.secret(token)
     around = re.sub(r"\{\{.*?\}\}", "{}", str(token).strip(), flags=re.DOTALL)

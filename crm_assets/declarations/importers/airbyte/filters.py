@@ -27,7 +27,7 @@ def _conditions(node: nodes.Node) -> list[Document] | None:
             left, right = _conditions(node.left), _conditions(node.right)
             return None if left is None or right is None else [*left, *right]
         case nodes.Compare(ops=[nodes.Operand(op=operator, expr=other)]):
-            return _compared(value_of(node.expr), operator, other)
+            return _comparison(value_of(node.expr), operator, other)
         case nodes.Not():
             found = value_of(node.node)
             return _of_record(found, "in", [None, False, 0, ""])
@@ -42,7 +42,7 @@ def _is_of_settings(node: nodes.Node) -> bool:
     return isinstance(found, Named) and found.root == "config"
 
 
-def _compared(found: object, operator: str, other: nodes.Node) -> list[Document] | None:
+def _comparison(found: object, operator: str, other: nodes.Node) -> list[Document] | None:
     if operator in ("gteq", "gt", "lteq", "lt"):
         bound = value_of(other)
         return [] if isinstance(bound, Named) and bound.root in _INTERVALS else None

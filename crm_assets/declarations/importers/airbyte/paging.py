@@ -45,7 +45,7 @@ def paginator(given: Any, selector: str, params: Document) -> tuple[Document, st
         case "OffsetIncrement":
             return _offset(given, sized, size, params), ""
         case "CursorPagination":
-            return _followed(given, strategy, sized, selector)
+            return _followed_page(given, strategy, sized, selector)
         case kind:
             raise NoCounterpartError(f"paging by {kind or 'custom code'} has no counterpart")
 
@@ -115,7 +115,7 @@ def _offset(given: Document, sized: Document, size: int | None, params: Document
     return {"type": "offset", "offset_param": name, **sized, **place, "end": "short_page" if sized else "empty_page"}
 
 
-def _followed(given: Document, strategy: Document, sized: Document, selector: str) -> tuple[Document, str]:
+def _followed_page(given: Document, strategy: Document, sized: Document, selector: str) -> tuple[Document, str]:
     found, filled = _with_records(strategy.get("cursor_value"), selector)
     if not isinstance(found, Named):
         raise NoCounterpartError(f"the cursor {str(strategy.get('cursor_value'))[:60]!r} has no counterpart")

@@ -54,11 +54,11 @@ class ManifestSettings:
             NoCounterpartError: It is not one setting.
         """
         found = self._only(text)
-        return _name(found.path)
+        return _setting_name(found.path)
 
     def secret_name(self, found: Named) -> str:
         """Return the name of the secret for a setting."""
-        return _name(found.path)
+        return _setting_name(found.path)
 
     def _only(self, text: Any) -> Named:
         found = [self._settings_in(part) for part in parts(str(text)) if isinstance(part, nodes.Expr)]
@@ -105,7 +105,7 @@ class ManifestSettings:
 
     def param(self, found: Named) -> str:
         """Return the name of the parameter for a setting; a connection gives it."""
-        name = _name(found.path)
+        name = _setting_name(found.path)
         schema = self._known.get(found.path, {})
         default = found.default if found.default is not None else schema.get("default")
         param: Document = {"description": _sentence(schema) or f"The setting {'.'.join(found.path)}"}
@@ -125,7 +125,7 @@ def is_plain(value: Any) -> bool:
     return not isinstance(value, str) or ("{{" not in value and "{%" not in value)
 
 
-def _name(path: tuple[str, ...]) -> str:
+def _setting_name(path: tuple[str, ...]) -> str:
     return re.sub(r"_(\d)", r"\1", snake_case(path[-1]).strip("_"))
 
 

@@ -49,13 +49,13 @@ def from_openapi(document: Document, notes: Notes) -> Document:
         raise SpecError("none of its paths answers with a list of objects")
     return {
         "title": str((document.get("info") or {}).get("title") or ""),
-        "client": {"base_url": _address(document, params, notes), "auth": security(document, schemas, notes)},
-        "resources": [_resource(one, found, params, schemas, notes) for one in found],
+        "client": {"base_url": _server_address(document, params, notes), "auth": security(document, schemas, notes)},
+        "resources": [_resource_of(one, found, params, schemas, notes) for one in found],
         **({"params": params} if params else {}),
     }
 
 
-def _address(document: Document, params: dict[str, Document], notes: Notes) -> str:
+def _server_address(document: Document, params: dict[str, Document], notes: Notes) -> str:
     server: Document = next(iter(document.get("servers") or ()), {})
     url = str(server.get("url") or "").rstrip("/")
     for name, variable in (server.get("variables") or {}).items():
@@ -69,7 +69,7 @@ def _address(document: Document, params: dict[str, Document], notes: Notes) -> s
     return f"https://api.example.com{url if url.startswith('/') else ''}"
 
 
-def _resource(
+def _resource_of(
     one: ListOperation, found: list[ListOperation], params: dict[str, Document], schemas: Schemas, notes: Notes
 ) -> Document:
     page, told = paging(one.parameters, one.answer, one.headers, one.selector, schemas)

@@ -14,7 +14,7 @@ from crm_assets.declarations.spellings.names import snake_case
 
 PARAMETER = re.compile(r"\{([^{}]+)\}")
 _RECORDS = ("data", "items", "results", "records", "values", "entries", "rows", "content", "value", "objects", "list")
-_LONGEST = 53
+_NAME_LIMIT = 53
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def lists_of(document: Document, schemas: Schemas) -> Iterator[ListOperation | U
         parameters = [one for one in map(schemas.resolved, given) if isinstance(one.get("name"), str)]
         response = _response(operation, schemas)
         answer = _json_of(response)
-        place = _place(answer, path, schemas)
+        place = _records_place(answer, path, schemas)
         if isinstance(place, str):
             yield Unreadable(path, place)
         else:
@@ -67,14 +67,14 @@ def names(paths: list[str]) -> dict[str, str]:
     for path in sorted(paths, key=lambda one: one.count("/")):
         words = [snake_case(part.removesuffix(".json")) for part in path.split("/") if part and "{" not in part]
         words = [word for word in words if re.fullmatch(r"[a-z][a-z0-9_]*", word)] or ["records"]
-        choices = [_short("_".join(words[-count:])) for count in range(1, len(words) + 1)]
-        numbered = (f"{choices[-1][: _LONGEST - 4]}_{number}" for number in range(2, len(paths) + 2))
+        choices = [_short_name("_".join(words[-count:])) for count in range(1, len(words) + 1)]
+        numbered = (f"{choices[-1][: _NAME_LIMIT - 4]}_{number}" for number in range(2, len(paths) + 2))
         found[path] = next(one for one in (*choices, *numbered) if one not in found.values())
     return {path: found[path] for path in paths}
 
 
-def _short(name: str) -> str:
-    return re.sub(r"_{2,}", "_", name)[-_LONGEST:].strip("_0123456789") or "records"
+def _short_name(name: str) -> str:
+    return re.sub(r"_{2,}", "_", name)[-_NAME_LIMIT:].strip("_0123456789") or "records"
 
 
 def _response(operation: Document, schemas: Schemas) -> Document:
@@ -88,7 +88,7 @@ def _json_of(response: Document) -> Any:
     return (content[kinds[0]] or {}).get("schema") if kinds else None
 
 
-def _place(answer: Any, path: str, schemas: Schemas) -> tuple[Segments, Document] | str:
+def _records_place(answer: Any, path: str, schemas: Schemas) -> tuple[Segments, Document] | str:
     """Return where the records are and their schema, or why nobody knows."""
     if answer is None:
         return "the document does not say what it answers"

@@ -25,7 +25,7 @@ _NEXT_CURSOR = frozenset(
     {"nextcursor", "nextpagetoken", "nexttoken", "endcursor", "after", "cursor", "next", "continuationtoken"}
 )
 _NEXT_LINK = frozenset({"next", "nexturl", "nextlink", "nextpage", "nextpageurl", "odatanextlink", "href", "nexthref"})
-_PAGES = frozenset({"totalpages", "pagecount", "lastpage", "pages", "numpages"})
+_PAGE_COUNT_NAMES = frozenset({"totalpages", "pagecount", "lastpage", "pages", "numpages"})
 _TOTAL = frozenset({"total", "totalcount", "totalrecords", "totalitems", "totalresults"})
 _MORE = frozenset({"hasmore", "more", "hasnext", "hasnextpage", "hasmoreitems"})
 _USUAL_LIMIT = 100
@@ -47,7 +47,7 @@ def paging(
     members = [
         (path, schema) for path, schema in schemas.members(answer) if path[: len(selector)] != selector or not selector
     ]
-    sized = _sized(query, schemas)
+    sized = _page_size_keys(query, schemas)
     link = _first(members, _NEXT_LINK, "string")
     if link and ("uri" in str(link[1].get("format")) or not _any(query, _CURSOR | _PAGE | _OFFSET)):
         return {
@@ -63,7 +63,7 @@ def paging(
             page = {"type": "cursor", "cursor_path": path_text(following[0]), "cursor_param": cursor["name"], **sized}
             return {
                 **page,
-                **_flag(members),
+                **_has_more_flag(members),
             }, f"the parameter {cursor['name']} and {path_text(following[0])} of the answer"
     if counter := _any(query, _PAGE):
         schema = schemas.whole(counter.get("schema"))
@@ -98,7 +98,7 @@ def _first(
     return next(fitting, None)
 
 
-def _sized(query: dict[str, Document], schemas: Schemas) -> Document:
+def _page_size_keys(query: dict[str, Document], schemas: Schemas) -> Document:
     size = _any(query, _SIZE)
     if size is None:
         return {}
@@ -109,13 +109,13 @@ def _sized(query: dict[str, Document], schemas: Schemas) -> Document:
 
 def _end(members: list[tuple[Segments, Document]], sized: Document) -> Document:
     """Return what ends a counted list: what the answer reports, or else a page that is not full."""
-    if pages := _first(members, _PAGES, "integer"):
+    if pages := _first(members, _PAGE_COUNT_NAMES, "integer"):
         return {"end": "total_pages", "total_pages_path": path_text(pages[0])}
     if total := _first(members, _TOTAL, "integer"):
         return {"end": "total_records", "total_records_path": path_text(total[0])}
-    return _flag(members) or {"end": "short_page" if sized else "empty_page"}
+    return _has_more_flag(members) or {"end": "short_page" if sized else "empty_page"}
 
 
-def _flag(members: list[tuple[Segments, Document]]) -> Document:
+def _has_more_flag(members: list[tuple[Segments, Document]]) -> Document:
     more = _first(members, _MORE, "boolean")
     return {"end": "has_more", "has_more_path": path_text(more[0])} if more else {}

@@ -60,11 +60,11 @@ def _scheme(scheme: Document) -> Document | None:
             name = str(scheme.get("name"))
             return {"type": "api_key", "name": name, "api_key": _secret(name), "location": scheme["in"]}
         case "oauth2", _:
-            return _oauth(scheme.get("flows") or {})
+            return _oauth_flow(scheme.get("flows") or {})
     return None
 
 
-def _oauth(flows: Document) -> Document | None:
+def _oauth_flow(flows: Document) -> Document | None:
     for name, kind in (
         ("clientCredentials", "oauth2_client_credentials"),
         ("authorizationCode", "oauth2_refresh_token"),
