@@ -20,7 +20,7 @@ from crm_assets.orchestration.fetching import Fetcher
 from crm_assets.orchestration.keys import asset_key
 from crm_assets.orchestration.loading import Loader
 from crm_assets.orchestration.resources import CrmSecrets
-from crm_assets.orchestration.shared_state.run_locks import PostgresRunLocks, run_locks
+from crm_assets.orchestration.shared_state.run_locks import run_locks
 from crm_assets.warehouse.errors import WarehouseError
 from crm_assets.warehouse.warehouse import Warehouse
 
@@ -57,7 +57,7 @@ class ConnectionRun:
         """Hold the run's lock where runs may be on several machines, so that others see if this one is gone."""
         locks = run_locks(self.context.instance, self.warehouse.runs)
         step = self.context.assets_def.op.name
-        return locks.hold(self.context.run.run_id, step) if isinstance(locks, PostgresRunLocks) else nullcontext()
+        return locks.hold(self.context.run.run_id, step) if locks.shared else nullcontext()
 
     def _run(self) -> Iterator[Any]:
         wanted = [resource for resource in self.resources if self._is_selected(resource)]

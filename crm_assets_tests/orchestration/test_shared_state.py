@@ -31,14 +31,9 @@ from crm_assets.extract.http.rate_state import RateStore
 from crm_assets.extract.http.shared_state import FileState, SharedState
 from crm_assets.extract.http.tokens import Token
 from crm_assets.orchestration.shared_state.database import connect
+from crm_assets.orchestration.shared_state.postgres_run_locks import PostgresRunLocks
 from crm_assets.orchestration.shared_state.rates import PostgresRates
-from crm_assets.orchestration.shared_state.run_locks import (
-    FileRunLocks,
-    PostgresRunLocks,
-    RunLocks,
-    mark_abandoned,
-    run_locks,
-)
+from crm_assets.orchestration.shared_state.run_locks import FileRunLocks, RunLocks, mark_abandoned, run_locks
 from crm_assets.orchestration.shared_state.state import PostgresState, shared_state
 from crm_assets_tests.conftest import Build
 

@@ -8,7 +8,7 @@ import dagster as dg
 
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.extract.errors import ReadError
-from crm_assets.orchestration.shared_state.run_locks import PostgresRunLocks, mark_abandoned, run_locks
+from crm_assets.orchestration.shared_state.run_locks import mark_abandoned, run_locks
 from crm_assets.warehouse.warehouse import Warehouse
 
 SENSOR_NAME = "crm_abandoned_runs"
@@ -32,7 +32,7 @@ def abandoned_runs_sensor(connections: Sequence[Connection], warehouse: Warehous
     )
     def abandoned_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         locks = run_locks(context.instance, warehouse.runs)
-        if not isinstance(locks, PostgresRunLocks):
+        if not locks.shared:
             return dg.SkipReason("All runs are on this machine, whose code server watches them.")
         try:
             marked = mark_abandoned(context.instance, locks)

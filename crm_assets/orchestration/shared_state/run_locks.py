@@ -8,27 +8,28 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import dagster as dg
-import psycopg2
 from filelock import FileLock, Timeout
 
-from crm_assets.orchestration.shared_state.database import connect, unreachable
 from crm_assets.orchestration.shared_state.state import PostgresState, shared_state
 
 _DIED = (
     "The process that worked on this run died, or its machine did, or that lost the Dagster instance; what it had "
     "loaded is kept."
 )
-_LOCK = "hashtextextended('crm_assets ' || %s || ' ' || %s, 0)"
 
 
 class RunLocks(Protocol):
     """Where the locks are."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether other machines see them."""
 
     def hold(self, run_id: str, part: str) -> AbstractContextManager[None]:
         """Hold a lock while this process works on a run.
@@ -51,6 +52,7 @@ class FileRunLocks:
     """
 
     folder: Path
+    shared: bool = field(default=False, init=False)
 
     @contextmanager
     def hold(self, run_id: str, part: str) -> Iterator[None]:
@@ -77,67 +79,6 @@ class FileRunLocks:
         return f".{platform.node()}.run_lock"
 
 
-@dataclass(frozen=True)
-class PostgresRunLocks:
-    """Advisory locks, which the server frees when a process dies, and half a minute after a machine is gone.
-
-    Attributes:
-        url: The instance's database.
-    """
-
-    url: str
-
-    @contextmanager
-    def hold(self, run_id: str, part: str) -> Iterator[None]:
-        """Hold a lock while this process works on a run.
-
-        Raises:
-            ReadError: The database cannot be used.
-        """
-        with closing(self._connected()) as database:
-            # a row without its lock would be taken for an abandoned run, so the lock comes first and goes last
-            self._execute(database, f"SELECT pg_advisory_lock({_LOCK})", run_id, part)
-            self._execute(database, "INSERT INTO crm_assets_runs VALUES (%s, %s) ON CONFLICT DO NOTHING", run_id, part)
-            try:
-                yield
-            finally:
-                with suppress(psycopg2.Error), database.cursor() as cursor:
-                    cursor.execute("DELETE FROM crm_assets_runs WHERE run_id = %s AND part = %s", (run_id, part))
-
-    def abandoned(self) -> list[str]:
-        """Return the runs that no machine works on any more.
-
-        Raises:
-            ReadError: The database cannot be used.
-        """
-        with closing(self._connected()) as database:
-            rows = self._execute(database, "SELECT run_id, part FROM crm_assets_runs")
-            return sorted({run_id for run_id, part in rows if self._is_abandoned(database, run_id, part)})
-
-    def _is_abandoned(self, database: Any, run_id: str, part: str) -> bool:
-        if self._execute(database, f"SELECT pg_try_advisory_lock({_LOCK})", run_id, part) != [(True,)]:
-            return False
-        # whoever ended meanwhile has removed the row itself
-        deleted = "DELETE FROM crm_assets_runs WHERE run_id = %s AND part = %s RETURNING 1"
-        found = self._execute(database, deleted, run_id, part)
-        self._execute(database, f"SELECT pg_advisory_unlock({_LOCK})", run_id, part)
-        return bool(found)
-
-    def _connected(self) -> Any:
-        try:
-            return connect(self.url)
-        except psycopg2.Error as error:
-            raise unreachable("which runs are worked on", error) from error
-
-    def _execute(self, database: Any, sql: str, *parameters: str) -> list[Any]:
-        try:
-            with database.cursor() as cursor:
-                cursor.execute(sql, parameters)
-                return list(cursor.fetchall()) if cursor.description else []
-        except psycopg2.Error as error:
-            raise unreachable("which runs are worked on", error) from error
-
-
 def run_locks(instance: dg.DagsterInstance, folder: Path) -> RunLocks:
     """Return the locks of an instance's runs.
 
@@ -146,7 +87,11 @@ def run_locks(instance: dg.DagsterInstance, folder: Path) -> RunLocks:
         folder: Has the files otherwise.
     """
     state = shared_state(instance, folder)
-    return PostgresRunLocks(state.url) if isinstance(state, PostgresState) else FileRunLocks(folder)
+    if not isinstance(state, PostgresState):
+        return FileRunLocks(folder)
+    from crm_assets.orchestration.shared_state.postgres_run_locks import PostgresRunLocks
+
+    return PostgresRunLocks(state.url)
 
 
 def mark_abandoned(instance: dg.DagsterInstance, locks: RunLocks) -> list[str]:
