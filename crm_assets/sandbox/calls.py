@@ -78,7 +78,7 @@ def find_resource(connection: Connection, call: Call) -> tuple[Resource, dict[st
     at_path = [
         (resource, values)
         for resource in connection.system.resources
-        if (values := _values_of([*filter(None, resource.endpoint.path.split("/"))], [*call.path])) is not None
+        if (values := values_of_path(resource.endpoint.path, call.path)) is not None
     ]
     if not at_path:
         raise HTTPException(404, f"Nothing is served at /{'/'.join(call.path)}.")
@@ -93,6 +93,11 @@ def find_resource(connection: Connection, call: Call) -> tuple[Resource, dict[st
     if not matches:
         raise HTTPException(400, "A parameter that every request needs is missing or wrong.")
     return max(matches, key=lambda match: _exactness(match[0]))
+
+
+def values_of_path(template: str, path: tuple[str, ...]) -> dict[str, Any] | None:
+    """Return the values of the placeholders of a path that was asked for; ``None`` for another path."""
+    return _values_of([*filter(None, template.split("/"))], [*path])
 
 
 def _request_parameters(connection: Connection, resource: Resource, call: Call) -> dict[str, Any] | None:

@@ -15,16 +15,24 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from crm_assets.declarations import Connection, Resource
+from crm_assets.declarations import Column, ColumnType, Connection, Resource
 from crm_assets.sandbox.calls import Call, find_resource
 from crm_assets.sandbox.credentials import answer_login, check_credentials, login_at
+from crm_assets.sandbox.exports import Exports
 from crm_assets.sandbox.filters import requested_bounds
+from crm_assets.sandbox.formats import is_bare, response
 from crm_assets.sandbox.paging import PageRequest, envelope, requested_page
 from crm_assets.sandbox.population import Population
 from crm_assets.sandbox.tables import Table
 from crm_assets.sandbox.wire import enveloped, list_path, listed_at, split_companions
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_FOUND = {
+    "id": Column(type=ColumnType.BIGINT, nullable=False, examples=(1001,)),
+    "name": Column(type=ColumnType.TEXT, examples=("Ada Stone",)),
+    "email": Column(type=ColumnType.TEXT, examples=("ada@stone.example",)),
+}
+"""Columns of lists that declare none, whose fields become columns."""
 
 
 class Sandbox:
@@ -49,13 +57,14 @@ class Sandbox:
         today: date | None = None,
         state: int = 0,
     ) -> None:
-        self.connections = {connection.name: connection for connection in connections}
+        self.connections = {connection.name: _with_columns(connection) for connection in connections}
         self.state, self._start = state, start
         self._today = today or datetime.now(timezone.utc).date()
         self._database = duckdb.connect(config={"threads": 1})
         self._population = cache(lambda name: Population(self.connections[name], rows, seed))
         self._tables: dict[tuple[str, str], Table] = {}
         self._lock = threading.Lock()
+        self._exports = Exports()
         self.app = Starlette(routes=[Route("/{path:path}", self.handle, methods=_METHODS)])
 
     async def handle(self, request: Request) -> Response:
@@ -68,7 +77,11 @@ class Sandbox:
                 raise HTTPException(404, f"Unknown connection {call.connection}; expected one of: {expected}.")
             if login := login_at(connection, call.path):
                 return await answer_login(connection, login, request)
-            return await self.respond(self._page_request(request, connection, call))
+            if found := self._exports.at(connection, call, request):
+                return found if isinstance(found, Response) else await self.respond(found)
+            page = self._page_request(request, connection, call)
+            job = page.resource.endpoint.export_job
+            return self._exports.make(page, job) if job else await self.respond(page)
         except HTTPException as refusal:
             return JSONResponse({"error": refusal.detail}, refusal.status_code, refusal.headers)
 
@@ -85,9 +98,10 @@ class Sandbox:
         companions = split_companions(endpoint.include, records) if endpoint.include else []
         around = envelope(page)
         wrapped = [{endpoint.unwrap: record} if endpoint.unwrap else record for record in records]
-        body = enveloped(listed_at(list_path(endpoint), wrapped), around.values)
+        body = wrapped if is_bare(endpoint.decoder) else listed_at(list_path(endpoint), wrapped)
+        body = enveloped(body, around.values)
         body = enveloped(body, {endpoint.include.path: companions}) if endpoint.include else body
-        return JSONResponse(body, headers=around.headers)
+        return response(body, endpoint.decoder, around.headers)
 
     def table(self, name: str, resource: str) -> Table:
         """Return the table of a resource of the connection called ``name``."""
@@ -121,3 +135,11 @@ class Sandbox:
         key_path = resource.columns[keys[0]].wire_path(keys[0]) if keys else None
         start, size = requested_page(resource.endpoint, call, records, key_path)
         return PageRequest(request, connection, resource, parent, call, records, key_path, start, size)
+
+
+def _with_columns(connection: Connection) -> Connection:
+    resources = [
+        each if each.columns else each.model_copy(update={"columns": _FOUND}) for each in connection.system.resources
+    ]
+    system = connection.system.model_copy(update={"resources": tuple(resources)})
+    return connection.model_copy(update={"system": system})
