@@ -124,7 +124,7 @@ def _dlt_resource(connection: Connection, resource: Resource, secrets: dict[str,
             **({"auth": _dlt_auth(endpoint.auth, secrets)} if endpoint.auth else {}),
             **({"headers": dict(endpoint.headers)} if endpoint.headers else {}),
             **({"response_actions": actions} if (actions := _ignoring(endpoint.response_actions)) else {}),
-            **({"json": fill(body, bound)} if body is not None else {}),
+            **({"data" if endpoint.body_format == "form" else "json": fill(body, bound)} if body is not None else {}),
         },
     }
     if resource.primary_key:

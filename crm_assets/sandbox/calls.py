@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlencode
+from urllib.parse import parse_qsl, unquote, urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -28,7 +29,7 @@ class Call:
     query: Mapping[str, Any]
     """Query parameters; one given more than once is a list."""
     body: Any
-    """Decoded JSON body, else its text, else ``None``."""
+    """Decoded JSON body, fields of a form, else its text, else ``None``."""
     url: str
     """Address without the query."""
 
@@ -40,11 +41,7 @@ class Call:
         connection, *path = [unquote(segment) for segment in raw.decode("ascii").strip("/").split("/")]
         several = {name: request.query_params.getlist(name) for name in request.query_params}
         query = {name: values if len(values) > 1 else values[0] for name, values in several.items()}
-        body: Any = await request.body()
-        try:
-            body = json.loads(body) if body else None
-        except ValueError:
-            body = body.decode(errors="replace")
+        body = _body(await request.body(), request.headers.get("Content-Type", ""))
         return cls(request.method, connection, tuple(path), query, body, str(request.url.replace(query="")))
 
     def value(self, name: str, location: str = "query") -> Any:
@@ -67,6 +64,15 @@ class Call:
     def link(self, name: str, value: int) -> str:
         """Return the address of the same request with another value of a parameter."""
         return f"{self.url}?{urlencode({**self.query, name: value}, doseq=True)}"
+
+
+def _body(sent: bytes, content_type: str) -> Any:
+    """Return a body's value: JSON, the fields of a form, else its text."""
+    text = sent.decode(errors="replace")
+    with suppress(ValueError):
+        return json.loads(text) if text else None
+    is_form = content_type.startswith("application/x-www-form-urlencoded")
+    return dict(parse_qsl(text, keep_blank_values=True)) if is_form else text
 
 
 def find_resource(connection: Connection, call: Call) -> tuple[Resource, dict[str, Any]]:

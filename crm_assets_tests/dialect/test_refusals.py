@@ -30,6 +30,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
         "key client.auth.location: got something else; allowed: 'header' or 'query'",
     ),
     (config("posts", auth={"type": "api_key", "api_key": "aBc123"}), "key client.auth.api_key: expected the name"),
+    (
+        config(posts(method="POST", data="a=1")),
+        "resource posts, key endpoint.data: expected the fields of a form, and no json beside them",
+    ),
     (config({"name": "posts", "merge_key": "day"}), "resource posts, key merge_key: has no counterpart"),
     (config({"name": "posts", "schema_contract": "freeze"}), "resource posts, key schema_contract: has no counterpart"),
     (

@@ -53,6 +53,7 @@ DOCUMENT = {
         listed("lines", decoder="jsonl"),
         listed("elements", OF_XML, decoder="xml", data_selector="export.people.person"),
         listed("exported", method="POST", json={"list": "all"}, export_job=JOB, decoder="csv"),
+        listed("asked_by_form", method="POST", json={"list": "a&b"}, body_format="form"),
         listed("found", {}, data_selector="items"),
     ],
 }

@@ -119,7 +119,9 @@ class Endpoint(Spec):
     """Further headers of its requests."""
     params: dict[str, Any] = Field(default_factory=dict)
     json_body: dict[str, Any] | None = Field(default=None, alias="json")
-    """JSON body of each request. Placeholders are filled as in ``path`` and ``params``."""
+    """Body of each request. Placeholders are filled as in ``path`` and ``params``."""
+    body_format: Literal["json", "form"] = "json"
+    """How the body is sent: as JSON, or as the fields of a form."""
     data_selector: JsonPath | None = None
     """Path of the record list in the body; ``*`` walks arrays and id-keyed objects. Without it the list is found by
     looking at the first answer."""

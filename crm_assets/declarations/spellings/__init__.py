@@ -65,6 +65,17 @@ def _canonical_client(client: Any) -> tuple[Any, Any]:
     return client, client.pop("paginator", None)
 
 
+def _with_form(resource: Document) -> Document:
+    """Return a resource whose body, where dlt calls it ``data``, is one that is sent as a form."""
+    endpoint = resource.get("endpoint")
+    if not isinstance(endpoint, dict) or "data" not in endpoint:
+        return resource
+    fields, endpoint = endpoint["data"], {key: value for key, value in endpoint.items() if key != "data"}
+    if not isinstance(fields, dict) or "json" in endpoint:
+        raise SpecError("expected the fields of a form, and no json beside them", "key endpoint.data")
+    return {**resource, "endpoint": {**endpoint, "json": fields, "body_format": "form"}}
+
+
 def _authenticated(resource: Document) -> Document:
     """Return a resource whose own log-in, if it has one, has a type."""
     endpoint = resource.get("endpoint")
@@ -81,7 +92,7 @@ def _canonical_auth(auth: Document) -> Document:
 def _completed(resource: Document, paginator: Any, folder: Path | None) -> Document:
     try:
         resource = canonical_graphql(resource, folder)
-        for step in (_authenticated, canonical_hints, canonical_responses, canonical_incremental):
+        for step in (_with_form, _authenticated, canonical_hints, canonical_responses, canonical_incremental):
             resource = step(resource)
         return canonical_paginator(resource, paginator)
     except SpecError as error:

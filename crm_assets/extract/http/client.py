@@ -157,7 +157,8 @@ class ApiClient:
         for _ in range(3):
             headers = {} if request.anonymous else self._own_headers(url, request, credentials, token)
             traffic.requests += 1
-            response = await self._transport.exchange(request.method, url, headers, json=request.json)
+            json = None if request.form else request.json
+            response = await self._transport.exchange(request.method, url, headers, json=json, data=request.form_body)
             traffic.bytes += len(response.body)
             traffic.statuses[response.status] = traffic.statuses.get(response.status, 0) + 1
             if not response.redirect:
@@ -167,7 +168,8 @@ class ApiClient:
         raise ReadError("the server redirects in a loop; check base_url")
 
     def _own_headers(self, url: str, request: Request, credentials: Credentials, token: str) -> dict[str, str]:
-        return {**self._headers, **request.headers, **credentials.headers(url, token)}
+        form = {"Content-Type": "application/x-www-form-urlencoded"} if request.form else {}
+        return {**form, **self._headers, **request.headers, **credentials.headers(url, token)}
 
     async def pause(self, seconds: float, why: str, traffic: Traffic) -> None:
         """Wait because the server is not ready yet.

@@ -34,6 +34,8 @@ class Request:
     """What follows answers of a certain kind."""
     anonymous: bool = False
     """Whether nothing that proves who asks is sent, nor any header of the connection: it goes to somebody else."""
+    form: bool = False
+    """Whether the body is sent as the fields of a form."""
     file: bool = False
     """Whether it downloads a file that an export job has made."""
 
@@ -46,6 +48,11 @@ class Request:
             nested = {segment: nested}
         body = deep_merge(self.json or {}, nested)
         return replace(self, json=body if isinstance(body, dict) else {})
+
+    @property
+    def form_body(self) -> bytes | None:
+        """The body as the fields of a form, where it is sent as one."""
+        return urlencode(self.json, doseq=True).encode() if self.form and self.json is not None else None
 
     def full_url(self, extra: dict[str, str]) -> str:
         """Return the URL with its query, further parameters added."""
@@ -96,6 +103,7 @@ def list_request(
         _headers(fill(endpoint.headers, values)),
         endpoint.auth,
         endpoint.response_actions,
+        form=endpoint.body_format == "form",
     )
 
 
