@@ -13,6 +13,8 @@ class Changes:
     changed: int = 0
     """Rows with another value than before, or that had been deleted."""
     unchanged: int = 0
+    revived: int = 0
+    """Of the changed rows, those that had been deleted."""
 
 
 @dataclass(frozen=True)

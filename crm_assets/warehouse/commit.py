@@ -13,6 +13,7 @@ from crm_assets.warehouse.deletes import delete_unseen
 from crm_assets.warehouse.dlt_schema import REJECTED_COLUMNS, dlt_columns
 from crm_assets.warehouse.errors import WarehouseError, cause_of, first_null
 from crm_assets.warehouse.history import history_alterations, record_versions
+from crm_assets.warehouse.indexes import indexes
 from crm_assets.warehouse.merge import merge_rows
 from crm_assets.warehouse.schema_changes import additions, alterations, refusal, requirements, schema_changes
 from crm_assets.warehouse.session import WarehouseSession
@@ -43,6 +44,7 @@ def commit_read(
     try:
         evolution = schema_changes(session, reading.task.resource)
         altering = [*_additions(session, reading), *alterations(session, reading.task.resource, evolution)]
+        altering += indexes(session, reading.task.resource)
         if not session.capabilities.alters_in_transactions:
             session.execute([(statement, ()) for statement in altering])
         with session.transaction():
@@ -109,7 +111,7 @@ def _write_rows(
     deleted, refused = delete_unseen(session, connection, reading, moment)
     if reading.task.resource.history:
         record_versions(session, reading.task.resource, moment)
-    return Committed(changes, deleted, refused, _table_rows(session, reading))
+    return Committed(changes, deleted, refused, _table_rows(session, reading, changes))
 
 
 def _merge(session: WarehouseSession, reading: ReadResult, relations: Relations, moment: datetime) -> Changes:
@@ -127,7 +129,12 @@ def _merge(session: WarehouseSession, reading: ReadResult, relations: Relations,
     return merge_rows(session, resource, relations[resource.name], staged.rows, moment)
 
 
-def _table_rows(session: WarehouseSession, reading: ReadResult) -> int:
-    table = session.table(reading.task.resource.name)
-    ((rows,),) = session.query(f"SELECT count(*) FROM {table} WHERE _deleted_at IS NULL")
+def _table_rows(session: WarehouseSession, reading: ReadResult, changes: Changes) -> int:
+    """Return the number of live rows: counted, or after an incremental read, which deletes none, added to the last."""
+    name = reading.task.resource.name
+    if reading.report.mode == "incremental":
+        before = read_log.complete_reads(session, name, ["table_rows"])
+        if before and before[0][0] is not None:
+            return int(before[0][0]) + changes.new + changes.revived
+    ((rows,),) = session.query(f"SELECT count(*) FROM {session.table(name)} WHERE _deleted_at IS NULL")
     return int(rows)

@@ -101,9 +101,10 @@ def _only_list(
     if last.mode == "incremental" and last.details.get("unproven"):
         return datetime.fromisoformat(last.date_range)
     began, column = min(last.started_at, datetime.now(timezone.utc)), quoted(incremental.field)
+    # each by itself, which an index answers
+    greatest_of = f"SELECT max({column}) FROM {session.table(resource.name)}"
     ((greatest, past),) = session.query(
-        f"SELECT max({column}), max(CASE WHEN {column} <= {_bound(resource, began, zone)} THEN {column} END) "
-        f"FROM {session.table(resource.name)}"
+        f"SELECT ({greatest_of}), ({greatest_of} WHERE {column} <= {_bound(resource, began, zone)})"
     )
     if greatest is None:
         return None

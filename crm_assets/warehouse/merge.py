@@ -33,7 +33,9 @@ def merge_rows(session: WarehouseSession, resource: Resource, relation: str, row
         return Changes(new=rows)
     known = session.column(f"known_{uuid4().hex[:16]}")
     session.write(f"CREATE TEMPORARY TABLE {known} AS {_known_sql(session, resource, relation)}")
-    ((matched, unchanged),) = session.query(f"SELECT count(*), count(CASE WHEN same THEN 1 END) FROM {known}")
+    ((matched, unchanged, revived),) = session.query(
+        f"SELECT count(*), count(CASE WHEN same THEN 1 END), count(CASE WHEN NOT alive THEN 1 END) FROM {known}"
+    )
     if matched:
         session.write(
             f"DELETE FROM {table} AS d WHERE EXISTS (SELECT 1 FROM {known} AS k WHERE {_on(session, resource, 'k')})"
@@ -43,18 +45,18 @@ def merge_rows(session: WarehouseSession, resource: Resource, relation: str, row
     joined = f"{relation} AS s LEFT JOIN {known} AS k ON {_on(session, resource, 'k', 's')}"
     _insert(session, resource, joined, f"{first}, {changed}", moment, moment)
     session.write(f"DROP TABLE {known}")
-    return Changes(rows - matched, matched - unchanged, unchanged)
+    return Changes(rows - matched, matched - unchanged, unchanged, revived)
 
 
 def _known_sql(session: WarehouseSession, resource: Resource, relation: str) -> str:
-    """Return the query of the rows that a read brings again: key, times, and whether all values are the same."""
+    """Return the query of the rows that a read brings again: key, times, whether it is live and the same."""
     keys = ", ".join(f"d.{session.column(key)}" for key in resource.primary_key)
     times = ", ".join(f"d.{session.column(name)}" for name in _HISTORY)
     values = [name for name in dlt_columns(resource) if name not in {*_BOOKKEEPING, *resource.primary_key}]
     same = [f"d.{session.column(name)} IS NOT DISTINCT FROM s.{session.column(name)}" for name in values]
     alive = f"d.{session.column('_deleted_at')} IS NULL"
     return (
-        f"SELECT {keys}, {times}, {' AND '.join([alive, *same])} AS same "
+        f"SELECT {keys}, {times}, {alive} AS alive, {' AND '.join([alive, *same])} AS same "
         f"FROM {session.table(resource.name)} AS d JOIN {relation} AS s ON {_on(session, resource, 's')}"
     )
 

@@ -11,6 +11,7 @@ import pytest
 
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.orchestration.assets import connection_assets
+from crm_assets_tests.conftest import HOUSES
 from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.installation import Installation
 from crm_assets_tests.reliability.killed_runs import Job
@@ -32,9 +33,9 @@ def job(
     return make
 
 
-def own_house(connection: Connection, folder: Path) -> Installation:
+def own_house(connection: Connection, folder: Path, destination: str = "duckdb") -> Installation:
     """Return an installation of one connection that is served elsewhere than in the sandbox."""
-    house = Installation(FaultySandbox([]), "", folder / "data", ())
+    house = HOUSES[destination](FaultySandbox([]), "", folder / "data", (), destination=destination)
     house.connections = {connection.name: connection}
     house.assets = [*connection_assets(connection, house.warehouse)]
     return house

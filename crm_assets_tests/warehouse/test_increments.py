@@ -42,7 +42,7 @@ def newer(records: dict[int, Any], query: dict[str, str]) -> list[dict[str, Any]
 def things(house: Build, tmp_path: Path) -> Iterator[tuple[LivingApi, dict[int, datetime]]]:
     """A list with a change filter, and its records."""
     records: dict[int, datetime] = {}
-    declared = listing("things", {"updated_at": "timestamp"}, incremental=SINCE)
+    declared = listing("things", {"updated_at": "timestamp"}, incremental=SINCE, max_delete_fraction=1)
     with living_api(house, tmp_path, lambda _, query: {"items": newer(records, query)}, declared) as api:
         yield api, records
 
@@ -135,6 +135,12 @@ def test_a_list_is_read_in_full_once_a_week(things: tuple[LivingApi, dict[int, d
     api.installation.change("UPDATE desk._reads SET finished_at = finished_at - INTERVAL '8' DAY")
     (asked,) = api.sync()
     assert since(asked) is None
+    assert api.ids("things") == [2]
+    records[1] = records[3] = datetime.now(timezone.utc)
+    api.sync()
+    assert api.ids("things") == [1, 2, 3]
+    logged = api.installation.query("SELECT table_rows FROM desk._reads ORDER BY finished_at")
+    assert [row["table_rows"] for row in logged] == [2, 2, 1, 3]
 
 
 BOARDS = listing("boards")

@@ -188,6 +188,22 @@ def test_checks_run_alone(loaded: PostgresHouse) -> None:
         loaded.change("ALTER TABLE paging.by_offset DROP COLUMN nickname")
 
 
+def test_tables_that_are_read_in_parts_have_indexes(loaded: PostgresHouse) -> None:
+    """What a daily read looks rows up by must not read the whole table."""
+    found = loaded.query("SELECT tablename, indexname FROM pg_indexes WHERE schemaname = 'visitor_analytics'")
+    assert {row["indexname"] for row in found if row["tablename"] == "visits"} == {
+        f"visits__{name}" for name in ("by_key", "by_time", "by_read", "odd")
+    }
+    assert {row["tablename"] for row in found} == {
+        name for name, declared in loaded.resources("visitor_analytics").items() if declared.mode != "full_refresh"
+    }
+    with loaded.warehouse.session("visitor_analytics", loaded.folder, print) as session:
+        session.write("SET enable_seqscan = off")
+        for looked_up in ("_read_id = 'x'", "_extra IS NOT NULL LIMIT 10000", "_misfits IS NOT NULL", "id = '1'"):
+            plan = session.query(f"EXPLAIN SELECT 1 FROM visitor_analytics.visits WHERE {looked_up}")
+            assert "Index" in str(plan), plan
+
+
 def test_all_reads_are_in_one_view(loaded: PostgresHouse) -> None:
     found = loaded.query("SELECT DISTINCT connection FROM crm_assets.crm_reads WHERE complete ORDER BY 1")
     assert [row["connection"] for row in found] == ["paging", "sales_crm", "visitor_analytics"]

@@ -142,9 +142,9 @@ def _absent_columns(session: WarehouseSession, resource: Resource) -> dict[str, 
     existing = [name for name in absent if name in session.columns(resource.name) and name not in undeclared]
     if not existing:
         return {}
-    counts = ", ".join(f"count({quoted(name)})" for name in existing)
-    (values,) = session.query(f"SELECT {counts} FROM {session.table(resource.name)}")
-    return {name: absent[name] for name, count in zip(existing, values, strict=True) if count == 0}
+    # the first row with a value is enough; a count would read the whole table
+    filled = f"SELECT 1 FROM {session.table(resource.name)} WHERE {{}} IS NOT NULL LIMIT 1"
+    return {name: absent[name] for name in existing if not session.query(filled.format(quoted(name)))}
 
 
 def _column_changes(session: WarehouseSession, resource: Resource) -> list[str]:
