@@ -24,6 +24,7 @@ from crm_assets.sandbox.formats import is_bare, response
 from crm_assets.sandbox.paging import PageRequest, envelope, requested_page
 from crm_assets.sandbox.population import Population
 from crm_assets.sandbox.tables import Table
+from crm_assets.sandbox.times import DAY
 from crm_assets.sandbox.wire import enveloped, list_path, listed_at, split_companions
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -43,7 +44,7 @@ class Sandbox:
         rows: Typical number of rows of a resource.
         seed: Seed of the data; the same arguments give the same data in every run and process.
         start: First day with data; the connection's own ``start_date`` when left out.
-        today: Last day with data; the current day when left out.
+        today: Last day with data; when left out yesterday, so that what a day later brings is not in the future.
         state: Days that have passed since, each with changed, new and deleted rows; may be set at any time.
     """
 
@@ -59,7 +60,7 @@ class Sandbox:
     ) -> None:
         self.connections = {connection.name: _with_columns(connection) for connection in connections}
         self.state, self._start = state, start
-        self._today = today or datetime.now(timezone.utc).date()
+        self._today, self._started = today, datetime.now(timezone.utc)
         self._database = duckdb.connect(config={"threads": 1})
         self._population = cache(lambda name: Population(self.connections[name], rows, seed))
         self._tables: dict[tuple[str, str], Table] = {}
@@ -109,9 +110,8 @@ class Sandbox:
             if (name, resource) not in self._tables:
                 connection = self.connections[name]
                 population, start = self._population(name), self._start or connection.start_date
-                self._tables[name, resource] = Table(
-                    connection, resource, population, self._database, start, self._today
-                )
+                today = self._today or self._started.astimezone(connection.zone).date() - DAY
+                self._tables[name, resource] = Table(connection, resource, population, self._database, start, today)
             return self._tables[name, resource]
 
     def parents(self, connection: str, resource: Resource) -> list[Any]:

@@ -7,12 +7,13 @@ import os
 import subprocess
 import sys
 import time
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 from crm_assets.declarations import ColumnType, Connection, load_connections
+from crm_assets.sandbox.times import microseconds
 from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.sandbox.conftest import START, TODAY, World
 
@@ -185,3 +186,13 @@ def test_a_row_can_be_told_as_json(world: World) -> None:
 def packaged() -> tuple[Connection, ...]:
     """The connections file of the repository."""
     return load_connections(Path(__file__).parents[2] / "connections.yaml")
+
+
+def test_a_day_later_nothing_is_in_the_future(packaged: tuple[Connection, ...]) -> None:
+    sandbox = FaultySandbox(packaged, rows=8, state=1)
+    (chosen,) = (one for one in packaged if one.name == "service_crm")
+    for resource in chosen.system.resources:
+        table = sandbox.table(chosen.name, resource.name)
+        assert len(table.records(1)) > 0, resource.name
+        ((latest,),) = table.query(f"SELECT max(moment) FROM {table.name}", {})
+        assert latest is None or latest < microseconds(datetime.now(timezone.utc)), resource.name
