@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,21 @@ def customers_by_city(context) -> dg.MaterializeResult:
     return dg.MaterializeResult(metadata={"dagster/row_count": 3})
 
 
+@dg.asset(deps=[customers_by_city], partitions_def=dg.DailyPartitionsDefinition("2026-01-01"))
+def by_day(context) -> dg.MaterializeResult:
+    if context.partition_key == "2026-02-02":
+        raise ValueError("no such day")
+    return dg.MaterializeResult(metadata={"dagster/row_count": int(context.partition_key[-2:])})
+
+
+@dg.asset(deps=[by_day])
+def of_all_days() -> None: ...
+
+
+@dg.asset(deps=[customers_by_city], partitions_def=dg.StaticPartitionsDefinition(["north", "south"]))
+def by_region() -> None: ...
+
+
 @dg.asset(deps=[customers_by_city])
 def broken() -> None:
     raise ValueError("no city is known")
@@ -35,7 +51,8 @@ def unrelated() -> None: ...
 @dg.definitions
 def defs():
     crm = crm_assets.build_defs(Path(__file__).parent / "accounts.yaml", key_prefix="raw", group="crm")
-    return dg.Definitions.merge(crm, dg.Definitions(assets=[customers_by_city, broken, unrelated]))
+    own = [customers_by_city, by_day, of_all_days, by_region, broken, unrelated]
+    return dg.Definitions.merge(crm, dg.Definitions(assets=own))
 """
 
 
@@ -52,9 +69,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def synced(desk: Desk, project: Path, selection: str) -> tuple[str, dict[str, Any]]:
+def synced(desk: Desk, project: Path, selection: str, options: str = "") -> tuple[str, dict[str, Any]]:
     """Sync a selection; return what the terminal shows and the summary's assets by name."""
-    done = desk.types(f"cd {project} && crm-assets sync '{selection}' --json summary.json")
+    done = desk.types(f"cd {project} && crm-assets sync '{selection}' {options} --json summary.json")
     assets = json.loads((project / "summary.json").read_text(encoding="utf-8"))["assets"]
     return done.stdout, {f"{asset['connection']}.{asset['resource']}": asset for asset in assets}
 
@@ -64,11 +81,26 @@ def test_what_is_downstream_runs_after_its_table_and_is_reported(desk: Desk, pro
     assert {name: asset["materialized"] for name, asset in assets.items()} == {
         "sales_crm.accounts": True,
         "default.customers_by_city": True,
+        "default.by_day": True,
+        "default.of_all_days": True,
+        "default.by_region": False,
         "default.broken": False,
     }
+    yesterday = datetime.now(timezone.utc).date() - timedelta(days=1)
+    assert assets["default.by_day"]["rows"] == yesterday.day
+    assert assets["default.by_region"]["sentences"] == [
+        "not materialized, its partitions are not dates: materialize it in Dagster"
+    ]
     assert (assets["default.customers_by_city"]["rows"], assets["default.customers_by_city"]["loaded"]) == (3, None)
     assert "no city is known" in assets["default.broken"]["sentences"][0]
-    assert "2 of 3 assets materialized" in shown
+    assert "4 of 6 assets materialized" in shown
+
+
+def test_each_day_is_a_run_and_the_one_that_fails_is_named(desk: Desk, project: Path) -> None:
+    _, assets = synced(desk, project, 'key:"by_day"+', "--from 2026-02-01 --to 2026-02-02")
+    (sentence,) = assets["default.by_day"]["sentences"]
+    assert sentence.startswith("partition 2026-02-02: ValueError: no such day")
+    assert assets["default.of_all_days"]["sentences"] == ["not materialized, an asset it depends on failed"]
 
 
 def test_what_is_downstream_of_a_failed_table_waits(desk: Desk, project: Path) -> None:
@@ -76,4 +108,4 @@ def test_what_is_downstream_of_a_failed_table_waits(desk: Desk, project: Path) -
     _, assets = synced(desk, project, 'key:"raw/sales_crm/accounts"+')
     desk.sandbox.faults.clear()
     assert not any(asset["materialized"] for asset in assets.values())
-    assert assets["default.customers_by_city"]["sentences"] == ["not materialized, a table it depends on failed"]
+    assert assets["default.customers_by_city"]["sentences"] == ["not materialized, an asset it depends on failed"]

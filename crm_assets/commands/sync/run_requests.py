@@ -122,19 +122,23 @@ def _due(connection: Connection, warehouse: Warehouse, keys: Sequence[dg.AssetKe
 def _range_tags(partitions: dg.PartitionsDefinition[str] | None, days: DateRange | None) -> dict[str, str]:
     if not isinstance(partitions, dg.TimeWindowPartitionsDefinition) or days is None:
         return {}
-    first, last = days.start, days.end - timedelta(days=1)
+    keys = partition_keys(partitions, days)
+    return {f"{_RANGE}start": keys[0], f"{_RANGE}end": keys[-1]}
+
+
+def partition_keys(partitions: dg.TimeWindowPartitionsDefinition, days: DateRange) -> list[str]:
+    """Return the partitions that have a part in some days, in their order.
+
+    Raises:
+        CommandError: There are none.
+    """
+    first, last, moment = days.start, days.end - timedelta(days=1), timedelta(microseconds=1)
+    windows = {key: partitions.time_window_for_partition_key(key) for key in partitions.get_partition_keys()}
     keys = [
-        key
-        for key in partitions.get_partition_keys()
-        if first <= _day(partitions, key).end - timedelta(days=1) and _day(partitions, key).start <= last
+        key for key, window in windows.items() if first <= (window.end - moment).date() and window.start.date() <= last
     ]
     if not keys:
         raise CommandError(
             f"No partition lies between {first} and {last}: start_date is later, or the days are in the future."
         )
-    return {f"{_RANGE}start": keys[0], f"{_RANGE}end": keys[-1]}
-
-
-def _day(partitions: dg.TimeWindowPartitionsDefinition, key: str) -> DateRange:
-    window = partitions.time_window_for_partition_key(key)
-    return DateRange(window.start.date(), window.end.date())
+    return keys

@@ -38,7 +38,7 @@ def sync_assets(workspace: Workspace, request: SyncRequest, listener: Listener) 
         with signals_as_interrupt():
             read = _side_by_side if len(selected.tables) > 1 else _alone
             results = list(read(workspace, selected.tables, request, listener))
-            for result in run_others(workspace, selected.others, results):
+            for result in run_others(workspace, selected.others, results, request.days):
                 listener.done(result)
                 results.append(result)
             return results
