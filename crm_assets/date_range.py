@@ -60,8 +60,8 @@ def without(ranges: Iterable[DateRange], others: Iterable[DateRange]) -> tuple[D
     rest = merge_ranges(list(ranges))
     for other in others:
         parts = (
-            (DateRange(one.start, min(one.end, other.start)), DateRange(max(one.start, other.end), one.end))
-            for one in rest
+            (DateRange(dates.start, min(dates.end, other.start)), DateRange(max(dates.start, other.end), dates.end))
+            for dates in rest
         )
         rest = tuple(part for pair in parts for part in pair if part.days > 0)
     return rest

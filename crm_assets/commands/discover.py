@@ -165,10 +165,16 @@ def _verified(connection: Connection, found: Discovery, text: str, state: Shared
         written = Path(systems) / f"{connection.system.name}{'_observed' if packaged else ''}.yaml"
         written.write_text(text, encoding="utf-8")
         system = load_system(written.stem, Path(systems))
-    chosen = tuple(one for one in system.resources if one.name in {look.resource for look in found.looks})
+    chosen = tuple(
+        resource for resource in system.resources if resource.name in {look.resource for look in found.looks}
+    )
     system = system.model_copy(update={"resources": chosen, "rate_limit": connection.budget})
     (diagnosis,) = examine([connection.model_copy(update={"system": system})], state)
-    return [f"{one.resource}: {one.sentence}" for one in diagnosis.findings if one.state in ("doubt", "problem")]
+    return [
+        f"{finding.resource}: {finding.sentence}"
+        for finding in diagnosis.findings
+        if finding.state in ("doubt", "problem")
+    ]
 
 
 def _name_of(url: str) -> str:
@@ -185,7 +191,7 @@ def _list_names(paths: tuple[str, ...]) -> dict[str, str]:
         words = [part for part in parts if part and part[0].isalpha()] or ["records"]
         choices = ["_".join(words[-count:]) for count in range(1, len(words) + 1)]
         numbered = (f"{choices[-1]}_{number}" for number in range(2, len(paths) + 2))
-        names[path] = next(one for one in (*choices, *numbered) if one not in names.values())
+        names[path] = next(candidate for candidate in (*choices, *numbered) if candidate not in names.values())
     return names
 
 

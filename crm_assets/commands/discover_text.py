@@ -31,8 +31,10 @@ def completed(system: System, looks: Sequence[Look]) -> Document:
         }
     by_name = {look.resource: look for look in looks}
     document = read_yaml(Path(system.path)) if system.path else _skeleton(system, looks)
-    entries = [_entry(one) for one in document.get("resources", [])]
-    own = [_resource_lines(one, by_name.pop(one["name"])) if one["name"] in by_name else one for one in entries]
+    entries = [_entry(entry) for entry in document.get("resources", [])]
+    own = [
+        _resource_lines(entry, by_name.pop(entry["name"])) if entry["name"] in by_name else entry for entry in entries
+    ]
     inherited = [_resource_lines({"name": name}, look) for name, look in by_name.items() if look.shows_more]
     return {**document, "resources": own + inherited}
 
@@ -63,7 +65,7 @@ def _skeleton(system: System, looks: Sequence[Look]) -> Document:
     auth = system.client.auth.model_dump(exclude_defaults=True, mode="json")
     client = {"base_url": system.client.base_url, "auth": auth}
     rate = next((look.rate_limit for look in looks if look.rate_limit), None)
-    resources = [{"name": one.name, "endpoint": {"path": one.endpoint.path}} for one in system.resources]
+    resources = [{"name": resource.name, "endpoint": {"path": resource.endpoint.path}} for resource in system.resources]
     kept = [one for one in resources if one["name"] in {look.resource for look in looks}]
     return {"client": client, **({"rate_limit": rate} if rate else {}), "resources": kept}
 

@@ -77,7 +77,7 @@ def _further(connection: Connection, warehouse: Warehouse) -> dict[str, ColumnDe
     if not warehouse.exists:
         return {}
     with warehouse.working_folder() as folder, warehouse.session(connection.name, folder, lambda _: None) as session:
-        found = {one.name: _undeclared_columns(session, one) for one in connection.system.tables}
+        found = {table.name: _undeclared_columns(session, table) for table in connection.system.tables}
     return {name: columns for name, columns in found.items() if columns}
 
 
@@ -91,7 +91,7 @@ def _undeclared_columns(session: WarehouseSession, resource: Resource) -> Column
     )
     records = [json.loads(row[0]) if isinstance(row[0], str) else row[0] for row in rows]
     known = [column.wire_path(name) for name, column in resource.columns.items() if not column.placeholder]
-    fresh, _ = columns_of([one for one in records if isinstance(one, dict)], known, resource.columns)
+    fresh, _ = columns_of([record for record in records if isinstance(record, dict)], known, resource.columns)
     return {column.name: column.declared for column in fresh}
 
 

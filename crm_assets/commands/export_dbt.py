@@ -39,7 +39,9 @@ def _dbt_source(connection: Connection, database: str | None) -> dict[str, Any]:
 
 
 def _dbt_table(connection: Connection, resource: Resource) -> dict[str, Any]:
-    references = {one.column: one for one in connection.system.references(resource) if not one.path}
+    references = {
+        reference.column: reference for reference in connection.system.references(resource) if not reference.path
+    }
     return {
         "name": resource.name,
         "description": " ".join(resource.description.split()),

@@ -41,13 +41,15 @@ def migrate(connection: Connection, warehouse: Warehouse, only: str | None, exec
     if not warehouse.exists:
         return Migrated(connection.name, (), execute)
     with warehouse.working_folder() as folder, warehouse.session(connection.name, folder, print) as session:
-        found = tuple(one for resource in resources if (one := plan_migration(session, resource)))
+        migrations = tuple(migration for resource in resources if (migration := plan_migration(session, resource)))
         if execute:
-            for one in found:
-                if one.obstacle:
-                    raise CommandError(f"{connection.name}.{one.resource} cannot be migrated: {one.obstacle}.")
-            session.execute([(statement, ()) for one in found for statement in one.statements])
-    return Migrated(connection.name, found, execute)
+            for migration in migrations:
+                if migration.obstacle:
+                    raise CommandError(
+                        f"{connection.name}.{migration.resource} cannot be migrated: {migration.obstacle}."
+                    )
+            session.execute([(statement, ()) for migration in migrations for statement in migration.statements])
+    return Migrated(connection.name, migrations, execute)
 
 
 def render_migrations(results: Iterable[Migrated]) -> RenderableType:
@@ -55,11 +57,11 @@ def render_migrations(results: Iterable[Migrated]) -> RenderableType:
     parts: list[RenderableType] = []
     results = list(results)
     for result in results:
-        for one in result.migrations:
-            parts.append(Text(f"{result.connection}.{one.resource}", "bold"))
-            parts += [Text(f"  {effect}") for effect in one.effects]
-            parts += [Text(f"  Cannot be done: {one.obstacle}.")] if one.obstacle else []
-            parts += [Text(f"    {statement};", "dim") for statement in one.statements]
+        for migration in result.migrations:
+            parts.append(Text(f"{result.connection}.{migration.resource}", "bold"))
+            parts += [Text(f"  {effect}") for effect in migration.effects]
+            parts += [Text(f"  Cannot be done: {migration.obstacle}.")] if migration.obstacle else []
+            parts += [Text(f"    {statement};", "dim") for statement in migration.statements]
     if not parts:
         return Text("Every table is as declared, or the next sync makes it so.")
     done = all(result.executed for result in results)

@@ -140,9 +140,9 @@ class _PlanWriter:
 
     def unread(self, resources: list[Resource]) -> list[Resource]:
         """Return the resources that no earlier read recorded the cost of, with the parents they are read for."""
-        parents = [self.connection.system.resource(one.parent.resource) for one in resources if one.parent]
-        distinct = {one.name: one for one in (*parents, *resources)}
-        return [one for one in distinct.values() if not self._history(one, one.mode).reads]
+        parents = [self.connection.system.resource(child.parent.resource) for child in resources if child.parent]
+        distinct = {resource.name: resource for resource in (*parents, *resources)}
+        return [resource for resource in distinct.values() if not self._history(resource, resource.mode).reads]
 
     def lines(self, resources: list[Resource]) -> Iterator[Line]:
         """Yield a line per resource, and one for each parent that would be read for its keys alone."""
@@ -151,7 +151,7 @@ class _PlanWriter:
             dates = self._step_dates(step)
             ranges = {resource.name: self._overlapping(resource, dates) for resource in step if dates}
             tasks = plan_reads(self.session, self.connection, step, ranges, full=self.full)
-            for task in sorted(tasks, key=lambda one: not one.load):
+            for task in sorted(tasks, key=lambda planned: not planned.load):
                 yield self._line(task, "" if task.load else f", for the keys of {_children(task.resource, tasks)}")
 
     def _step_dates(self, step: list[Resource]) -> DateRange | None:
@@ -187,7 +187,7 @@ class _PlanWriter:
         return f"changes since {task.since.astimezone(self.connection.zone):%Y-%m-%d %H:%M}{changed}"
 
     def _windowed(self, resource: Resource, ranges: tuple[DateRange, ...]) -> Line:
-        days = sum(one.days for one in ranges)
+        days = sum(dates.days for dates in ranges)
         lists = self._parents_of(resource) * (len(ranges) + bool(resource.window and resource.window.include_undated))
         history = self._history(resource, "window")
         asks = f"{DateRange(ranges[0].start, ranges[-1].end)}, {days} day{'' if days == 1 else 's'}"
@@ -203,8 +203,8 @@ class _PlanWriter:
         keys = [
             key
             for key in partitions.get_partition_keys(current_time=now)
-            for one in ranges_of(partitions, [key], window, self.connection)
-            if one.start < dates.end and dates.start < one.end
+            for partition in ranges_of(partitions, [key], window, self.connection)
+            if partition.start < dates.end and dates.start < partition.end
         ]
         return ranges_of(partitions, keys, window, self.connection)
 

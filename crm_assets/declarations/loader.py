@@ -91,7 +91,7 @@ def _collected(document: dict[str, Any], problems: Problems) -> System | None:
     """
     with problems.noted():
         return _sound_system(document)
-    places = [one.place for one in problems.errors if not isinstance(one, UnknownKeyError)]
+    places = [error.place for error in problems.errors if not isinstance(error, UnknownKeyError)]
     broken = {part.removeprefix("resource ") for place in places for part in place if part.startswith("resource ")}
     sound = [resource for resource in document["resources"] if resource["name"] not in broken]
     second = Problems()

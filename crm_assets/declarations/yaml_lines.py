@@ -106,7 +106,7 @@ def _entries(node: yaml.MappingNode) -> list[tuple[yaml.Node, yaml.Node]]:
     own = [(key, value) for key, value in node.value if key.value != "<<"]
     merged = [value for key, value in node.value if key.value == "<<"]
     members = [one for value in merged for one in (value.value if isinstance(value, yaml.SequenceNode) else [value])]
-    return own + [entry for one in members if isinstance(one, yaml.MappingNode) for entry in _entries(one)]
+    return own + [entry for member in members if isinstance(member, yaml.MappingNode) for entry in _entries(member)]
 
 
 def _list_member(node: yaml.SequenceNode, name: str) -> yaml.Node | None:

@@ -116,7 +116,7 @@ class _Fetch:
                 finally:
                     for reading in self._readings.values():
                         reading.cancel()
-        self._memory.keep((one.task.resource, one.learned) for one in readings if one.report.complete)
+        self._memory.keep((done.task.resource, done.learned) for done in readings if done.report.complete)
         return [reading for reading in readings if reading.task.load]
 
     async def _read(self, task: ReadTask, opened: OpenConnection, decoding: DecodingThread) -> ReadResult:

@@ -32,14 +32,14 @@ def joins(connection: Connection, resource: Resource) -> str:
         return ""
     table = f"{connection.name}.{resource.name}"
     lines = [f"from {table}"]
-    for position, reference in enumerate((one for one in references if not one.path), 1):
+    for position, reference in enumerate((reference for reference in references if not reference.path), 1):
         alias = f"{reference.resource}_{position}" if reference.resource == resource.name else reference.resource
         lines.append(
             f"left join {connection.name}.{reference.resource} as {alias}\n"
             f"  on {alias}.{reference.key} = {resource.name}.{reference.column}"
         )
     sql = "\n".join(["```sql", *lines, "```", ""]) if len(lines) > 1 else ""
-    return sql + "\n".join(_inside_json(one) for one in references if one.path)
+    return sql + "\n".join(_inside_json(reference) for reference in references if reference.path)
 
 
 def _inside_json(reference: Reference) -> str:

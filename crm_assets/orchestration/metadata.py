@@ -60,7 +60,8 @@ def definition_metadata(session_catalog: str, connection: Connection, resource: 
         "dagster/table_name": f"{session_catalog}.{connection.name}.{resource.name}",
         "dagster/column_schema": declared_columns(resource),
         "dagster/column_lineage": column_lineage(connection, resource),
-        "references": ", ".join(sorted({one.resource for one in connection.system.references(resource)})) or "none",
+        "references": ", ".join(sorted({reference.resource for reference in connection.system.references(resource)}))
+        or "none",
         "vendor_list": dg.MetadataValue.md(request_words(resource.endpoint)),
         "how_it_is_read": dg.MetadataValue.md(_reading(resource)),
         "how_to_query": dg.MetadataValue.md(_example_query(connection, resource)),

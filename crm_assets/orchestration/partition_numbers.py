@@ -44,11 +44,11 @@ def own_numbers(days: Iterable[DayRows], dates: DateRange, *, several: bool) -> 
         dates: The partition's days.
         several: Whether the run read other partitions, too, so that its numbers are not this one's.
     """
-    own = [one for one in days if dates.start <= one.day < dates.end]
-    numbers = {"dagster/partition_row_count": sum(one.rows for one in own)}
+    own = [day_rows for day_rows in days if dates.start <= day_rows.day < dates.end]
+    numbers = {"dagster/partition_row_count": sum(day_rows.rows for day_rows in own)}
     if not several:
         return numbers
-    loaded, new, changed = (sum(getattr(one, name) for one in own) for name in ("loaded", "new", "changed"))
+    loaded, new, changed = (sum(getattr(day_rows, name) for day_rows in own) for name in ("loaded", "new", "changed"))
     unchanged = loaded - new - changed
     return numbers | {"rows_loaded": loaded, "rows_new": new, "rows_changed": changed, "rows_unchanged": unchanged}
 

@@ -95,7 +95,7 @@ def _in_ranges(session: WarehouseSession, task: ReadTask, connection: Connection
     if window is None:
         raise ValueError(f"{task.resource.name} has no window")
     column, parts = session.column(window.field), []
-    for dates in (one.widened(padding_days) for one in task.date_ranges):
+    for dates in (requested.widened(padding_days) for requested in task.date_ranges):
         if task.resource.columns[window.field].type is ColumnType.DATE:
             bounds = dates.start.isoformat(), (dates.end - timedelta(days=1)).isoformat()
             parts.append(f"{column} BETWEEN DATE '{bounds[0]}' AND DATE '{bounds[1]}'")

@@ -65,6 +65,6 @@ def _root(error: BaseException) -> BaseException:
     chain = [error]
     while following := chain[-1].__cause__ or chain[-1].__context__:
         chain.append(following)
-    full = [one for one in chain if isinstance(one, OSError) and one.errno in (errno.ENOSPC, errno.EDQUOT)]
-    causes = [one for one in chain[:-1] if one.__cause__ is None]
+    full = [cause for cause in chain if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)]
+    causes = [cause for cause in chain[:-1] if cause.__cause__ is None]
     return full[0] if full else causes[0] if causes else chain[-1]

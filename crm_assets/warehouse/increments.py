@@ -84,7 +84,9 @@ def _full_refresh_reason(
         return "rows moved during the last full refresh"
     if datetime.now(timezone.utc) - latest > incremental.full_refresh_every:
         return f"the last full refresh was on {latest.astimezone(connection.zone):%Y-%m-%d}"
-    children = [one.name for one in connection.system.resources if one.parent and one.parent.resource == resource.name]
+    children = [
+        child.name for child in connection.system.resources if child.parent and child.parent.resource == resource.name
+    ]
     for child in children:
         last = read_log.last_complete(session, child)
         if last and last.details.get("gone_parents") and last.finished_at > latest:

@@ -51,4 +51,4 @@ def history_of(session: WarehouseSession, resource: str, mode: str) -> ReadHisto
 
 
 def _days_in(text: str) -> int:
-    return sum(DateRange.parse(one).days for one in text.split(", ") if one)
+    return sum(DateRange.parse(dates).days for dates in text.split(", ") if dates)

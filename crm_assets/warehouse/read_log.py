@@ -219,7 +219,7 @@ def last_loaded(session: WarehouseSession, tasks: Iterable[ReadTask]) -> dict[st
 
 
 def _overlap(some: Iterable[DateRange], others: Sequence[DateRange]) -> bool:
-    return any(one.start < other.end and other.start < one.end for one in some for other in others)
+    return any(dates.start < other.end and other.start < dates.end for dates in some for other in others)
 
 
 def is_unsettled(session: WarehouseSession, resource: str) -> bool:

@@ -84,7 +84,7 @@ def alterations(session: WarehouseSession, resource: Resource, changes: SchemaCh
     """Return the statements that make the safe changes, the view of current rows included."""
     table = session.table(resource.name)
     statements = [f"ALTER TABLE {table} ALTER COLUMN {session.column(name)} DROP NOT NULL" for name in changes.optional]
-    for change in (one for one in changes.types if one.safe):
+    for change in (type_change for type_change in changes.types if type_change.safe):
         # PostgreSQL changes no column that a view shows; the view is ours and made again
         statements += [drop_view(session, resource.name), alter_type(session, resource.name, change)]
     return [*statements, current_view(session, resource.name)]
@@ -101,7 +101,9 @@ def alter_type(session: WarehouseSession, table: str, change: TypeChange) -> str
 def free_name(session: WarehouseSession, table: str, change: TypeChange) -> str:
     """Return a name under which a column is kept whose values do not fit the declared type, as dlt names variants."""
     taken, name = session.columns(table), f"{change.column}__v_{change.before or 'old'}"
-    return next(one for one in (name, *(f"{name}_{number}" for number in range(2, 1000))) if one not in taken)
+    return next(
+        candidate for candidate in (name, *(f"{name}_{number}" for number in range(2, 1000))) if candidate not in taken
+    )
 
 
 def requirements(session: WarehouseSession, resource: Resource, changes: SchemaChanges) -> Iterator[str]:
@@ -117,7 +119,7 @@ def additions(session: WarehouseSession, table: str, columns: dict[str, dict[str
     """Return the statements that make a table or columns that dlt took for made: somebody has dropped them since."""
     found, name = session.columns(table), session.table(table)
     if not found:
-        return [f"CREATE TABLE {name} ({', '.join(_definition(session, one) for one in columns.values())})"]
+        return [f"CREATE TABLE {name} ({', '.join(_definition(session, hints) for hints in columns.values())})"]
     missing = [{**hints, "nullable": True} for column, hints in columns.items() if column not in found]
     return [f"ALTER TABLE {name} ADD COLUMN {_definition(session, hints)}" for hints in missing]
 

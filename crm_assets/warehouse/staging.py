@@ -80,7 +80,7 @@ def _format(session: WarehouseSession) -> str | None:
     formats = session.client.capabilities.supported_loader_file_formats or []
     # dlt takes Parquet to PostgreSQL only through a driver of its own; its CSV goes by COPY
     wanted = ["csv", "parquet"] if session.destination == "postgres" else ["parquet", "jsonl"]
-    return next((one for one in wanted if one in formats), None)
+    return next((name for name in wanted if name in formats), None)
 
 
 def _remove_abandoned(session: WarehouseSession) -> None:

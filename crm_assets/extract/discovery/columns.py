@@ -55,7 +55,7 @@ def columns_of(
     """
     seen, empty, names = list[SampleColumn](), list[str](), set(taken)
     for path, values in _leaves((), list(records)):
-        if any(path[: len(one)] == one for one in known) or not can_be_named(path):
+        if any(path[: len(known_path)] == known_path for known_path in known) or not can_be_named(path):
             continue
         held = [value for value in values if value is not None]
         if not held:
@@ -81,8 +81,8 @@ def _column_declaration(name: str, path: Segments, held: list[Any]) -> dict[str,
 
 def _leaves(above: Segments, objects: list[Any]) -> list[tuple[Segments, list[Any]]]:
     found: list[tuple[Segments, list[Any]]] = []
-    for key in dict.fromkeys(key for one in objects if isinstance(one, dict) for key in one):
-        values = [one.get(key) if isinstance(one, dict) else None for one in objects]
+    for key in dict.fromkeys(key for entry in objects if isinstance(entry, dict) for key in entry):
+        values = [parent.get(key) if isinstance(parent, dict) else None for parent in objects]
         path = (*above, key)
         found += _leaves(path, values) if _opens(values, len(path)) else [(path, values)]
     return found
@@ -104,4 +104,4 @@ def free_column_name(path: Segments, taken: Collection[str]) -> str:
         check_column_names({name: None})
     except ValueError:
         name = f"field_{name}".strip("_")
-    return next(one for one in (name, *(f"{name}_{n}" for n in range(2, 10_000))) if one not in taken)
+    return next(candidate for candidate in (name, *(f"{name}_{n}" for n in range(2, 10_000))) if candidate not in taken)

@@ -151,11 +151,11 @@ class Looker:
 
 
 def _records(page: Page) -> list[dict[str, Any]]:
-    return [one for one in msgspec.json.decode(page.envelope.records) if isinstance(one, dict)]
+    return [record for record in msgspec.json.decode(page.envelope.records) if isinstance(record, dict)]
 
 
 def _key_path(resource: str, records: list[Any]) -> Segments | None:
-    columns, _ = columns_of([one for one in records if isinstance(one, dict)])
+    columns, _ = columns_of([record for record in records if isinstance(record, dict)])
     key = key_of(resource, columns)
     return key.path if key else None
 

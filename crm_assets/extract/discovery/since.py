@@ -33,7 +33,7 @@ async def since_filter(
         column: When a record changed.
         first: The records of the unfiltered first page.
     """
-    moments = sorted({value for one in first if (value := dig(one, column.path)) is not None}, key=str)
+    moments = sorted({value for record in first if (value := dig(record, column.path)) is not None}, key=str)
     if len(moments) < 2:
         return None
     amid = moments[len(moments) // 2]
@@ -41,7 +41,7 @@ async def since_filter(
     for template in _SINCE_PARAMS:
         param = template.format(field=column.path[-1])
         seen = await asker.tried(request.given(location, param, amid))  # type: ignore[arg-type]
-        found = [dig(one, column.path) for one in seen.records(selector)] if seen else []
+        found = [dig(record, column.path) for record in seen.records(selector)] if seen else []
         if found and all(value is not None and str(value) >= str(amid) for value in found):
             where = "json" if location == "json" else "params"
             return {"field": column.name, where: {param: "{incremental.start_value}"}, **_time_format(column)}

@@ -68,8 +68,8 @@ class EndRule(Protocol):
         """
 
     @property
-    def tells(self) -> bool:
-        """Whether the server itself says that more pages follow, so that a page it refuses is no end."""
+    def reports_more(self) -> bool:
+        """Whether the server itself reports that more pages follow, so that a page it refuses is not an end."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class EmptyPage:
 
     memory: ListMemory
     limit: int | None
-    tells: bool = False
+    reports_more: bool = False
 
     def check(self, page: Page, place: Place) -> Ended | None:  # noqa: D102
         count = page.count
@@ -101,7 +101,7 @@ class ShortPage:
 
     memory: ListMemory
     limit: int
-    tells: bool = False
+    reports_more: bool = False
 
     def check(self, page: Page, place: Place) -> Ended | None:  # noqa: D102
         count = page.count
@@ -117,7 +117,7 @@ class TotalPages:
 
     path: tuple[str, ...]
     otherwise: EndRule | None = None
-    tells: bool = True
+    reports_more: bool = True
 
     def check(self, page: Page, place: Place) -> Ended | None:  # noqa: D102
         total = reported(page, self.path, place.name)
@@ -140,7 +140,7 @@ class TotalRecords:
     """The number of records that the body reports."""
 
     path: tuple[str, ...]
-    tells: bool = True
+    reports_more: bool = True
 
     def check(self, page: Page, place: Place) -> Ended | None:  # noqa: D102
         total = reported(page, self.path, place.name)
@@ -158,7 +158,7 @@ class HasMore:
     """A flag that says whether more pages follow."""
 
     path: tuple[str, ...]
-    tells: bool = True
+    reports_more: bool = True
 
     def check(self, page: Page, place: Place) -> Ended | None:  # noqa: D102
         more = page.envelope.fact(self.path)
@@ -177,7 +177,7 @@ class NoNextLink:
 
     path: tuple[str, ...]
     limit: int
-    tells: bool = True
+    reports_more: bool = True
 
     def check(self, page: Page, place: Place) -> Ended | None:  # noqa: D102
         count = page.count

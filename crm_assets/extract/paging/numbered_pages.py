@@ -95,7 +95,7 @@ class Numbered:
             return await asked.page
         except ReadError as error:
             behind = _REFUSED if doubt and doubt.kind == "empty" else _BEHIND_THE_END
-            if self._index and error.status in behind and (doubt or not self._rule.tells):
+            if self._index and error.status in behind and (doubt or not self._rule.reports_more):
                 return None
             raise
 

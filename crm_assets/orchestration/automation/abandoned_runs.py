@@ -11,7 +11,7 @@ from crm_assets.extract.errors import ReadError
 from crm_assets.orchestration.shared_state.run_locks import mark_abandoned, run_locks
 from crm_assets.warehouse.warehouse import Warehouse
 
-SENSOR_NAME = "crm_abandoned_runs"
+ABANDONED_SENSOR = "crm_abandoned_runs"
 _SECONDS = 15
 
 
@@ -25,7 +25,7 @@ def abandoned_runs_sensor(connections: Sequence[Connection], warehouse: Warehous
     enabled = any(connection.schedule.enabled for connection in connections)
 
     @dg.sensor(
-        name=SENSOR_NAME,
+        name=ABANDONED_SENSOR,
         minimum_interval_seconds=_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING if enabled else dg.DefaultSensorStatus.STOPPED,
         description="Marks runs as failed whose machine is gone, for Dagster's run retries to start them anew.",

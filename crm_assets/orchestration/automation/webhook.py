@@ -22,8 +22,8 @@ class WebhookError(CrmAssetsError):
 
 def message_of(problems: Iterable[Problem]) -> dict[str, str]:
     """Return the JSON of one message: by connection, a line for each run or table with all that is wrong with it."""
-    ordered = sorted(problems, key=lambda one: (one.group, one.subject, one.key))
-    groups = {group: _lines(members) for group, members in groupby(ordered, key=lambda one: one.group)}
+    ordered = sorted(problems, key=lambda problem: (problem.group, problem.subject, problem.key))
+    groups = {group: _lines(members) for group, members in groupby(ordered, key=lambda problem: problem.group)}
     count = sum(map(len, groups.values()))
     text = [f":warning: crm_assets: {count} new problem{'s' if count > 1 else ''}"]
     for group, lines in groups.items():
@@ -34,8 +34,8 @@ def message_of(problems: Iterable[Problem]) -> dict[str, str]:
 
 def _lines(problems: Iterable[Problem]) -> list[str]:
     return [
-        "• " + _escaped(f"{subject}: {'; '.join(one.clause for one in members)}.")
-        for subject, members in groupby(problems, key=lambda one: one.subject)
+        "• " + _escaped(f"{subject}: {'; '.join(member.clause for member in members)}.")
+        for subject, members in groupby(problems, key=lambda problem: problem.subject)
     ]
 
 

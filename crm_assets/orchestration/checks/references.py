@@ -15,33 +15,35 @@ from crm_assets.warehouse.session import WarehouseSession
 def checkable(connection: Connection, resource: Resource) -> list[Reference]:
     """Return the references that are values of their own; those inside of JSON are documented, not checked."""
     references = connection.system.references(resource)
-    return [one for one in references if resource.columns[one.column].type is not ColumnType.JSON]
+    return [reference for reference in references if resource.columns[reference.column].type is not ColumnType.JSON]
 
 
 def references(session: WarehouseSession, connection: Connection, resource: Resource) -> CheckReport:
     """Look each value up in the table it refers to; a vendor may delete what others still name, so it only warns."""
     declared = checkable(connection, resource)
-    report = CheckReport("", ";\n".join(_dangling_sql(session, resource, one) for one in declared))
+    report = CheckReport("", ";\n".join(_dangling_sql(session, resource, reference) for reference in declared))
     if not session.columns(resource.name):
         report.problems.append("the table does not exist yet; materialize the asset")
         return report
-    found = [_look_up(session, resource, one) for one in declared if session.columns(one.resource)]
-    report.metadata |= {f"{one.column} found": round(one.share, 4) for one in found}
+    look_ups = [_look_up(session, resource, reference) for reference in declared if session.columns(reference.resource)]
+    report.metadata |= {f"{look_up.column} found": round(look_up.share, 4) for look_up in look_ups}
     report.warnings += [
-        f"{one.missing:,} of {one.values:,} values of {one.column} are not in {one.resource}"
-        for one in found
-        if one.missing
+        f"{look_up.missing:,} of {look_up.values:,} values of {look_up.column} are not in {look_up.resource}"
+        for look_up in look_ups
+        if look_up.missing
     ]
-    waiting = sorted({one.resource for one in declared if not session.columns(one.resource)})
+    waiting = sorted({reference.resource for reference in declared if not session.columns(reference.resource)})
     checked = (
-        f"All values of {', '.join(one.column for one in found)} are found." if found else "Nothing to look up yet."
+        f"All values of {', '.join(look_up.column for look_up in look_ups)} are found."
+        if look_ups
+        else "Nothing to look up yet."
     )
     report.summary = checked + (f" Not loaded: {', '.join(waiting)}." if waiting else "")
     report.add_offenders(
-        {"column": one.column, "value": value, "rows": rows, "missing in": one.resource}
-        for one in found
-        if one.missing
-        for value, rows in session.query(_dangling_sql(session, resource, one.reference))
+        {"column": look_up.column, "value": value, "rows": rows, "missing in": look_up.resource}
+        for look_up in look_ups
+        if look_up.missing
+        for value, rows in session.query(_dangling_sql(session, resource, look_up.reference))
     )
     return report
 

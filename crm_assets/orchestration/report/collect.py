@@ -46,7 +46,7 @@ def collect(
     except WarehouseError as error:
         unread = str(error)
     tables = _tables(connections, instance)
-    found = (replace(one, reads=reads, changes=change) for one in tables for reads, change in [_of(series, one)])
+    found = (replace(table, reads=reads, changes=change) for table in tables for reads, change in [_of(series, table)])
     return Report(at or datetime.now(timezone.utc), tuple(found), since, unread)
 
 

@@ -48,9 +48,9 @@ def _report_json(report: Report) -> str:
         "unread": report.unread,
         "checks": dict(report.states),
         "findings": [
-            {"connection": one.connection, "check": one.name, "state": one.state, "remedy": one.remedy}
-            | {"tables": [table.resource for table in one.tables]}
-            for one in findings(report)
+            {"connection": finding.connection, "check": finding.name, "state": finding.state, "remedy": finding.remedy}
+            | {"tables": [table.resource for table in finding.tables]}
+            for finding in findings(report)
         ],
         "assets": [asdict(table) for table in report.tables],
     }
@@ -95,7 +95,9 @@ def _change(change: Change) -> str:
 
 
 def _rows_line(table: TableReport) -> charts.Sparkline | None:
-    return charts.sparkline([one.table_rows for one in table.reads if one.table_rows is not None], "Rows of the table")
+    return charts.sparkline(
+        [read.table_rows for read in table.reads if read.table_rows is not None], "Rows of the table"
+    )
 
 
 def _seconds_line(table: TableReport) -> charts.Sparkline | None:

@@ -30,7 +30,7 @@ class LastRuns:
 
     def __post_init__(self) -> None:
         records = self.instance.get_asset_records(list(self.keys))
-        self._runs = {one.asset_entry.asset_key: one.asset_entry.last_run_id for one in records}
+        self._runs = {record.asset_entry.asset_key: record.asset_entry.last_run_id for record in records}
 
     def failure(self, key: dg.AssetKey, checks: Iterable[CheckHistory], loaded_by: str) -> CheckHistory | None:
         """Return what failed the last run of a table, unless the run loaded the table or a check of it says so.
