@@ -105,12 +105,12 @@ def discover(connection: Connection, only: str | None, state: SharedState) -> Di
     names = [resource.name for resource in connection.system.resources]
     if only and only not in names:
         raise CommandError(unknown(f"resource of {connection.name}", only, names))
-    found = asyncio.run(_looked(connection, [only] if only else names, state))
-    if not found.looks:
-        reasons = "; ".join(f"{name}: {why}" for name, why in found.refused.items())
+    discovery = asyncio.run(_looked(connection, [only] if only else names, state))
+    if not discovery.looks:
+        reasons = "; ".join(f"{name}: {why}" for name, why in discovery.refused.items())
         raise CommandError(f"No list of {connection.name} could be examined. {reasons}.")
-    text = text_of(found.name, completed(connection.system, found.looks), found.looks, connection.base_url)
-    return replace(found, text=text, doubts=tuple(_verified(connection, found, text, state)))
+    text = text_of(discovery.name, completed(connection.system, discovery.looks), discovery.looks, connection.base_url)
+    return replace(discovery, text=text, doubts=tuple(_verified(connection, discovery, text, state)))
 
 
 def chosen(url: str, auth: str, paths: tuple[str, ...], name: str | None, state: SharedState) -> Connection:
@@ -155,7 +155,7 @@ async def _look(looker: Looker, resource: Resource) -> Look | ReadError:
         return error
 
 
-def _verified(connection: Connection, found: Discovery, text: str, state: SharedState) -> list[str]:
+def _verified(connection: Connection, discovery: Discovery, text: str, state: SharedState) -> list[str]:
     """Load the declaration as a sync would, ask its lists for their first pages, and return what is in doubt."""
     own = Path(connection.system.path) if connection.system.path else None
     packaged = own is not None and SYSTEMS in own.parents
@@ -166,7 +166,7 @@ def _verified(connection: Connection, found: Discovery, text: str, state: Shared
         written.write_text(text, encoding="utf-8")
         system = load_system(written.stem, Path(systems))
     chosen = tuple(
-        resource for resource in system.resources if resource.name in {look.resource for look in found.looks}
+        resource for resource in system.resources if resource.name in {look.resource for look in discovery.looks}
     )
     system = system.model_copy(update={"resources": chosen, "rate_limit": connection.budget})
     (diagnosis,) = examine([connection.model_copy(update={"system": system})], state)

@@ -41,11 +41,11 @@ def declare(
     else:
         named, _, only = target.partition(".")
         connection = workspace.connection(named)
-    found = discover(connection, only or None, state)
-    click.echo("\n".join(remarks(found)), err=True)
+    discovery = discover(connection, only or None, state)
+    click.echo("\n".join(remarks(discovery)), err=True)
     if output:
-        output.write_text(found.text, encoding="utf-8")
+        output.write_text(discovery.text, encoding="utf-8")
         click.echo(f"Wrote {output}.", err=True)
     else:
-        click.echo(found.text, nl=False)
-    return found
+        click.echo(discovery.text, nl=False)
+    return discovery

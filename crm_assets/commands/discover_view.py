@@ -9,13 +9,13 @@ from crm_assets.commands.discover import Discovery
 from crm_assets.extract.discovery.look import Look
 
 
-def remarks(found: Discovery) -> Iterator[str]:
+def remarks(discovery: Discovery) -> Iterator[str]:
     """Yield a line per list, then what could not be looked at and what is in doubt."""
-    for look in found.looks:
+    for look in discovery.looks:
         yield f"{look.resource}: {'; '.join(_facts(look))}."
-    for name, why in found.refused.items():
+    for name, why in discovery.refused.items():
         yield f"{name} could not be examined: {why}."
-    for doubt in found.doubts:
+    for doubt in discovery.doubts:
         yield f"In doubt: {doubt}."
 
 

@@ -31,8 +31,8 @@ def _findings_table(diagnosis: Diagnosis) -> Table:
     before = ""
     for finding in diagnosis.findings:
         repeated = finding.state == "problem" and finding.sentence == before
-        said = Text("the same", "dim") if repeated else Text(finding.sentence)
-        table.add_row(Text(f"  {finding.state}", _STYLES[finding.state]), Text(finding.resource), said)
+        text = Text("the same", "dim") if repeated else Text(finding.sentence)
+        table.add_row(Text(f"  {finding.state}", _STYLES[finding.state]), Text(finding.resource), text)
         before = finding.sentence
     for sentence in diagnosis.advice:
         table.add_row(Text("  →", "bold"), "", Text(sentence, "bold"))

@@ -202,8 +202,8 @@ def _dlt_paginator(paginator: Paginator) -> dict[str, Any]:
 
 
 def _dlt_counter(paginator: PageNumber | Offset, total: tuple[str, ...] | None, maximum: str) -> dict[str, Any]:
-    told = paginator.end in ("total_pages", "total_records") and total
-    keys: dict[str, Any] = {"total_path": path_text(total) if told and total else None}
+    is_reported = paginator.end in ("total_pages", "total_records") and total
+    keys: dict[str, Any] = {"total_path": path_text(total) if is_reported and total else None}
     if paginator.has_more_path:
         keys["has_more_path"] = path_text(paginator.has_more_path)
     if paginator.max_pages and isinstance(paginator, PageNumber):

@@ -46,11 +46,11 @@ def apply_connection(connection: Connection) -> Connection:
     return connection.model_copy(update={"params": values, "base_url_override": override, "system": system})
 
 
-def _param_values(system: System, given: ParamValues) -> dict[str, str | int]:
-    for name in given:
+def _param_values(system: System, overrides: ParamValues) -> dict[str, str | int]:
+    for name in overrides:
         if name not in system.params:
             raise SpecError(unknown("parameter", name, system.params), "key params")
-    return {name: _param_value(name, spec, given.get(name, spec.default)) for name, spec in system.params.items()}
+    return {name: _param_value(name, spec, overrides.get(name, spec.default)) for name, spec in system.params.items()}
 
 
 def _param_value(name: str, spec: Param, value: str | int | None) -> str | int:
@@ -149,15 +149,15 @@ def _with_resource_params(resource: Resource, values: ParamValues) -> Resource:
     return resource.model_copy(update=filled)
 
 
-def _each(given: tuple[str | int, ...], values: ParamValues) -> tuple[str | int, ...]:
+def _each(fixed: tuple[str | int, ...], values: ParamValues) -> tuple[str | int, ...]:
     """Return fixed values, those of a parameter one by one."""
-    found: list[str | int] = []
-    for value in given:
+    filled_values: list[str | int] = []
+    for value in fixed:
         if placeholders(value):
-            found += [part for text in str(fill(value, values)).split(",") if (part := text.strip())]
+            filled_values += [part for text in str(fill(value, values)).split(",") if (part := text.strip())]
         else:
-            found.append(value)
-    return tuple(dict.fromkeys(found))
+            filled_values.append(value)
+    return tuple(dict.fromkeys(filled_values))
 
 
 def _with_request_params(part: _Requests, values: ParamValues) -> _Requests:

@@ -45,13 +45,13 @@ def _segment(text: str, position: int, *, first: bool) -> tuple[str, int]:
     """Return the segment that starts at a position, and the position behind it."""
     dotted = text[position] == "."
     start = position + dotted
-    found = _BRACKETED.match(text, start) or (_QUOTED.match(text, start) if dotted or first else None)
-    if found:
-        quoted = found[1] if found[1] is not None else found[2]
-        return found[3] if quoted is None else re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL), found.end()
-    found = _BARE.match(text, start) if dotted or first else None
-    if found:
-        return found[0], found.end()
+    match = _BRACKETED.match(text, start) or (_QUOTED.match(text, start) if dotted or first else None)
+    if match:
+        quoted = match[1] if match[1] is not None else match[2]
+        return match[3] if quoted is None else re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL), match.end()
+    match = _BARE.match(text, start) if dotted or first else None
+    if match:
+        return match[0], match.end()
     raise ValueError(f"{text!r} is not a valid path: unexpected {text[position]!r} at position {position + 1}")
 
 

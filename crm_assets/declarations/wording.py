@@ -125,8 +125,8 @@ def end_words(paginator: Paginator) -> str:
 
 def request_words(endpoint: Endpoint) -> str:
     """Return what is asked for, and where in the answer the records are."""
-    given = _template(endpoint)
-    words = f"`{endpoint.method} {endpoint.path}`{f' with {given}' if given else ''}; the records are at "
+    template = _template(endpoint)
+    words = f"`{endpoint.method} {endpoint.path}`{f' with {template}' if template else ''}; the records are at "
     words += "the root" if not endpoint.data_selector else _path_code(endpoint.data_selector)
     if endpoint.unwrap:
         words += f", each perhaps wrapped in {code(endpoint.unwrap)}"
@@ -193,10 +193,10 @@ def _template(part: Endpoint | Window | Incremental) -> str:
     parts = [
         f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in part.params.items()
     ]
-    given = [code("&".join(parts))] if parts else []
+    words = [code("&".join(parts))] if parts else []
     if part.json_body:
-        given.append(f"{code(json.dumps(part.json_body))} in the body")
-    return " and ".join(given)
+        words.append(f"{code(json.dumps(part.json_body))} in the body")
+    return " and ".join(words)
 
 
 def _window(window: Window) -> str:
@@ -212,8 +212,8 @@ def _window(window: Window) -> str:
     if window.per_partition:
         parts.append("Rows count what the window contains, so every day is requested on its own.")
     if window.max_rows:
-        met = "a day that reaches them fails" if window.per_partition else "a window that reaches them is split"
-        parts.append(f"The API serves {window.max_rows:,} rows of a query; {met}.")
+        effect = "a day that reaches them fails" if window.per_partition else "a window that reaches them is split"
+        parts.append(f"The API serves {window.max_rows:,} rows of a query; {effect}.")
     return " ".join(parts)
 
 

@@ -143,8 +143,8 @@ class _Fetch:
             useless = useless or isinstance(error, UndecodableError)
         except (OSError, pa.ArrowException, duckdb.Error) as error:
             useless = True  # and on a disk that is full the rows need the room
-            said = (error.strerror if isinstance(error, OSError) else None) or (str(error).splitlines() or ["?"])[0]
-            report.reason = self._told(task, opened, f"its rows cannot be written to {self._folder.parent}: {said}")
+            reason = (error.strerror if isinstance(error, OSError) else None) or (str(error).splitlines() or ["?"])[0]
+            report.reason = self._told(task, opened, f"its rows cannot be written to {self._folder.parent}: {reason}")
         except Exception:  # a bug stops the list it is met at, and no other
             report.reason = self._told(
                 task, opened, "it stopped at an error in crm_assets itself; the run's log has the traceback"

@@ -72,10 +72,10 @@ def _union(session: WarehouseSession, logs: Mapping[str, set[str]]) -> str:
     )
 
 
-def _log_columns(found: set[str]) -> str:
+def _log_columns(existing: set[str]) -> str:
     """Return the columns of one read log; those that an older one lacks are empty until its connection is read."""
     return ", ".join(
-        name if name in found else f"CAST(NULL AS {kind}) AS {name}" for name, kind in read_log.COLUMNS.items()
+        name if name in existing else f"CAST(NULL AS {kind}) AS {name}" for name, kind in read_log.COLUMNS.items()
     )
 
 

@@ -38,8 +38,8 @@ def cause_of(error: BaseException) -> str:
     """Return the root cause as one line, in the words of the library that raised it, without values of records."""
     root = _root(error)
     strerror = root.strerror if isinstance(root, OSError) else None
-    said = strerror or (str(root).strip().splitlines() or [type(root).__name__])[0]
-    return said[:300].rstrip(".")
+    message = strerror or (str(root).strip().splitlines() or [type(root).__name__])[0]
+    return message[:300].rstrip(".")
 
 
 def first_null(reading: ReadResult) -> str | None:
@@ -53,8 +53,8 @@ def first_null(reading: ReadResult) -> str | None:
     for name, hints in dlt_columns(reading.task.resource).items():
         if not hints["nullable"]:
             query = f"SELECT {keys} FROM {source} WHERE {quoted(name)} IS NULL LIMIT 1"
-            found = duckdb.execute(query).fetchall()
-            for row in found:
+            rows = duckdb.execute(query).fetchall()
+            for row in rows:
                 record = ", ".join(f"{part} {value}" for part, value in zip(key, row, strict=True))
                 return f"the column {name} is declared nullable: false and has no value in the record with {record}"
     return None

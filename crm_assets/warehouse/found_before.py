@@ -27,8 +27,8 @@ def found_before(session: WarehouseSession, resource: Resource) -> FoundBefore:
 
 def with_found_columns(session: WarehouseSession, resource: Resource) -> Resource:
     """Return a resource with the columns that reads made of undeclared fields beside the declared ones."""
-    found = _columns_found_before(session, resource)
-    return resource.model_copy(update={"columns": {**found, **resource.columns}}) if found else resource
+    earlier = _columns_found_before(session, resource)
+    return resource.model_copy(update={"columns": {**earlier, **resource.columns}}) if earlier else resource
 
 
 def _columns_found_before(session: WarehouseSession, resource: Resource) -> dict[str, Column]:
@@ -36,9 +36,9 @@ def _columns_found_before(session: WarehouseSession, resource: Resource) -> dict
         return {}
     last, existing = read_log.last_complete(session, resource.name), session.columns(resource.name)
     paths: dict[str, str] = last.details.get("columns", {}) if last else {}
-    found: dict[str, Column] = {}
+    columns: dict[str, Column] = {}
     for name, source in paths.items():
         kind = session.type_of(existing[name][0]) if name in existing and name not in resource.columns else None
         if kind:
-            found[name] = Column(type=ColumnType(kind), source=None if source == name else source)
-    return found
+            columns[name] = Column(type=ColumnType(kind), source=None if source == name else source)
+    return columns

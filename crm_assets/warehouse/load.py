@@ -113,10 +113,10 @@ def _staged_of(readings: list[ReadResult]) -> list[StagedRows]:
 
 def _new_columns(session: WarehouseSession, resource: Resource) -> dict[str, dict[str, Any]]:
     """Return the columns as dlt shall make them: one that comes to rows that are there already cannot be required."""
-    found, declared = session.columns(resource.name), dlt_columns(resource)
-    if not found:
+    existing, declared = session.columns(resource.name), dlt_columns(resource)
+    if not existing:
         return declared
-    return {name: hints if name in found else optional({name: hints})[name] for name, hints in declared.items()}
+    return {name: hints if name in existing else optional({name: hints})[name] for name, hints in declared.items()}
 
 
 def _load_source(connection: Connection, resources: list[DltResource]) -> DltSource:

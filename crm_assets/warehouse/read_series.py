@@ -45,7 +45,7 @@ def last_reads(session: WarehouseSession) -> dict[str, tuple[Reading, ...]]:
     if not existing:
         return {}
     table_rows = "table_rows" if "table_rows" in existing else "NULL"
-    found: dict[str, list[Reading]] = {}
+    series: dict[str, list[Reading]] = {}
     for resource, *facts in session.query(
         f"SELECT resource, finished_at, mode, complete, rows, table_rows, requests, seconds_fetch FROM (\n"
         f"  SELECT resource, finished_at, mode, complete, rows, {table_rows} AS table_rows, requests, seconds_fetch,\n"
@@ -53,8 +53,8 @@ def last_reads(session: WarehouseSession) -> dict[str, tuple[Reading, ...]]:
         f"  FROM {session.table(read_log.TABLE)}) AS placed\n"
         f"WHERE place <= {_READS_PLOTTED} ORDER BY finished_at"
     ):
-        found.setdefault(resource, []).append(Reading(*facts))
-    return {resource: tuple(reads) for resource, reads in found.items()}
+        series.setdefault(resource, []).append(Reading(*facts))
+    return {resource: tuple(reads) for resource, reads in series.items()}
 
 
 def changes_since(session: WarehouseSession, since: datetime | None) -> dict[str, Change]:

@@ -117,10 +117,10 @@ def requirements(session: WarehouseSession, resource: Resource, changes: SchemaC
 
 def additions(session: WarehouseSession, table: str, columns: dict[str, dict[str, Any]]) -> list[str]:
     """Return the statements that make a table or columns that dlt took for made: somebody has dropped them since."""
-    found, name = session.columns(table), session.table(table)
-    if not found:
+    existing, name = session.columns(table), session.table(table)
+    if not existing:
         return [f"CREATE TABLE {name} ({', '.join(_definition(session, hints) for hints in columns.values())})"]
-    missing = [{**hints, "nullable": True} for column, hints in columns.items() if column not in found]
+    missing = [{**hints, "nullable": True} for column, hints in columns.items() if column not in existing]
     return [f"ALTER TABLE {name} ADD COLUMN {_definition(session, hints)}" for hints in missing]
 
 

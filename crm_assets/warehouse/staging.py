@@ -97,8 +97,8 @@ def _remove_abandoned(session: WarehouseSession) -> None:
 def _drop_schema(session: WarehouseSession, schema: str) -> None:
     """Drop a staging schema of ours, table by table and without CASCADE: no other schema can be touched."""
     place, stored = session.column(schema), literal(session.stored(schema))
-    found = session.query(f"SELECT table_name FROM information_schema.tables WHERE table_schema = {stored}")
-    tables = [session.column(session.ours(name)) for (name,) in found]
+    stored_names = session.query(f"SELECT table_name FROM information_schema.tables WHERE table_schema = {stored}")
+    tables = [session.column(session.ours(name)) for (name,) in stored_names]
     statements: list[Statement] = [(f"DROP TABLE IF EXISTS {place}.{table}", ()) for table in tables]
     statements += [(f"DROP SCHEMA IF EXISTS {place}", ())]
     statements += [(f"DELETE FROM {session.table(_RECORD)} WHERE name = %s", (schema,))]

@@ -39,5 +39,5 @@ def discover_command(
     if update:
         show_update(workspace, target, write=yes)
         return
-    found = declare(workspace, target, auth, paths, name, output)
-    sys.exit(3 if found.refused or found.doubts else 0)
+    discovery = declare(workspace, target, auth, paths, name, output)
+    sys.exit(3 if discovery.refused or discovery.doubts else 0)

@@ -59,12 +59,12 @@ def fill_url(template: str, values: Mapping[str, object]) -> str:
         ValueError: A value is empty, ``.`` or ``..``: the path would name another list than the one declared.
     """
 
-    def encoded(found: re.Match[str]) -> str:
-        if found[1] not in values:
-            return found[0]
-        text = str(values[found[1]])
+    def encoded(match: re.Match[str]) -> str:
+        if match[1] not in values:
+            return match[0]
+        text = str(values[match[1]])
         if text in ("", ".", ".."):
-            raise ValueError(f"{text!r} cannot be used for {found[0]} in {template}")
+            raise ValueError(f"{text!r} cannot be used for {match[0]} in {template}")
         return quote(text, safe="")
 
     return PLACEHOLDER.sub(encoded, template)

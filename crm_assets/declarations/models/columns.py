@@ -97,8 +97,8 @@ class Column(Spec):
     @property
     def placeholder(self) -> str | None:
         """Name of the request value this column holds (a parent's key, a window's start), if it is one."""
-        found = PLACEHOLDER.fullmatch(self.source or "")
-        return found[1] if found else None
+        match = PLACEHOLDER.fullmatch(self.source or "")
+        return match[1] if match else None
 
     def wire_path(self, name: str) -> tuple[str, ...]:
         """Return the path of the value inside a record, for the column called ``name``."""

@@ -18,10 +18,10 @@ _DURATION_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 def _parse_duration(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value
-    found = re.fullmatch(r"(\d+)\s*([smhd])", str(value).strip())
-    if not found:
+    match = re.fullmatch(r"(\d+)\s*([smhd])", str(value).strip())
+    if not match:
         raise ValueError(f"expected a duration such as 90s, 15m, 2h or 3d, got {value!r}")
-    return timedelta(**{_DURATION_UNITS[found[2]]: int(found[1])})
+    return timedelta(**{_DURATION_UNITS[match[2]]: int(match[1])})
 
 
 Duration = Annotated[timedelta, BeforeValidator(_parse_duration)]

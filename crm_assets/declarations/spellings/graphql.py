@@ -44,8 +44,8 @@ def canonical_graphql(resource: Document, folder: Path | None) -> Document:
     return {**resource, "endpoint": {"method": "POST", "error_path": "errors", **rest, **paged, "json": body}}
 
 
-def _query_text(given: Document, folder: Path | None) -> str:
-    query, name = given.get("query"), given.get("query_file")
+def _query_text(graphql: Document, folder: Path | None) -> str:
+    query, name = graphql.get("query"), graphql.get("query_file")
     if (query is None) == (name is None):
         raise SpecError("give query or query_file", _GRAPHQL_KEY)
     if query is not None:
@@ -63,13 +63,13 @@ def _without_placeholders(query: str) -> str:
     return _QUERY_TOKENS.sub(lambda found: found["text"] or ("{ " if found["brace"] else ""), query)
 
 
-def _paged(given: Document, query: str) -> Document:
+def _paged(graphql: Document, query: str) -> Document:
     """Return where the records of a connection are and how it is paged, as the GraphQL Cursor Connections say it."""
-    variable = str(given.get("cursor_variable", "after"))
+    variable = str(graphql.get("cursor_variable", "after"))
     for needed in ("hasNextPage", "endCursor", f"${variable}"):
         if needed not in query:
             raise SpecError(f"the query has no {needed}, which the paging of a connection needs", _GRAPHQL_KEY)
-    at = f"data.{given['connection']}"
+    at = f"data.{graphql['connection']}"
     edges = re.search(r"\bedges\b", query)
     return {
         "data_selector": f"{at}.edges" if edges else f"{at}.nodes",

@@ -22,11 +22,11 @@ def local_times(resource: Resource, pages: Iterable[Records]) -> dict[str, str]:
         for name, column in resource.columns.items()
         if column.type is ColumnType.TIMESTAMP and not column.placeholder and not column.timezone
     }
-    found: dict[str, str] = {}
+    columns: dict[str, str] = {}
     for page in pages if paths else ():
         for record in msgspec.json.decode(page.array):
             for name, path in paths.items():
                 value = dig(record, path)
                 if isinstance(value, str) and _LOCAL.fullmatch(value):
-                    found.setdefault(name, value)
-    return found
+                    columns.setdefault(name, value)
+    return columns

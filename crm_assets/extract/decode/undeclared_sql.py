@@ -47,10 +47,10 @@ def _has_more(value: str, node: WireNode) -> str:
     for name, part in node.parts.items():
         if not part.columns:
             more.append(_has_more(f"json_extract({value}, {literal(json_path((name,)))})", part))
-    found = f"json_type({value}) = 'OBJECT' AND ({' OR '.join(more)})"
+    condition = f"json_type({value}) = 'OBJECT' AND ({' OR '.join(more)})"
     if node.positions:
-        found += f" OR json_type({value}) = 'ARRAY' AND ({_list_has_more(value, node)})"
-    return f"coalesce({found}, false)"
+        condition += f" OR json_type({value}) = 'ARRAY' AND ({_list_has_more(value, node)})"
+    return f"coalesce({condition}, false)"
 
 
 def _list_has_more(value: str, node: WireNode) -> str:

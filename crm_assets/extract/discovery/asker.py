@@ -28,8 +28,8 @@ class DecodedAnswer:
 
     def records(self, selector: Segments) -> list[Any]:
         """Return the records at a path; one object is one record."""
-        found = dig(self.body, selector)
-        return found if isinstance(found, list) else [found] if isinstance(found, dict) and found else []
+        value = dig(self.body, selector)
+        return value if isinstance(value, list) else [value] if isinstance(value, dict) and value else []
 
 
 @dataclass

@@ -80,12 +80,12 @@ def _column_declaration(name: str, path: Segments, held: list[Any]) -> dict[str,
 
 
 def _leaves(above: Segments, objects: list[Any]) -> list[tuple[Segments, list[Any]]]:
-    found: list[tuple[Segments, list[Any]]] = []
+    leaves: list[tuple[Segments, list[Any]]] = []
     for key in dict.fromkeys(key for entry in objects if isinstance(entry, dict) for key in entry):
         values = [parent.get(key) if isinstance(parent, dict) else None for parent in objects]
         path = (*above, key)
-        found += _leaves(path, values) if _opens(values, len(path)) else [(path, values)]
-    return found
+        leaves += _leaves(path, values) if _opens(values, len(path)) else [(path, values)]
+    return leaves
 
 
 def _opens(values: list[Any], depth: int) -> bool:

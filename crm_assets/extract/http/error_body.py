@@ -14,10 +14,10 @@ def error_message(body: bytes, content_type: str) -> str:
     if "json" not in content_type:
         return ""
     try:
-        found = _message(msgspec.json.decode(body))
+        message = _message(msgspec.json.decode(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
-    return " ".join(found.split())[:_MESSAGE_LENGTH]
+    return " ".join(message.split())[:_MESSAGE_LENGTH]
 
 
 def _message(body: object) -> str:
@@ -27,8 +27,8 @@ def _message(body: object) -> str:
         return "; ".join(filter(None, (_message(item) for item in body[:3])))
     if isinstance(body, dict):
         lowered = {str(key).lower(): value for key, value in body.items()}
-        found = next((text for key in _MESSAGE_KEYS if key in lowered and (text := _message(lowered[key]))), "")
-        return found or _by_field(lowered.get("errors"))
+        message_text = next((text for key in _MESSAGE_KEYS if key in lowered and (text := _message(lowered[key]))), "")
+        return message_text or _by_field(lowered.get("errors"))
     return ""
 
 

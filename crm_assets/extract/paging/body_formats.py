@@ -101,19 +101,19 @@ def _of_xml(body: bytes, _: ResponseDecoder) -> bytes:
 
 def _element(element: ET.Element) -> Any:
     """Return an element: its text, or an object of attributes, members and text; a repeated member is a list."""
-    found: dict[str, Any] = {f"@{_local_name(name)}": value for name, value in element.attrib.items()}
+    members: dict[str, Any] = {f"@{_local_name(name)}": value for name, value in element.attrib.items()}
     for child in element:
         name, value = _local_name(child.tag), _element(child)
-        if name not in found:
-            found[name] = value
-        elif isinstance(found[name], list):
-            found[name].append(value)
+        if name not in members:
+            members[name] = value
+        elif isinstance(members[name], list):
+            members[name].append(value)
         else:
-            found[name] = [found[name], value]
+            members[name] = [members[name], value]
     text = (element.text or "").strip()
-    if not found:
+    if not members:
         return text or None
-    return {**found, "#text": text} if text else found
+    return {**members, "#text": text} if text else members
 
 
 def _local_name(tag: str) -> str:

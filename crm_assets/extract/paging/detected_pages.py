@@ -85,9 +85,9 @@ async def _count_pages(
     for index in range(1, count):
         name = f"page {start + index}"
         page = await fetch(request.given("query", _PAGE_PARAM, start + index), name)
-        told = as_int(page.envelope.fact(number[0])) if number else None
-        if told not in (None, start + index):
-            raise ReadError(f"{name} says that it is page {told}; declare how this list is paged")
+        reported_number = as_int(page.envelope.fact(number[0])) if number else None
+        if reported_number not in (None, start + index):
+            raise ReadError(f"{name} says that it is page {reported_number}; declare how this list is paged")
         if not page.count:
             raise ReadError(f"{name} of {count} is empty; declare how this list is paged")
         walked.note(page, name)

@@ -154,10 +154,10 @@ def reported(page: Page, path: tuple[str, ...] | None, name: str) -> int | None:
     Raises:
         ReadError: There is something else than a number.
     """
-    found = page.envelope.fact(path)
-    count = as_int(found)
-    if count is None and found not in (None, "") and not isinstance(found, bool):
-        raise ReadError(f"{name} reports {str(found)[:40]!r} at {'.'.join(path or ())!r}, which is not a count")
+    value = page.envelope.fact(path)
+    count = as_int(value)
+    if count is None and value not in (None, "") and not isinstance(value, bool):
+        raise ReadError(f"{name} reports {str(value)[:40]!r} at {'.'.join(path or ())!r}, which is not a count")
     return None if count is None or count < 0 else count
 
 

@@ -143,7 +143,7 @@ def fill_columns(
     source: str,
     path: Path,
     schema: pa.Schema,
-    found: FoundColumns,
+    filled: FoundColumns,
     limits: DestinationLimits,
 ) -> None:
     """Write rows anew, with the values of fields moved from ``_extra`` into their columns.
@@ -153,12 +153,12 @@ def fill_columns(
         source: What to select the rows from.
         path: The file to write.
         schema: Of the rows as they will be.
-        found: The columns that take values from ``_extra``.
+        filled: The columns that take values from ``_extra``.
         limits: What the destination cannot hold.
     """
-    fields = {name: column.wire_path(name)[0] for name, column in found.columns.items()}
-    values = {name: _found_value(column, n, limits) for n, (name, column) in enumerate(found.columns.items(), 1)}
-    values["_extra"] = "NULL" if found.whole else _rest(fields.values())
+    fields = {name: column.wire_path(name)[0] for name, column in filled.columns.items()}
+    values = {name: _found_value(column, n, limits) for n, (name, column) in enumerate(filled.columns.items(), 1)}
+    values["_extra"] = "NULL" if filled.whole else _rest(fields.values())
     chosen = ", ".join(f"{values.get(name, quoted(name))} AS {quoted(name)}" for name in schema.names)
     rows = database.sql(f"SELECT {chosen} FROM ({_extracted(source, fields.values())})")
     with pq.ParquetWriter(path, schema, compression="snappy") as writer:

@@ -123,6 +123,6 @@ class _Question:
         if cursor is None:
             return None
         zone, now = zone_of(self._connection, self._resource, cursor.field), datetime.now(timezone.utc)
-        found = [moment_of(value, zone) for value in pc.unique(rows[cursor.field]).drop_null().to_pylist()]
+        moments = [moment_of(value, zone) for value in pc.unique(rows[cursor.field]).drop_null().to_pylist()]
         # A time in the future is not news: once reported, it would hide everything that changes until then.
-        return max((moment.astimezone(timezone.utc) for moment in found if moment <= now), default=None)
+        return max((moment.astimezone(timezone.utc) for moment in moments if moment <= now), default=None)

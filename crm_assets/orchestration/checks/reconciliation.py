@@ -22,9 +22,9 @@ def reports_total(_: Connection, resource: Resource) -> bool:
 def reconciliation(session: WarehouseSession, _: Connection, resource: Resource) -> CheckReport:
     """Compare the total that the source reported in the last full refresh with the table after it."""
     names = ["reported_total", "table_rows", "rejected", "delete_refused", "finished_at", "details"]
-    told = "mode = 'full_refresh' AND reported_total IS NOT NULL AND table_rows IS NOT NULL"
-    report = CheckReport("", read_log.complete_reads_sql(session, resource.name, names[:-1], told))
-    reads = read_log.complete_reads(session, resource.name, names, told)
+    reported = "mode = 'full_refresh' AND reported_total IS NOT NULL AND table_rows IS NOT NULL"
+    report = CheckReport("", read_log.complete_reads_sql(session, resource.name, names[:-1], reported))
+    reads = read_log.complete_reads(session, resource.name, names, reported)
     if not reads:
         report.summary = "No full refresh has reported a total yet."
         return report

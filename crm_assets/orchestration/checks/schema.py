@@ -103,18 +103,18 @@ class _Deviations:
 
 
 def _column_differences(
-    session: WarehouseSession, declared: dict[str, dict[str, Any]], found: dict[str, tuple[str, bool]]
+    session: WarehouseSession, declared: dict[str, dict[str, Any]], existing: dict[str, tuple[str, bool]]
 ) -> Iterable[dict[str, str]]:
     for name, hints in declared.items():
-        if name not in found:
+        if name not in existing:
             yield _difference(name, "missing", f"column {name} is missing")
             continue
-        kind, nullable = found[name]
+        kind, nullable = existing[name]
         if session.type_of(kind) != hints["data_type"]:
             yield _difference(name, "type", f"column {name} is {kind}, declared {hints['data_type']}")
         if nullable != hints["nullable"]:
             yield _difference(name, "nullability", f"column {name} is {'' if nullable else 'not '}nullable")
-    for name in found:
+    for name in existing:
         if name not in declared and not name.startswith("_dlt"):
             yield _difference(name, "extra", f"column {name} is not declared", "WARN")
 

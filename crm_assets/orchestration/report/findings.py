@@ -52,8 +52,8 @@ class Finding:
 
 def findings(report: Report) -> list[Finding]:
     """Return what failed or warned, those that failed first, then in the order of the tables."""
-    found = [finding for tables in report.by_connection.values() for finding in _of_connection(tables)]
-    return sorted(found, key=lambda one: STATES.index(one.state))
+    all_findings = [finding for tables in report.by_connection.values() for finding in _of_connection(tables)]
+    return sorted(all_findings, key=lambda one: STATES.index(one.state))
 
 
 def _of_connection(tables: Iterable[TableReport]) -> Iterator[Finding]:
