@@ -36,8 +36,8 @@ class Workspace:
         Raises:
             SpecError: The file or one of its connections cannot be used.
         """
-        if self.location:
-            return self.location.connections
+        if self._own:
+            return self._own.connections
         settings = self.settings
         return load_connections(
             settings.connections_file, sandbox_url=settings.sandbox_url, schedules_on=settings.schedules_on
@@ -48,8 +48,8 @@ class Workspace:
         """Where the tables are."""
         from crm_assets.warehouse.warehouse import Warehouse
 
-        if self.location:
-            return self.location.warehouse
+        if self._own:
+            return self._own.warehouse
         settings = self.settings
         return Warehouse(settings.data_folder, settings.destination, settings.lock_timeout, settings.resume_hours)
 
@@ -63,7 +63,7 @@ class Workspace:
         from crm_assets.commands.dagster_settings import may_be_postgres
         from crm_assets.extract.http.shared_state import FileState
 
-        folder = self.settings.data_folder
+        folder = self.warehouse.folder
         if not may_be_postgres(folder):  # to open the instance takes longer than most answers
             return FileState(folder)
         from crm_assets.commands.dagster_home import open_instance
@@ -77,9 +77,16 @@ class Workspace:
         """The Dagster code location of these connections."""
         from crm_assets.orchestration.build import connection_definitions
 
-        if self.location:
-            return self.location.definitions
+        if self._own:
+            return self._own.definitions
         return connection_definitions(self.connections, self.warehouse)
+
+    @cached_property
+    def _own(self) -> CodeLocation | None:
+        """The given definitions; where there is no connections file, those of the project in the working folder."""
+        if self.location or self.settings.connections_file.exists() or not Path("pyproject.toml").is_file():
+            return self.location
+        return self.located().location
 
     def located(self) -> Workspace:
         """Return this installation with the definitions that a project in the working folder has, if it is one.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from crm_assets.commands.workspace import Workspace
+from crm_assets.settings import Settings
 from crm_assets_tests.commands.conftest import Desk
 from crm_assets_tests.faults import Fault
 
@@ -109,3 +112,14 @@ def test_what_is_downstream_of_a_failed_table_waits(desk: Desk, project: Path) -
     desk.sandbox.faults.clear()
     assert not any(asset["materialized"] for asset in assets.values())
     assert assets["default.customers_by_city"]["sentences"] == ["not materialized, an asset it depends on failed"]
+
+
+def test_other_commands_find_the_accounts_too(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+    monkeypatch.delitem(sys.modules, "acme", raising=False)
+    monkeypatch.delitem(sys.modules, "acme.definitions", raising=False)
+    workspace = Workspace(Settings())
+    assert [connection.name for connection in workspace.connections] == ["sales_crm"]
+    assert workspace.connection("sales_crm").key_prefix == ("raw",)
+    (project / "connections.yaml").write_text("connections: [{name: other, system: sales_crm}]\n")
+    assert [connection.name for connection in Workspace(Settings()).connections] == ["other"]
