@@ -57,6 +57,9 @@ def rest_api_config(connection: Connection, secrets: dict[str, str]) -> dict[str
     Args:
         connection: The account.
         secrets: Secret name to value; placeholders do where nothing is requested.
+
+    Raises:
+        CommandError: dlt cannot read one of its lists.
     """
     client = connection.system.client
     return {
@@ -99,8 +102,8 @@ def _dlt_auth(auth: Auth, secrets: dict[str, str]) -> dict[str, Any] | None:
 
 def _dlt_resource(connection: Connection, resource: Resource, secrets: dict[str, str]) -> dict[str, Any]:
     endpoint, parent = resource.endpoint, resource.parent
-    if endpoint.export_job:
-        raise CommandError(f"dlt has no export jobs, as {connection.name}.{resource.name} is one.")
+    if lacking := _without_counterpart(resource):
+        raise CommandError(f"dlt has no {lacking}, which {connection.name}.{resource.name} needs.")
     params: dict[str, Any] = {**connection.system.client.params, **endpoint.params}
     body: Any = endpoint.json_body
     paginator = endpoint.paginator
@@ -127,9 +130,25 @@ def _dlt_resource(connection: Connection, resource: Resource, secrets: dict[str,
             **({"data" if endpoint.body_format == "form" else "json": fill(body, bound)} if body is not None else {}),
         },
     }
+    if not resource.selected:
+        entry["selected"] = False
     if resource.primary_key:
         entry["primary_key"] = list(resource.primary_key)
     return {**entry, "include_from_parent": list(dict.fromkeys(fields.values()))} if parent else entry
+
+
+def _without_counterpart(resource: Resource) -> str:
+    """Return the first thing a list needs that no configuration can say; without it dlt would read other rows."""
+    endpoint = resource.endpoint
+    needs = {
+        "export jobs": endpoint.export_job,
+        "lists of fixed values (for_each)": resource.for_each,
+        "decoder of other bodies than JSON": endpoint.decoder and endpoint.decoder.type != "json",
+        "conditions on records that are not code (record_filter)": endpoint.record_filter,
+        "fields of the objects around a list (outer_fields)": endpoint.outer_fields,
+        "end of a list by a repeated cursor or link (end: repeat)": getattr(endpoint.paginator, "end", "") == "repeat",
+    }
+    return next((name for name, needed in needs.items() if needed), "")
 
 
 def _ignoring(actions: Iterable[ResponseAction]) -> list[dict[str, Any]]:

@@ -8,12 +8,10 @@ from typing import Any
 
 import pytest
 
-from crm_assets.commands.export_dlt import rest_api_config
 from crm_assets.declarations.errors import SpecError
 from crm_assets.declarations.loader import parse_system
 from crm_assets.declarations.models.endpoint import ErrorHandler
 from crm_assets.declarations.models.simple_auth import ApiKeyAuth
-from crm_assets.errors import CommandError
 from crm_assets.extract.http import export_job
 from crm_assets.extract.http.client import ApiClient, Traffic
 from crm_assets.extract.http.credentials import Credentials
@@ -161,8 +159,3 @@ def test_a_job_that_cannot_be_followed_is_refused(job: dict[str, Any], problem: 
     with pytest.raises(SpecError) as error:
         parse_system({"name": "api", **document("https://api.example.com", **job)})
     assert problem in str(error.value)
-
-
-def test_dlt_has_no_export_jobs() -> None:
-    with pytest.raises(CommandError, match="dlt has no export jobs"):
-        rest_api_config(connect(document("https://api.example.com")), {"token": "x"})
