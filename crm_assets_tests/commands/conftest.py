@@ -16,6 +16,7 @@ import pytest
 from crm_assets.declarations.connections import load_connections
 from crm_assets.sandbox import sandbox_environment, serve
 from crm_assets_tests.faults import FaultySandbox
+from crm_assets_tests.forks import typed
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,16 +31,7 @@ class Desk:
 
     def types(self, command: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run a command line as a shell would."""
-        return subprocess.run(
-            command,
-            shell=True,
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        return typed(command, folder=ROOT, environment=self.environment, timeout=timeout)
 
 
 @pytest.fixture(scope="module")

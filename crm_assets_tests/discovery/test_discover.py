@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -21,8 +20,7 @@ from crm_assets.declarations.loader import load_system
 from crm_assets.errors import CommandError
 from crm_assets.extract.discovery.look import Look
 from crm_assets_tests.discovery.plain_crm import ACCOUNT, DEALS, PEOPLE, STAGES, plain_crm
-
-PROGRAM = Path(sys.executable).parent / "crm-assets"
+from crm_assets_tests.forks import crm_assets
 
 
 @dataclass(frozen=True)
@@ -38,15 +36,7 @@ class Person:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("CRM_", "DAGSTER"))}
         secrets = {"API_KEY": "k3y-value", "CLIENT_ID": "me", "CLIENT_SECRET": "s3cret-value"}
         environment |= {f"SOURCES__{self.name}__{name}": value for name, value in secrets.items()}
-        return subprocess.run(
-            [PROGRAM, *words],
-            cwd=self.folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
+        return crm_assets(words, folder=self.folder, environment=environment)
 
     def rows(self, sql: str) -> list[tuple[object, ...]]:
         with duckdb.connect(str(self.folder / "data" / "warehouse.duckdb"), read_only=True) as database:

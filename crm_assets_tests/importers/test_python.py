@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -15,6 +13,7 @@ import yaml
 from crm_assets.declarations import SpecError
 from crm_assets.declarations.importers.source import Imported, import_source
 from crm_assets.declarations.loader import parse_system
+from crm_assets_tests.forks import crm_assets
 
 HEAD = """
 import os
@@ -237,8 +236,7 @@ def test_the_command_ends_with_what_became_of_it(tmp_path: Path) -> None:
     for content, code in ((whole, 0), (lossy, 3), ("{}", 1)):
         path = tmp_path / "desk.py"
         path.write_text(f"{HEAD}rest_api_source({content})", encoding="utf-8")
-        command = [str(Path(sys.executable).with_name("crm-assets")), "import", str(path)]
-        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ}, check=False)
+        done = crm_assets(["import", str(path)], folder=tmp_path, environment=os.environ)
         assert done.returncode == code, done.stderr
         assert (code == 1) == (not done.stdout.strip())
 
