@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any, TypeAlias
 
 import dagster as dg
 import duckdb
+from dagster._core.storage.event_log import InMemoryEventLogStorage
 
 from crm_assets.declarations.connections import load_connections
 from crm_assets.declarations.models.columns import ColumnType
@@ -68,6 +71,28 @@ def dates(first: date = START, last: date = TODAY) -> list[date]:
     return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 
+class _OneConnection(InMemoryEventLogStorage):
+    """Dagster's storage of events in memory, which opens a connection for every statement, with the one it holds."""
+
+    _thread = 0
+
+    @classmethod
+    def of(cls, instance: dg.DagsterInstance) -> dg.DagsterInstance:
+        events: Any = instance.event_log_storage
+        events.__class__ = cls
+        events._thread = threading.get_ident()
+        return instance
+
+    @contextmanager
+    def _connect(self) -> Iterator[Any]:
+        if threading.get_ident() != self._thread:  # SQLite lets no other thread use it
+            with super()._connect() as connection:
+                yield connection
+        else:
+            with self._db_lock, self._held_conn.begin():
+                yield self._held_conn
+
+
 @dataclass
 class Installation:
     """One installation.
@@ -92,7 +117,7 @@ class Installation:
 
     def __post_init__(self) -> None:
         self.folder.parent.mkdir(exist_ok=True, parents=True)
-        self.instance = dg.DagsterInstance.ephemeral(tempdir=mkdtemp(dir=self.folder.parent))
+        self.instance = _OneConnection.of(dg.DagsterInstance.ephemeral(tempdir=mkdtemp(dir=self.folder.parent)))
         weakref.finalize(self, _ABANDONED.append, self.instance)
         self.connections = {one.name: one.at(self.base_url or f"{self.served_at}/{one.name}") for one in self.chosen}
         self.warehouse = Warehouse(self.folder, self.destination, self.patience)
