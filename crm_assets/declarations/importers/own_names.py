@@ -1,8 +1,9 @@
-"""Parameters of a connection that would be named like a secret, under another name."""
+"""Names that a declaration cannot have as they are: parameters named like a secret, and long names of tables."""
 
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -10,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from crm_assets.declarations.document import Document
 from crm_assets.declarations.importers.losses import Notes
 from crm_assets.declarations.models.auth import Auth
+from crm_assets.declarations.names import LONGEST_TABLE
 
 _AUTH: TypeAdapter[Auth] = TypeAdapter(Auth)
 
@@ -30,6 +32,13 @@ def apart_from_secrets(document: Document, notes: Notes) -> Document:
         params = {f"{name}_value" if key == name else key: value for key, value in params.items()}
         document = {**_renamed(document, name), "params": params}
     return document
+
+
+def short_table(name: str) -> str:
+    """Return a name that a table can have; the digest of a long one keeps two of them apart."""
+    if len(name) <= LONGEST_TABLE:
+        return name
+    return f"{name[: LONGEST_TABLE - 9].rstrip('_')}_{sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _secrets(auth: Any) -> tuple[str, ...]:

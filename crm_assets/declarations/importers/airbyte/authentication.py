@@ -10,6 +10,9 @@ from crm_assets.declarations.importers.airbyte.expressions import NoCounterpartE
 from crm_assets.declarations.importers.airbyte.settings import ManifestSettings, is_plain
 from crm_assets.declarations.importers.losses import Notes
 
+_PAIR = "{{ a name and a password }}"
+"""Stands for the two of them, as HTTP Basic writes them."""
+
 
 def airbyte_auth(given: Any, settings: ManifestSettings, notes: Notes) -> Document:
     """Return an authenticator as ``auth`` of a client.
@@ -33,7 +36,7 @@ def airbyte_auth(given: Any, settings: ManifestSettings, notes: Notes) -> Docume
         case "SelectiveAuthenticator":
             return _selected(given, settings, notes)
         case "SessionTokenAuthenticator":
-            return _session(given, settings)
+            return _session(given, settings, notes)
         case kind:
             return _by_code(given, kind, settings, notes)
 
@@ -133,7 +136,41 @@ def _selected(given: Document, settings: ManifestSettings, notes: Notes) -> Docu
     raise NoCounterpartError("none of its ways to log in has a counterpart")
 
 
-def _session(given: Document, settings: ManifestSettings) -> Document:
+def _login_parts(login: Document) -> Document:
+    """Return what the request that logs in sends.
+
+    Raises:
+        NoCounterpartError: It proves who asks in a way that has no counterpart there.
+    """
+    body = login.get("request_body") or {}
+    kinds = {"RequestBodyJsonObject": "json", "RequestBodyUrlEncodedForm": "form"}
+    given = {
+        "json": login.get("request_body_json"),
+        "form": login.get("request_body_data"),
+        "params": login.get("request_parameters"),
+        "headers": login.get("request_headers"),
+    }
+    if kind := kinds.get(str(body.get("type"))):
+        given[kind] = body.get("value")
+    if texts := [name for name, value in given.items() if isinstance(value, str) and value.strip()]:
+        raise NoCounterpartError(f"a login whose {texts[0]} are a template has no counterpart")
+    found = {name: value for name, value in given.items() if isinstance(value, dict) and value}
+    own = login.get("authenticator") or {}
+    match own.get("type", "NoAuth"):
+        case "NoAuth":
+            return found
+        case "BearerAuthenticator":
+            header = {"Authorization": f"Bearer {own.get('api_token')}"}
+        case "ApiKeyAuthenticator" if own.get("header"):
+            header = {str(own["header"]): str(own.get("api_token"))}
+        case "BasicHttpAuthenticator":
+            header = {"Authorization": f"Basic {_PAIR}"}
+        case kind:
+            raise NoCounterpartError(f"a login that logs in by {kind} has no counterpart")
+    return {**found, "headers": {**found.get("headers", {}), **header}}
+
+
+def _session(given: Document, settings: ManifestSettings, notes: Notes) -> Document:
     login, secrets = given.get("login_requester") or {}, set[str]()
 
     def filled(value: Any) -> Any:
@@ -141,15 +178,24 @@ def _session(given: Document, settings: ManifestSettings) -> Document:
             return {key: filled(item) for key, item in value.items()}
         if is_plain(value):
             return value
-        secrets.add(name := settings.secret(value))
+        if _PAIR in str(value):
+            what = "the secret login_credentials is user name and password of the login, as name:password in base64"
+            notes.add("assumed", what)
+            secrets.add("login_credentials")
+            return str(value).replace(_PAIR, "{login_credentials}")
+        return re.sub(r"\{\{.*?\}\}", secret, str(value), flags=re.DOTALL)
+
+    def secret(found: re.Match[str]) -> str:
+        secrets.add(name := settings.secret(found[0]))
         return f"{{{name}}}"
 
     base = str(settings.template(login.get("url_base") or login.get("url") or ""))
     request: Document = {"url": f"{base.rstrip('/')}/{str(login.get('path') or '').lstrip('/')}".rstrip("/")}
     request["method"] = login.get("http_method", "GET")
-    for key, name in (("request_body_json", "json"), ("request_body_data", "form"), ("request_parameters", "params")):
-        if isinstance(login.get(key), dict):
-            request[name] = filled(login[key])
+    for key, value in _login_parts(login).items():
+        request[key] = filled(value)
+    if not secrets:
+        raise NoCounterpartError("a login without a secret has no counterpart")
     path = ".".join(given.get("session_token_path") or ())
     sent = given.get("request_authentication") or {"type": "Bearer"}
     auth: Document = {

@@ -110,6 +110,20 @@ def value_of(node: nodes.Node) -> Named | Moment | None:
     return None
 
 
+def joined_setting(node: nodes.Node) -> tuple[Named, str] | None:
+    """Return the setting whose members an expression joins, and what stands between them."""
+    match node:
+        case nodes.Call(
+            node=nodes.Getattr(node=nodes.Const(value=str() as between), attr="join"), args=[nodes.Node() as members]
+        ):
+            found = value_of(members)
+        case nodes.Filter(name="join", node=nodes.Node() as members, args=[nodes.Const(value=str() as between)]):
+            found = value_of(members)
+        case _:
+            return None
+    return (found, between) if isinstance(found, Named) and found.root == "config" and found.path else None
+
+
 def _conditional(node: nodes.CondExpr) -> Named | Moment | None:
     """Return ``x if x else default`` as what it is: a value with a default."""
     first, tested = value_of(node.expr1), value_of(node.test)

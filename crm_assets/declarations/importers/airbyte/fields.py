@@ -37,6 +37,8 @@ class Fields:
         self._name, self._given, self._templates, self._notes = name, given, templates, notes
         self._added: dict[str, str] = {}
         """Columns of the fields that the manifest adds, by the names it gives them."""
+        self._computed: set[str] = set()
+        """Fields that the manifest computes, and that no column has."""
         self.schema = self._inline_schema()
         """The schema of its records, where the manifest contains it."""
         self.columns = self._declared()
@@ -107,12 +109,32 @@ class Fields:
             self._notes.add("assumed", f"the time {path[0]} is kept as it arrives, not reformatted", self._name)
             return
         if not source:
-            self._notes.add("lost", f"the field {'.'.join(path)} computed from {text.strip()[:60]}", self._name)
+            alone = self._is_of_the_record(text) and not {path[0]} & {*map(str, self._key_paths())}
+            self._computed.add(path[0])
+            follows = "can be computed from the record: " if alone else "computed from "
+            self._notes.add(
+                "assumed" if alone else "lost", f"the field {'.'.join(path)} {follows}{text.strip()[:60]}", self._name
+            )
             return
         declared = (name for name, column in found.items() if column.get("source", name) == path_text((path[0],)))
         own = next(declared, None) or snake_case(path[0])
         found[own] = {**found.get(own, {"type": "text"}), "source": source}
         self._added[path[0]] = own
+
+    @staticmethod
+    def _is_of_the_record(text: str) -> bool:
+        """Whether a template is a plain text, or names nothing but values of the record."""
+        try:
+            expressions = [part for part in parts(text) if not isinstance(part, str)]
+        except NoCounterpartError:
+            return False
+        names = [
+            one.name
+            for each in expressions
+            for one in (each, *each.find_all(nodes.Name))
+            if isinstance(one, nodes.Name)
+        ]
+        return {*names} <= {"record"}
 
     @staticmethod
     def _is_its_own(text: str, path: list[str]) -> bool:
@@ -121,7 +143,13 @@ class Fields:
         return {one.path for one in found if isinstance(one, Named)} == {tuple(path)}
 
     def column(self, path: str, kind: str = "text") -> str:
-        """Return the column for a path of a record, or for a placeholder; one is added where there is none."""
+        """Return the column for a path of a record, or for a placeholder; one is added where there is none.
+
+        Raises:
+            NoCounterpartError: It is a field that the manifest computes.
+        """
+        if path in self._computed:
+            raise NoCounterpartError(f"the field {path}, which is computed, has no column")
         if path in self._added:
             return self._added[path]
         for name, column in self.columns.items():
@@ -129,17 +157,21 @@ class Fields:
                 return str(name)
         return add_column(self.columns, path.strip("{}").replace(".", "_"), path, {"type": kind})
 
-    def key(self) -> list[str]:
-        """Return the columns of the primary key, made fit to be one."""
+    def _key_paths(self) -> list[str]:
         given = self._given.get("primary_key") or []
         paths = [given] if isinstance(given, str) else given
+        return [path if isinstance(path, str) else path_text(tuple(map(str, path))) for path in paths]
+
+    def key(self) -> list[str]:
+        """Return the columns of the primary key, made fit to be one; none where a part of it is computed."""
+        paths = self._key_paths()
         key = []
-        for path in paths:
-            text = path if isinstance(path, str) else path_text(tuple(map(str, path)))
-            name = self.column(text)
+        for path in paths if not self._computed & {*paths} else ():
+            name = self.column(path)
             column = self.columns[name]
             column |= {"nullable": False, **({"type": "text"} if column["type"] in ("json", "double", "bool") else {})}
             key.append(name)
         if not key:
-            self._notes.add("assumed", "no key is declared: each read replaces the table", self._name)
+            why = "the key is computed" if paths else "no key is declared"
+            self._notes.add("assumed", f"{why}: each read replaces the table", self._name)
         return list(dict.fromkeys(key))

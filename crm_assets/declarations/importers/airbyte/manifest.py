@@ -12,6 +12,7 @@ from crm_assets.declarations.errors import SpecError
 from crm_assets.declarations.importers.airbyte.authentication import airbyte_auth
 from crm_assets.declarations.importers.airbyte.expressions import NoCounterpartError
 from crm_assets.declarations.importers.airbyte.increments import seconds
+from crm_assets.declarations.importers.airbyte.partitions import one_parent_each
 from crm_assets.declarations.importers.airbyte.references import resolved
 from crm_assets.declarations.importers.airbyte.settings import ManifestSettings
 from crm_assets.declarations.importers.airbyte.streams import Stream, stream_name
@@ -41,7 +42,9 @@ def declaration(manifest: Document, notes: Notes) -> Document:
     built = {name: stream for name, stream in streams.items() if _build(stream, notes)}
     _bind_parents(built, notes)
     if not built:
-        raise SpecError("none of its streams can be declared; see what was left out")
+        reasons = [note for note in notes.all() if note.kind == "left out"]
+        shown = "; ".join(f"{note.resources[0] if note.resources else ''}: {note.what}" for note in reasons[:3])
+        raise SpecError(f"none of its streams can be declared ({shown or 'it has none of its own'})")
     base = _place(built, notes)
     auth = _authentication(built, settings, notes)
     return {
@@ -79,7 +82,8 @@ def _streams(whole: Document, settings: ManifestSettings, notes: Notes) -> dict[
         return name
 
     for given in whole.get("streams") or ():
-        add(_in_full(given, notes))
+        for one in one_parent_each(_in_full(given, notes), notes):
+            add(one)
     return found
 
 
@@ -111,10 +115,18 @@ def _bind_parents(built: dict[str, Stream], notes: Notes) -> None:
             notes.add("left out", f"its parent {stream.resource['parent']['resource']} is", name)
             del built[name]
             continue
-        own = stream.partitions
-        further = {placeholder: above.column(path) for placeholder, path in own.further.items()}
-        parent = {"resource": above.name, "field": above.column(own.key), "placeholder": own.placeholder}
-        stream.resource["parent"] = {**parent, **({"further_fields": further} if further else {})}
+        try:
+            stream.resource["parent"] = _bound(stream, above)
+        except NoCounterpartError as error:
+            notes.add("left out", str(error), name)
+            del built[name]
+
+
+def _bound(stream: Stream, above: Stream) -> Document:
+    own = stream.partitions
+    further = {placeholder: above.column(path) for placeholder, path in own.further.items()}
+    parent = {"resource": above.name, "field": above.column(own.key), "placeholder": own.placeholder}
+    return {**parent, **({"further_fields": further} if further else {})}
 
 
 def _place(built: dict[str, Stream], notes: Notes) -> str:

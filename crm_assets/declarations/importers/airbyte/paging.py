@@ -117,6 +117,9 @@ def _offset(given: Document, sized: Document, size: int | None, params: Document
 
 def _followed_page(given: Document, strategy: Document, sized: Document, selector: str) -> tuple[Document, str]:
     found, filled = _with_records(strategy.get("cursor_value"), selector)
+    if not isinstance(found, Named) and (inside := _inside_link(condition(strategy.get("cursor_value")))):
+        end, loss = _stop(strategy.get("stop_condition"), inside, page := _link(inside, sized, selector))
+        return {**page, **end}, loss
     if not isinstance(found, Named):
         raise NoCounterpartError(f"the cursor {str(strategy.get('cursor_value'))[:60]!r} has no counterpart")
     by_path = (given.get("page_token_option") or {}).get("type") == "RequestPath"
@@ -134,6 +137,27 @@ def _with_records(text: Any, selector: str) -> tuple[Named | Moment | None, bool
             if isinstance(tested, Named) and tested.root == "response" and path_text(tested.path) == selector:
                 return value_of(node.expr1), True
     return named(text), False
+
+
+def _inside_link(node: nodes.Node | None) -> Named | None:
+    """Return the address a cursor is cut out of: following it asks for the same page."""
+    cut = False
+    while node is not None and value_of(node) is None:
+        match node:
+            case nodes.Filter(name="regex_search", node=inner, args=[nodes.Const(value=str() as pattern)]):
+                node, cut = inner, cut or "=" in pattern
+            case nodes.Getitem(node=inner) | nodes.Filter(node=inner):
+                node = inner
+            case nodes.Call(node=nodes.Getattr(node=inner, attr="split"), args=[nodes.Const(value=str() as mark), *_]):
+                node, cut = inner, cut or "=" in mark or mark == ";"
+            case _:
+                return None
+    found = value_of(node) if node is not None and cut else None
+    if not isinstance(found, Named) or not found.path:
+        return None
+    if found.root == "headers" and found.path[0].lower() == "link":
+        return Named("headers", ("link",))
+    return found if found.root == "response" else None
 
 
 def _link(found: Named, sized: Document, selector: str) -> Document:

@@ -8,6 +8,7 @@ from typing import Any
 from crm_assets.declarations.document import Document
 from crm_assets.declarations.importers.airbyte.expressions import Named, NoCounterpartError, named
 from crm_assets.declarations.importers.airbyte.settings import ManifestSettings, is_plain
+from crm_assets.declarations.importers.losses import Notes
 from crm_assets.declarations.spellings.names import snake_case
 
 
@@ -53,6 +54,31 @@ class Partitions:
         own = f"{snake_case(name)}_above" if snake_case(name) == self.placeholder else snake_case(name)
         self.further.setdefault(own, f"{{{snake_case(name)}}}")
         return f"{{{own}}}"
+
+
+def one_parent_each(stream: Document, notes: Notes) -> list[Document]:
+    """Return a stream that is read for several parents as several, each with a table of its own.
+
+    Args:
+        stream: Its document in the manifest.
+        notes: Takes what is assumed.
+    """
+    retriever = stream.get("retriever") or {}
+    given = retriever.get("partition_router")
+    router: Document = given if isinstance(given, dict) else {}
+    configs = router.get("parent_stream_configs") or []
+    if len(configs) < 2:
+        return [stream]
+    parents = [str((config.get("stream") or {}).get("name")) for config in configs]
+    notes.add("assumed", f"there is a table for each of its parents: {', '.join(parents)}", str(stream.get("name")))
+    return [
+        {
+            **stream,
+            "name": f"{stream.get('name')}_of_{parent}",
+            "retriever": {**retriever, "partition_router": {**router, "parent_stream_configs": [config]}},
+        }
+        for parent, config in zip(parents, configs, strict=True)
+    ]
 
 
 def partitions(given: Any, settings: ManifestSettings) -> Partitions:

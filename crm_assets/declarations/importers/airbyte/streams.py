@@ -16,6 +16,7 @@ from crm_assets.declarations.importers.airbyte.partitions import Partitions, par
 from crm_assets.declarations.importers.airbyte.settings import ManifestSettings
 from crm_assets.declarations.importers.airbyte.templates import Templates
 from crm_assets.declarations.importers.losses import Notes
+from crm_assets.declarations.importers.own_names import short_table
 from crm_assets.declarations.json_path import path_text
 from crm_assets.declarations.models.base import placeholders
 from crm_assets.declarations.models.incremental import END_VALUE, START_VALUE
@@ -28,7 +29,7 @@ _CREDENTIALS = ("authorization", "proxy-authorization", "cookie")
 
 def stream_name(given: Document) -> str:
     """Return the name of a stream's table."""
-    return snake_case(str(given.get("name"))).lstrip("_")
+    return short_table(snake_case(str(given.get("name"))).lstrip("_"))
 
 
 class Stream:
@@ -249,7 +250,11 @@ class Stream:
             self._notes.add("lost", "a bound of time is sent without a start", self.name)
             return
         path = path_text(tuple(str(self.increment.given.get("cursor_field")).split(".")))
-        field = self._fields.column(path, "timestamp")
+        try:
+            field = self._fields.column(path, "timestamp")
+        except NoCounterpartError as error:
+            self._notes.add("lost", f"{error}: the list is read in full", self.name)
+            return
         column = self.resource["columns"][field]
         if column["type"] in ("bigint", "double") and self.increment.format.startswith("epoch"):
             column |= {"type": "timestamp", "format": self.increment.format}

@@ -13,6 +13,7 @@ from crm_assets.declarations.importers.airbyte.expressions import (
     Named,
     NoCounterpartError,
     condition,
+    joined_setting,
     named,
     parts,
     value_of,
@@ -108,6 +109,9 @@ class Templates:
             self._notes.add("assumed", f"{node.expr2.value!r}, where a setting could say {node.expr1.value!r}")
             return str(node.expr2.value)
         found = value_of(node)
+        if found is None and (joined := joined_setting(node)):
+            found, between = joined
+            self._notes.add("assumed", f"the parameter {self._settings.param(found)} is a text joined by {between!r}")
         if isinstance(found, Named):
             if found.root == "config" and found.path:
                 if self._settings.is_secret(found.path):

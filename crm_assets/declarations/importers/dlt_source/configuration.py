@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from hashlib import sha256
 from typing import Any
 
 from crm_assets.declarations.document import Document
@@ -12,7 +11,7 @@ from crm_assets.declarations.importers.dlt_source.code import is_code, without_c
 from crm_assets.declarations.importers.dlt_source.log_ins import REFERENCE, header_log_in, log_in
 from crm_assets.declarations.importers.dlt_source.unknown_values import UnknownValues, with_names
 from crm_assets.declarations.importers.losses import Notes
-from crm_assets.declarations.names import LONGEST_TABLE
+from crm_assets.declarations.importers.own_names import short_table
 from crm_assets.declarations.spellings.names import snake_case
 
 _LOST = ("schema_contract", "merge_key")
@@ -80,11 +79,10 @@ def _in_own_tables(resources: list[Document], notes: Notes) -> list[Document]:
 
 
 def _with_short_table(resource: Document, notes: Notes) -> Document:
-    """Name the table of a list whose name is longer than a table's may be; the digest keeps two of them apart."""
+    """Name the table of a list whose name is longer than a table's may be."""
     table = snake_case(str(resource.get("table_name") or resource.get("name")))
-    if len(table) <= LONGEST_TABLE:
+    if (short := short_table(table)) == table:
         return resource
-    short = f"{table[: LONGEST_TABLE - 9].rstrip('_')}_{sha256(table.encode()).hexdigest()[:8]}"
     notes.add("assumed", f"the table {short} is named after its list, shortened", str(resource.get("name")))
     return {**resource, "table_name": short}
 
