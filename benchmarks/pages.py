@@ -34,7 +34,7 @@ class Options:
     latency_ms: float = 0
     """Time each answer takes."""
     rate: float = 0
-    """Requests a second before 429s; 0 is no limit."""
+    """Requests a second before 429s; 0 means unlimited."""
     burst: float = 10
     """Requests above the rate that are let through after a pause."""
     changed: float = 0

@@ -4,7 +4,7 @@
     GET /__stats                                what each account was asked since the last /__set, as JSON
     GET /__set?latency=0.5&requests=240&per=60  seconds an answer takes; most requests in any span of so many seconds
 
-A request beyond the limit is refused with 429. The limit slides: there is no moment at which it begins anew.
+A request beyond the limit is refused with 429. The limit slides: it never resets at one moment.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Look the locked packages up in the advisory database; that it does not answer is told, and is no failure."""
+"""Look the locked packages up in the advisory database; an unreachable database is reported, not a failure."""
 
 from __future__ import annotations
 

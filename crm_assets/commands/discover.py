@@ -30,7 +30,7 @@ from crm_assets.extract.page_reader import open_connection
 from crm_assets.extract.secrets import secrets_of
 
 _PACE = {"requests": 2, "per": "second"}
-"""How often a server is asked whose limit nobody knows yet."""
+"""Rate of requests while the server's limit is unknown."""
 _CONNECTION_NAME = r"[a-z][a-z0-9]*(_[a-z0-9]+)*"
 
 
@@ -41,7 +41,7 @@ class Discovery:
     name: str
     looks: tuple[Look, ...]
     refused: dict[str, str]
-    """Resources that could not be looked at, and why."""
+    """Resources that could not be examined, and why."""
     text: str = ""
     """The declaration, which the loader has accepted."""
     doubts: tuple[str, ...] = ()
@@ -99,7 +99,7 @@ def discover(connection: Connection, only: str | None, state: SharedState) -> Di
         state: Has the account's rate and tokens.
 
     Raises:
-        CommandError: There is no such resource, or no list could be looked at.
+        CommandError: The resource is unknown, or no list could be examined.
         SpecError: What was found makes no declaration; a bug.
     """
     names = [resource.name for resource in connection.system.resources]
@@ -184,7 +184,7 @@ def _name_of(url: str) -> str:
 
 
 def _list_names(paths: tuple[str, ...]) -> dict[str, str]:
-    """Return a name for each path: its last word, and as many of those before it as tell it from others."""
+    """Return a name for each path: its last word, and as many of those before it as make it unique."""
     names: dict[str, str] = {}
     for path in dict.fromkeys(paths):
         parts = [_snake_word(part) for part in urlsplit(path).path.split("/")]

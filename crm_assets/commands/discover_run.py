@@ -33,7 +33,7 @@ def declare(
         output: File to write.
 
     Raises:
-        CommandError: No list could be looked at, or an argument cannot be used.
+        CommandError: No list could be examined, or an argument cannot be used.
     """
     state = workspace.shared_state
     if "://" in target:

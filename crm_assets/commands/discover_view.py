@@ -10,7 +10,7 @@ from crm_assets.extract.discovery.look import Look
 
 
 def remarks(discovery: Discovery) -> Iterator[str]:
-    """Yield a line per list, then what could not be looked at and what is in doubt."""
+    """Yield a line per list, then what could not be examined and what is in doubt."""
     for look in discovery.looks:
         yield f"{look.resource}: {'; '.join(_facts(look))}."
     for name, why in discovery.refused.items():

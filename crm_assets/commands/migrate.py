@@ -35,7 +35,7 @@ def migrate(connection: Connection, warehouse: Warehouse, only: str | None, exec
         execute: Whether to change anything.
 
     Raises:
-        CommandError: There is no such resource, or a table cannot be made as declared.
+        CommandError: The resource is unknown, or a table cannot be made as declared.
     """
     resources = _chosen_resources(connection, only)
     if not warehouse.exists:

@@ -67,7 +67,7 @@ def preview(
         patience: Seconds to wait for an answer.
 
     Raises:
-        CommandError: There is no such resource.
+        CommandError: The resource is unknown.
         ReadError: It cannot be read; the sentence says why.
     """
     resources = {resource.name: resource for resource in connection.system.resources}

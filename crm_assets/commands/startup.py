@@ -1,4 +1,4 @@
-"""What happens first in every command: ``.env`` is read, and the libraries below are told to be quiet."""
+"""What happens first in every command: ``.env`` is read, and libraries are silenced."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ class Workspace:
         """Return a connection by name.
 
         Raises:
-            CommandError: There is no such connection.
+            CommandError: The connection is unknown.
         """
         by_name = {connection.name: connection for connection in self.connections}
         if name not in by_name:

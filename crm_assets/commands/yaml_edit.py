@@ -28,7 +28,7 @@ def with_members(text: str, connection: str, members: Members) -> str:
         members: What to add; what is there already stays.
 
     Raises:
-        CommandError: There is no such connection.
+        CommandError: The connection is unknown.
     """
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     entries = _value_node(root, "connections")

@@ -19,7 +19,7 @@ def merge_documents(chain: Iterable[Document]) -> Document:
     left as they are.
 
     Raises:
-        SpecError: There is no list of named resources, or something is taken away that was never there.
+        SpecError: There is no list of named resources, or something is removed that does not exist.
     """
     documents = list(chain)
     defaults: Document = reduce(deep_merge, [_defaults(document) for document in documents], {})

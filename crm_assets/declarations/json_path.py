@@ -26,7 +26,7 @@ def parse_path(path: object) -> Segments:
     ``custom['Kundennr.']``). Keys with spaces need no quotes.
 
     Raises:
-        ValueError: The text is no such path.
+        ValueError: The text is not a valid path.
     """
     if isinstance(path, (list, tuple)) and all(isinstance(segment, str) for segment in path):
         return tuple(path)

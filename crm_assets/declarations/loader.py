@@ -49,7 +49,7 @@ def load_system(name: str, extra: Path | None = None) -> System:
         extra: Folder of the user's own declarations, beside the package's.
 
     Raises:
-        SpecError: There is no such system, or its declaration is wrong.
+        SpecError: The system is unknown, or its declaration is wrong.
     """
     files = available_systems(extra)
     if name not in files:

@@ -35,7 +35,7 @@ LONGEST_TABLE = MAX_LENGTH - max(map(len, TABLE_SUFFIXES))
 """Characters a resource's name may have."""
 
 _COLUMN_NAME = re.compile(r"_?[a-z](?:[a-z0-9_]*[a-z0-9])?")
-"""One underscore may stand in front: dlt puts it before what it takes from a parent."""
+"""One leading underscore is allowed: dlt puts it before fields of a parent."""
 _Mapping = TypeVar("_Mapping", bound=Mapping[str, Any])
 
 

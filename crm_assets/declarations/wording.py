@@ -71,7 +71,7 @@ def _auth_place(location: str, name: str, value: str) -> str:
 
 
 def retry_words(handler: ErrorHandler) -> str:
-    """Return what is tried again, when, and what is passed over."""
+    """Return what is retried, when, and what is skipped."""
     if handler.max_retries and handler.retry_on_status_codes:
         codes = handler.retry_on_status_codes
         statuses = f"Status {codes[0]} is" if len(codes) == 1 else f"Statuses {', '.join(map(str, codes))} are"

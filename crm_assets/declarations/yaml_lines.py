@@ -43,7 +43,7 @@ def _located(problem: SpecError, nodes: dict[Path, yaml.Node | None], place: tup
     if problem.place and _FILE.fullmatch(problem.place[0]):
         return problem
     names = [name for part in (*place, *problem.place) for name in _place_names(part)]
-    # A rule that a profile breaks was kept in what it extends; a bad value may stand in any of the files.
+    # A rule that a profile breaks was kept in what it extends; a bad value may be in any of the files.
     searched = list(nodes.items()) if isinstance(problem, KeyValueError) else list(nodes.items())[:1]
     matches = [match for file, root in searched if root for match in _matches(file, root, names)]
     best = max(matches, key=lambda match: match.depth, default=None)

@@ -40,4 +40,4 @@ class UnexpectedResponseError(ReadError):
 
 
 class IgnoredAnswerError(ReadError):
-    """The declaration says that a list with such an answer is passed over."""
+    """The declaration says that a list with such a response is skipped."""

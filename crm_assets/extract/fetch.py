@@ -203,7 +203,7 @@ class _Fetch:
 def verify(report: ReadReport, *, paged: bool) -> None:
     """Compare the number of records the API reports with that of the different ones that were read.
 
-    A list that moved may have brought more than there are at its end. Fewer are no proof, and of a list that was still
+    A list that moved may have brought more than there are at its end. Fewer prove nothing, and of a list that was still
     they are an error.
 
     Args:
@@ -223,7 +223,7 @@ def verify(report: ReadReport, *, paged: bool) -> None:
 
 
 def _with_parents(connection: Connection, tasks: list[ReadTask]) -> dict[str, ReadTask]:
-    """Add the missing parents of the lists, and read in full those whose unchanged rows nobody knows from before."""
+    """Add the missing parents of the lists, and read in full those whose unchanged rows are not in a table."""
     wanted = {task.resource.name: task for task in tasks}
     pending = list(tasks)
     while pending:

@@ -174,7 +174,7 @@ class FirstPageReader:
     async def _answered(self, reader: PageReader, request: Request, values: Placeholders, tries: int = 1) -> Page:
         """Ask, and ask again where that helps.
 
-        A server may close an idle connection in the moment it is used again; a second try tells that from no server.
+        A server may close an idle connection just when it is used again; a second try shows whether it is reachable.
         After a 429 the rate limiter waits for as long as the server wants.
         """
         try:

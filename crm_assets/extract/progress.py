@@ -1,4 +1,4 @@
-"""Who is told how far a read is and what it waits for: the command line's progress bars, when there are any."""
+"""Progress of reads and what they wait for, for the command line's progress bars."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SayFn: TypeAlias = Callable[[str, str], None]
 """Takes the kind of a wait (``rate``, ``pace``, ``lock``, ``retry``) and a sentence that says what is waited for."""
 
 _UPDATE_SECONDS = 0.1
-"""Shortest time between two steps of progress; nobody sees more."""
+"""Seconds between two updates: ten a second look continuous."""
 _LOG_SECONDS = 10.0
 """Shortest time between two lines in a log about waits of one kind; the first is written at once."""
 _listener: Callable[[str], ProgressCallback] | None = None
@@ -22,7 +22,7 @@ _waiting: Callable[[str, str], None] | None = None
 def listen(
     listener: Callable[[str], ProgressCallback] | None, waiting: Callable[[str, str], None] | None = None
 ) -> None:
-    """Let all reads of this process be told to a listener.
+    """Report all reads of this process to a listener.
 
     Args:
         listener: Gives one callback per connection.
@@ -33,7 +33,7 @@ def listen(
 
 
 def watch_of(connection: str, log: Callable[[str], object]) -> ProgressCallback:
-    """Return whom a connection's reads tell, ten times a second at most: the listener, and a log now and then.
+    """Return the callback for a connection's reads: at most ten times a second the listener, now and then the log.
 
     Args:
         connection: Its name.

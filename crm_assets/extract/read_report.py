@@ -23,7 +23,7 @@ class ParentWindows:
     loaded: tuple[DateRange, ...] = ()
     """The days that are loaded."""
     missed: Mapping[str, tuple[DateRange, ...]] = field(default_factory=dict)
-    """Days whose lists were passed over, by the parent's key."""
+    """Days whose lists were skipped, by the parent's key."""
 
     def missing(self, parent: object) -> tuple[DateRange, ...]:
         """Return the loaded days that a parent, such as a new one, has no part in."""
@@ -142,15 +142,15 @@ class ReadReport:
     doubts: list[str] = field(default_factory=list)
     """What answers said against the declared end of their lists, as clauses."""
     skipped: list[str] = field(default_factory=list)
-    """Lists passed over because of an ignored status."""
+    """Lists skipped because of an ignored status."""
     passed_over: list[str] = field(default_factory=list)
-    """Keys of the parents whose lists were passed over, as text: nothing brought for them counts as read."""
+    """Keys of the parents whose lists were skipped, as text: rows received for them do not count as read."""
     settled: list[str] = field(default_factory=list)
     """Keys of the parents whose lists were now read for all loaded days but the missed ones."""
     unsettled: list[str] = field(default_factory=list)
     """Keys of such parents that were not there for this read."""
     missed: dict[str, list[DateRange]] = field(default_factory=dict)
-    """Windows whose lists were passed over, by the parent's key."""
+    """Windows whose lists were skipped, by the parent's key."""
     gone_parents: int = 0
     """Loaded parents that the source no longer has, as their lists showed."""
     parents: int | None = None

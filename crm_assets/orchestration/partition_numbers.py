@@ -1,4 +1,4 @@
-"""Numbers of partitions: a run reads a range of them as one, and each event tells what is its partition's own."""
+"""Numbers of partitions: a run reads a range of them as one, and each event has the numbers of its own partition."""
 
 from __future__ import annotations
 

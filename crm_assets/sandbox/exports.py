@@ -44,7 +44,7 @@ class Exports:
         """Return how far the job at an address is, the list whose file is there, or ``None`` if neither is.
 
         Raises:
-            HTTPException: There is no such job (404), or the credential is missing or wrong (401).
+            HTTPException: The job is unknown (404), or the credential is missing or wrong (401).
         """
         for resource in connection.system.resources:
             declared = resource.endpoint.export_job

@@ -22,7 +22,7 @@ _ISO_8601: TypeAdapter[datetime] = TypeAdapter(datetime)
 _UNDATED = 1 / 12
 """Share of rows without the date a window speaks of, where such rows exist."""
 _UNTOUCHED = 0.4
-"""Share of rows that nobody changed since they were made."""
+"""Share of rows that were never changed."""
 
 
 class Span(NamedTuple):
@@ -57,7 +57,7 @@ def read_instant(text: str, zone: ZoneInfo) -> datetime:
     """Return the instant of an ISO 8601 text: of a day its first, without an offset that of the zone.
 
     Raises:
-        ValueError: It is no such text.
+        ValueError: The text is not ISO 8601.
     """
     if is_date(text):
         return midnight(date.fromisoformat(text), zone)

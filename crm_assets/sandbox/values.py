@@ -62,7 +62,7 @@ def value_maker(column: Column) -> Make:
     examples = column.examples or _EXAMPLES.get((column.type, column.pii), ())
     if not examples:
         return _MAKERS[column.type]
-    # Where some speak of Ada or Cora, the others would be somebody else's.
+    # Where some speak of Ada or Cora, the others would belong to another person.
     personal = [example for example in examples if speaks_of(ADA | CORA | PLACE, example)]
     examples = (*personal, *(each for each in examples if each is None)) if personal else examples
     if _given_in_turn(examples):

@@ -1,4 +1,4 @@
-"""What dlt logs and nobody needs to read."""
+"""Log messages of dlt that help no user."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from crm_assets.warehouse.session import WarehouseSession
 def found_before(session: WarehouseSession, resource: Resource) -> FoundBefore:
     """Return the columns that the table of a resource has beside the declared ones.
 
-    A column that somebody took away, or that is declared by now, is none of them.
+    Columns that were removed, or are declared by now, are not included.
     """
     columns = _columns_found_before(session, resource)
     whole = [name for name, column in columns.items() if column.type is ColumnType.BIGINT]

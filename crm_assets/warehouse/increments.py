@@ -3,7 +3,7 @@
 Both move only with committed data. A start is the greatest loaded time that lies before the beginning of the read that
 brought it, less the lookback: what changed while that read went on may have been missed by it, and a time that lies in
 the future says nothing about what was read. Lists that hang on parents start where their own rows end, so that a parent
-that is new, or was passed over, is read from its beginning.
+that is new, or was skipped, is read from the beginning.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ def changed_parents(session: WarehouseSession, parent: Parent, last: read_log.La
     """Return the keys of the parents whose lists a read of changes has to ask for, beside what the run itself finds.
 
     Those are the parents that other runs brought since the list was last read, for that run read its parents itself,
-    and those it passed over.
+    and those it skipped.
 
     Args:
         session: The open warehouse.

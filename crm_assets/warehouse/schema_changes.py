@@ -116,7 +116,7 @@ def requirements(session: WarehouseSession, resource: Resource, changes: SchemaC
 
 
 def additions(session: WarehouseSession, table: str, columns: dict[str, dict[str, Any]]) -> list[str]:
-    """Return the statements that make a table or columns that dlt took for made: somebody has dropped them since."""
+    """Return the statements that create a table or columns that were dropped after dlt created them."""
     existing, name = session.columns(table), session.table(table)
     if not existing:
         return [f"CREATE TABLE {name} ({', '.join(_definition(session, hints) for hints in columns.values())})"]

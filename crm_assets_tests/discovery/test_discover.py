@@ -132,7 +132,7 @@ def test_one_resource_of_an_own_file_is_completed_and_the_rest_stays(person: Per
 def test_a_wrong_key_is_one_sentence_without_the_key(person: Person) -> None:
     refused = person.types("discover", person.url, "--auth", "query:key", "--path", "/people", "--name", "mycrm")
     assert refused.returncode == 1
-    assert "No list of mycrm could be looked at. people: the server answered 401" in refused.stderr
+    assert "No list of mycrm could be examined. people: the server answered 401" in refused.stderr
     assert "k3y-value" not in refused.stderr
 
 

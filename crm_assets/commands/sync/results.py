@@ -51,7 +51,7 @@ def results_of(run: dg.ExecuteInProcessResult, connection: str, assets: Sequence
 
 
 def interrupted(run: dg.ExecuteInProcessResult) -> bool:
-    """Return whether a run was stopped; Dagster takes Ctrl-C for itself and goes on as if nobody had stopped it."""
+    """Return whether a run was stopped; Dagster takes Ctrl-C for itself and goes on as if it had not been stopped."""
     errors = (getattr(event.event_specific_data, "error", None) for event in run.all_events)
     return any(error and error.cls_name == dg.DagsterExecutionInterruptedError.__name__ for error in errors)
 

@@ -1,6 +1,6 @@
 """Seed documents: a description of an API, with a dlt config in it, made into a declaration of a system.
 
-What the document says is kept; what dlt or the dialect can't take is repaired, and every repair is told with its
+What the document says is kept; what dlt or the dialect can't take is repaired, and every repair is reported with its
 reason. What the document leaves open is never invented: it is listed as a question.
 """
 

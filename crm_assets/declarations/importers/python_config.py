@@ -16,7 +16,7 @@ _TOKENS = re.compile(
 
 
 def read_config(text: str) -> tuple[dict[str, Any], list[str]]:
-    """Return the config of a seed document, and its ``//`` comments, which are no Python.
+    """Return the config of a seed document, and its ``//`` comments, which are not Python.
 
     Args:
         text: Markdown with a fenced Python block, or the bare Python.

@@ -96,13 +96,13 @@ Auth: TypeAlias = Annotated[
 
 
 def with_login_at(auth: Auth, move: Callable[[str], str]) -> Auth:
-    """Return the authentication with the address that hands out its token moved, if it has one."""
+    """Return the authentication with another address for its token, if it has one."""
     if isinstance(auth, CombinedAuth):
         return auth.model_copy(update={"parts": tuple(with_login_at(part, move) for part in auth.parts)})
     return auth.at(move(auth.login_url)) if isinstance(auth, TokenAuth) else auth
 
 
 def token_auth(auth: AuthSpec) -> TokenAuth | None:
-    """Return the part of an authentication that hands out a token, if one does."""
+    """Return the part of an authentication that issues a token, if one does."""
     parts = auth.parts if isinstance(auth, CombinedAuth) else (auth,)
     return next((part for part in parts if isinstance(part, TokenAuth)), None)

@@ -68,7 +68,7 @@ class Connection(Spec):
     system_name: str = Field(alias="system")
     base_url_override: Annotated[str, AfterValidator(check_base_url)] | None = Field(default=None, alias="base_url")
     token_url: TokenUrl | None = None
-    """Address that hands out tokens, in place of the declared one: the account's own, or another region's."""
+    """Address that issues tokens, in place of the declared one: the account's own, or another region's."""
     params: dict[str, str | int] = Field(default_factory=dict)
     """What the system asks for; the loader adds the defaults of what is left out."""
     start_date: date = date(2024, 1, 1)

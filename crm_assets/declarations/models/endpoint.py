@@ -22,7 +22,7 @@ class WaitFrom(Spec):
     path: JsonPath | None = None
     """Path in the JSON body."""
     unit: Literal["s", "ms", "us", "ns"] | None = None
-    """Unit of a number; when left out it is told from its size."""
+    """Unit of a number; when left out it is inferred from its size."""
 
     @model_validator(mode="after")
     def _one_place(self) -> WaitFrom:
@@ -32,7 +32,7 @@ class WaitFrom(Spec):
 
 
 class ErrorHandler(Spec):
-    """What is tried again, how often, and what is passed over (and then reported)."""
+    """What is retried, how often, and what is skipped (and then reported)."""
 
     retry_on_status_codes: tuple[int, ...] = (429, 500, 502, 503, 504)
     max_retries: int = Field(default=3, ge=0)
@@ -99,7 +99,7 @@ class Include(Spec):
     """Records of a JSON:API ``included`` list joined into the rows of the same page."""
 
     path: JsonPath = ("included",)
-    """Where the companion records stand in the body."""
+    """Where the included records are in the body."""
     on: JsonPath
     """Path in a record to the companion's id, such as ``relationships.location.data.id``."""
     field: str

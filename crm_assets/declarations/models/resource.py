@@ -62,10 +62,10 @@ class Resource(Spec):
     description: str = ""
     endpoint: Endpoint
     primary_key: Annotated[tuple[str, ...], BeforeValidator(_key_names)] = ()
-    """Columns that tell rows apart; a list without them is written as a whole."""
+    """Columns that identify a row; a list without them is written as a whole."""
     write_disposition: Literal["merge", "replace", "append"]
     """``merge``: by ``primary_key``. ``replace``: each read takes the place of the one before. ``append``: rows of all
-    reads, told apart by ``_read_id``. Left out it is ``merge`` with a key and ``replace`` without one."""
+    reads, distinguished by ``_read_id``. Left out it is ``merge`` with a key and ``replace`` without one."""
     selected: bool = True
     """Whether it has a table; otherwise it is read for its children alone."""
     for_each: dict[str, FixedValues] = Field(default_factory=dict)

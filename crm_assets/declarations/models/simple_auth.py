@@ -36,7 +36,7 @@ SecretNameOrNothing = Annotated[str, BeforeValidator(_name_or_nothing)]
 
 
 HANDED_OUT = "access_token"
-"""Placeholder of a token that is handed out."""
+"""Placeholder of an issued token."""
 
 
 class Sent(NamedTuple):
@@ -75,7 +75,7 @@ class AuthSpec(Spec):
         """Return what is put on a request.
 
         Args:
-            values: The secrets by name, and the ``access_token`` where one is handed out.
+            values: The secrets by name, and the ``access_token`` if one is issued.
         """
         return ()
 

@@ -1,4 +1,4 @@
-"""Authentication by a token that the API hands out: OAuth 2 grants, and a login request of the API's own."""
+"""Authentication by a token that the API issues: OAuth 2 grants, and custom login requests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TokenUrl = Annotated[str, AfterValidator(_without_credentials)]
 
 
 class TokenAuth(AuthSpec):
-    """What all authentication by a handed out token has in common: where the token is found, and where it goes."""
+    """What all token authentication has in common: where the token is found, and where it goes."""
 
     access_token_path: JsonPath = ("access_token",)
     """Where the token is in the answer."""
@@ -40,11 +40,11 @@ class TokenAuth(AuthSpec):
 
     @property
     def login_url(self) -> str:
-        """Address that hands out tokens: a URL, or a path below ``base_url``."""
+        """Address that issues tokens: a URL, or a path below ``base_url``."""
         raise NotImplementedError
 
     def at(self, login_url: str) -> Self:
-        """Return the authentication with another address that hands out tokens."""
+        """Return the authentication with another address that issues tokens."""
         raise NotImplementedError
 
     @model_validator(mode="after")
@@ -64,7 +64,7 @@ class OAuth2Auth(TokenAuth):
     templates: ClassVar[tuple[str, ...]] = ("access_token_url", "access_token_request_data", "value")
 
     access_token_url: TokenUrl
-    """Address that hands out tokens: a URL, or a path below ``base_url``. A connection may override it."""
+    """Address that issues tokens: a URL, or a path below ``base_url``. A connection may override it."""
     client_id: SecretName = "client_id"
     client_secret: SecretNameOrNothing = Field(default="client_secret")
     """Empty for a public client."""
@@ -77,11 +77,11 @@ class OAuth2Auth(TokenAuth):
 
     @property
     def login_url(self) -> str:
-        """Address that hands out tokens."""
+        """Address that issues tokens."""
         return self.access_token_url
 
     def at(self, login_url: str) -> Self:
-        """Return the authentication with another address that hands out tokens."""
+        """Return the authentication with another address that issues tokens."""
         return self.model_copy(update={"access_token_url": login_url})
 
     @property
@@ -156,7 +156,7 @@ class LoginRequest(Spec):
 
 
 class SessionTokenAuth(TokenAuth):
-    """A login of the API's own that hands out a token."""
+    """A custom login that issues a token."""
 
     templates: ClassVar[tuple[str, ...]] = ("value",)
 
@@ -169,11 +169,11 @@ class SessionTokenAuth(TokenAuth):
 
     @property
     def login_url(self) -> str:
-        """Address that hands out tokens."""
+        """Address that issues tokens."""
         return self.login.url
 
     def at(self, login_url: str) -> Self:
-        """Return the authentication with another address that hands out tokens."""
+        """Return the authentication with another address that issues tokens."""
         return self.model_copy(update={"login": self.login.model_copy(update={"url": login_url})})
 
     @property

@@ -1,5 +1,5 @@
 """References in dlt's words: ``{resources.posts.id}``, parameters of type ``resolve``, ``include_from_parent``, and
-parameters that stand in the path. They become the parent of a list, its placeholders and its columns.
+parameters in the path. They become the parent of a list, its placeholders and its columns.
 """
 
 from __future__ import annotations

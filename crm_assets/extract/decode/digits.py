@@ -25,7 +25,7 @@ NUL = f"{MARK}0"
 """Takes the place of a NUL character, where the destination has none."""
 
 _ALIKE = rb"-?\d{1,9}\.(?:0|\d{0,5}[1-9])"
-"""Numbers that a double holds, written in the one way in which doubles are written: most, so they are passed over."""
+"""Numbers that a double holds, written in the one way in which doubles are written: most, so they are skipped."""
 _NUMBER = rb"(-0|-?\d+(?:\.\d+(?:[eE][+-]?\d+)?|[eE][+-]?\d+))(?=[\s,\]}])"
 _AT_RISK = [re.compile(before + rb"\s*(?!" + _ALIKE + rb"[\s,\]}])" + _NUMBER) for before in (rb":", rb",", rb"\[")]
 """One pattern for each character before a value: a pattern that begins with a letter is found three times as fast."""

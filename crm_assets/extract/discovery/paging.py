@@ -1,4 +1,4 @@
-"""How a list goes on: told by its first answer where that says so, and otherwise by trying what servers understand.
+"""How a list is paged: shown by its first response, or else found by trying common parameters.
 
 Nothing is believed that was not seen to work: a parameter counts if it leads to other records, and if its first value
 leads back to the first page.

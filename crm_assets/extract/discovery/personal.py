@@ -1,4 +1,4 @@
-"""Classes of personal data, told from names and values; in doubt a column is masked."""
+"""Classes of personal data, inferred from names and values; in doubt a column is masked."""
 
 from __future__ import annotations
 

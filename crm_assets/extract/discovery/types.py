@@ -1,4 +1,4 @@
-"""Types of columns, told from their values."""
+"""Types of columns, inferred from their values."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _text_type(values: Sequence[str]) -> dict[str, Any]:
     if filled and all(map(_ISO_DATE.fullmatch, filled)):
         return {"type": "date"}
     patterns = [day + clock for day in _DAY_PATTERNS for clock in _CLOCKS if filled and _all_read(filled, day + clock)]
-    if len(patterns) == 1:  # where day and month cannot be told apart it stays text
+    if len(patterns) == 1:  # where day and month are ambiguous it stays text
         return {"type": "timestamp" if "%H" in patterns[0] else "date", "format": patterns[0]}
     return {"type": "text"}
 

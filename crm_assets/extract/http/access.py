@@ -1,4 +1,4 @@
-"""Access to a list: its credentials, and the login that hands out a token where there is one."""
+"""Access to a list: its credentials, and the login that issues a token, if there is one."""
 
 from __future__ import annotations
 

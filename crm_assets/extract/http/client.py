@@ -110,7 +110,7 @@ class ApiClient:
         """Return the answer with status 200 or 204, after as many retries as the declaration allows.
 
         Raises:
-            IgnoredAnswerError: The declaration says that the list is to be passed over.
+            IgnoredAnswerError: The declaration says that the list is skipped.
             ReadError: No such answer came; the message says what the server said.
         """
         attempt = 0

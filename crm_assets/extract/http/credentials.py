@@ -81,7 +81,7 @@ class Credentials:
 
         Args:
             url: Where it goes.
-            token: The token that was handed out, for authentication that has one.
+            token: The issued token, for authentication that has one.
 
         Raises:
             ReadError: The URL is of another origin than the connection's.

@@ -50,7 +50,7 @@ class Login:
     """Holds the token of one connection.
 
     Args:
-        auth: How tokens are handed out.
+        auth: How tokens are issued.
         secrets: Secret name to value.
         url: Address of the login.
         store: Keeps tokens between runs.
@@ -119,7 +119,7 @@ class Login:
         return fingerprint(self._secrets[self._auth.refresh_token]) if isinstance(self._auth, RefreshTokenAuth) else ""
 
     async def _renewed(self, stored: Token | None) -> Token:
-        """Log in, with the refresh token that was handed out last, or else with the configured one."""
+        """Log in, with the refresh token that was issued last, or else with the configured one."""
         self._store.prepare()
         replaced = stored.refresh_token if stored else ""
         answer = await self._answer(replaced)
@@ -183,7 +183,7 @@ def login_call(auth: TokenAuth, secrets: Mapping[str, str], url: str, refresh_to
     """Return the request that asks for a token.
 
     Args:
-        auth: How tokens are handed out.
+        auth: How tokens are issued.
         secrets: Secret name to value.
         url: Address of the login.
         refresh_token: Takes the place of the configured one.
@@ -235,9 +235,9 @@ def _keys_text(body: Any) -> str:
     return f"; it contains: {', '.join(sorted(body)[:8])}" if isinstance(body, dict) and body else ""
 
 
-def _seconds(told: Any, default: int) -> float:
+def _seconds(value: Any, default: int) -> float:
     try:
-        seconds = float(told)
+        seconds = float(value)
     except (TypeError, ValueError):
         return float(default)
     return (

@@ -30,7 +30,7 @@ FREE = 60.0
 SLOWEST = 0.1
 """Lowest rate a refusal leads to, in requests per second; longer waits are the server's to ask for."""
 FASTEST = 1000.0
-"""Rates above are no limit: one process does not send faster."""
+"""Rates above count as unlimited: one process does not send faster."""
 ENOUGH = 10
 """Requests from which a rate can be measured, or a run be called undisturbed."""
 RARE = 3.0
@@ -52,7 +52,7 @@ class Pace:
     """A limit that was learned from refusals and fades."""
 
     slowed: float = 0.0
-    """Rate right after the last refusal; 0 is no limit."""
+    """Rate right after the last refusal; 0 means unlimited."""
     refused: float = 0.0
     """Rate that was refused last."""
     since: float = 0.0
@@ -97,7 +97,7 @@ class Refusal:
     wait_ends: float
     """Until when nothing leaves."""
     sent_rate: float
-    """Rate measured before it left; infinite where too little was sent to tell."""
+    """Rate measured before it left; infinite if too little was sent to measure."""
     accepted_rate: float
     """Requests accepted per second in the last minute, this wait included."""
     is_rare: bool

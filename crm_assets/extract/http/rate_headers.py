@@ -1,7 +1,7 @@
-"""How long a server asks to wait: ``Retry-After`` and its kin, in whatever unit a vendor writes them.
+"""How long a server asks to wait: ``Retry-After`` and similar headers, in any unit.
 
-A number may be a duration or a moment since the epoch, in seconds, milli-, micro- or nanoseconds; nobody says which. A
-number that is a moment within a year of now in one of the units is that moment. Any other is a duration in seconds,
+A number may be a duration or a moment since the epoch, in seconds, milli-, micro- or nanoseconds, often unstated.
+A number that is a moment within a year of now in one of the units is that moment. Any other is a duration in seconds,
 unless that is longer than a month: then it is in the largest smaller unit in which it is no longer than a day.
 """
 

@@ -41,7 +41,7 @@ def steady_clock() -> Callable[[], float]:
 class RateLimiter:
     """The rate of one connection.
 
-    Without a published figure and before the first refusal there is nothing to agree on, and nobody waits.
+    Without a published figure and before the first refusal there is nothing to agree on, and no request waits.
 
     Args:
         path: The file all runs of the connection on this machine share; its name is the connection's.

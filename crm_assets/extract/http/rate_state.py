@@ -95,7 +95,7 @@ class Ring(Protocol):
 
 
 class Rates:
-    """The state while it is held by nobody else, and the ring beside it."""
+    """The state while this process holds it, and its ring."""
 
     def __init__(self, state: RateState | None, ring: Ring, limit: RateLimit | None, now: float) -> None:
         self._ring = ring

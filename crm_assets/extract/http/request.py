@@ -33,7 +33,7 @@ class Request:
     actions: tuple[ResponseAction, ...] = ()
     """What follows answers of a certain kind."""
     anonymous: bool = False
-    """Whether nothing that proves who asks is sent, nor any header of the connection: it goes to somebody else."""
+    """Whether neither credentials nor headers of the connection are sent: the request goes to another host."""
     form: bool = False
     """Whether the body is sent as the fields of a form."""
     file: bool = False
@@ -79,7 +79,7 @@ def list_request(
         since: The cursor's starting point.
 
     Raises:
-        ReadError: A parent's key cannot stand in an address.
+        ReadError: A parent's key cannot be part of an address.
     """
     endpoint, values = resource.endpoint, dict(values)
     filters: Window | Incremental | None = None

@@ -1,4 +1,4 @@
-"""Where the tokens an API hands out are kept between runs: a file only its owner can read, or memory alone."""
+"""Where tokens of an API are kept between runs: a file only its owner can read, or memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RESERVED_BYTES = 16_384
 
 @dataclass(frozen=True, repr=False)
 class Token:
-    """A token that was handed out."""
+    """A token that the API issued."""
 
     access_token: str
     expires_at: float
@@ -37,7 +37,7 @@ class TokenStore(Protocol):
     """Keeps the token of one login for all runs of a connection."""
 
     def turn(self) -> AbstractAsyncContextManager[None]:
-        """Let nobody else renew the token meanwhile."""
+        """Keep other runs from renewing the token meanwhile."""
 
     def load(self) -> Token | None:
         """Return the token that was saved last."""
@@ -58,7 +58,7 @@ class MemoryTokenStore:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Hold nobody up."""
+        """Block no other run."""
         yield
 
     def load(self) -> Token | None:

@@ -1,6 +1,6 @@
 """Pages of a list whose paging is not declared: the first answer is looked at, and what it names is followed.
 
-Nothing is guessed in silence. What was found stands in the read's report; an answer that names no further page is
+Nothing is guessed silently. The read's report says what was detected; an answer that names no further page is
 taken for the whole list, and that is said, too. A guess that turns out wrong ends the read: a page that comes again, a
 page that says it is another one, or more records reported than read.
 """

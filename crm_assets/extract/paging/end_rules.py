@@ -76,7 +76,7 @@ class EndRule(Protocol):
 class EmptyPage:
     """A page without records, or one that is not full and completes the number of records the API reports.
 
-    A full page is no end even so: what is taken for the number of records may be that of the page.
+    A full page does not end the list even so: the assumed total may be the number of records of the page.
     """
 
     memory: ListMemory

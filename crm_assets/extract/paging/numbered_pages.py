@@ -19,7 +19,7 @@ from crm_assets.extract.paging.end_rules import Ended, Place, end_rule
 from crm_assets.extract.paging.page import FetchPage, Page, PagingState, reported, with_page_size
 
 _BEHIND_THE_END = frozenset({404, 416})
-"""Statuses that mean nothing else than that there is no such page."""
+"""Statuses that mean only that the page does not exist."""
 _REFUSED = frozenset({400, 404, 410, 416, 422})
 """Statuses by which an API may refuse the page after an empty one."""
 

@@ -57,7 +57,7 @@ class PagingState:
     assumed: str = ""
     """What was taken for the end though nothing proves it."""
     found: str = ""
-    """What was not declared and found by looking."""
+    """What was not declared but detected."""
     overlaps: bool = False
     """Whether each page begins with the last record of the one before because the paging says so."""
     follows: bool = False

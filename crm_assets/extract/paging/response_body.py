@@ -199,7 +199,7 @@ def _mended(body: bytes) -> bytes:
 
 
 def _refuse_markup(body: bytes, content_type: str) -> None:
-    """Refuse web pages. JSON is JSON under any name; some frameworks send it as ``text/html`` unless told otherwise."""
+    """Refuse web pages. JSON is JSON under any name; some frameworks send it as ``text/html`` by default."""
     start = body.lstrip()[:1]
     if start == b"<" or ("html" in content_type and start and start not in _JSON_STARTS):
         raise UnexpectedResponseError(

@@ -24,7 +24,7 @@ from crm_assets.extract.resume.journal import Journal
 from crm_assets.extract.resume.journal_file import JournalFile
 
 _TELLING = 4
-"""Digits of a secret's fingerprint: they tell one account's secret from another's, and nobody can find it by them."""
+"""Digits of a secret's fingerprint: they distinguish the secrets of accounts, and do not reveal them."""
 _LOCK_SECONDS = 10.0
 """Seconds to wait for another run that opens or removes a journal, which takes it a moment."""
 

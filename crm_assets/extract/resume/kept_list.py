@@ -123,7 +123,7 @@ class KeptList:
     def failed(self) -> None:
         """Forget a list that failed once more where it failed before, so that nothing kept can be the reason for long.
 
-        A server that is away, or lets nobody in, is none.
+        An unreachable server, or one that refuses the key, does not count.
         """
         grown = len(self._journal.kept(self._name).pages) > self.used + 1
         if self.used and not (grown or self._away):

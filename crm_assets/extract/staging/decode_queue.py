@@ -25,7 +25,7 @@ _Result = TypeVar("_Result")
 
 
 class UndecodableError(ReadError):
-    """A batch cannot be decoded; which of several lists its pages are of, nobody knows."""
+    """A batch mixing pages of several lists cannot be decoded, so the list at fault is unknown."""
 
 
 @dataclass

@@ -99,7 +99,7 @@ def found_columns(
 
 
 def _kinds(database: duckdb.DuckDBPyConnection, source: str, fields: list[str]) -> Iterator[tuple[str, int]]:
-    """Yield what the values of each field are, as bits; fields without a value are passed over."""
+    """Yield what the values of each field are, as bits; fields without a value are skipped."""
     for first in range(0, len(fields), _AT_A_TIME):
         some = fields[first : first + _AT_A_TIME]
         kinds = (_KIND.substitute(kind=f"__kind[{n}]", text=f"__text[{n}]") for n in range(1, len(some) + 1))

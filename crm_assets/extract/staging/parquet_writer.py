@@ -1,7 +1,7 @@
 """Parquet files in row groups as large as DuckDB's own.
 
 Each of its threads then loads whole groups. From smaller ones every thread makes a group that is not full, and to fill
-those DuckDB rewrites up to half of the table at the next checkpoint, in a file that is larger by half for good.
+those DuckDB rewrites up to half of the table at the next checkpoint, in a file that stays larger by half.
 """
 
 from __future__ import annotations

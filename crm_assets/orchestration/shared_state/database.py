@@ -54,7 +54,7 @@ def connect(url: str) -> Any:
                 cursor.execute(
                     f"BEGIN; SELECT pg_advisory_xact_lock(hashtext('crm_assets.tables')); {_CREATE_TABLES} COMMIT"
                 )
-    except BaseException:  # also Ctrl-C: a connection that nobody holds would stay open
+    except BaseException:  # also Ctrl-C: an unreferenced connection would stay open
         connection.close()
         raise
     return connection

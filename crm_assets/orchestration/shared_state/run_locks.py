@@ -66,7 +66,7 @@ class FileRunLocks:
             path.unlink(missing_ok=True)
 
     def abandoned(self) -> list[str]:
-        """Return the runs of this machine that nobody works on any more."""
+        """Return the runs of this machine whose process has died."""
         found = []
         for path in self.folder.iterdir() if self.folder.is_dir() else ():
             if path.name.endswith(self._suffix) and _is_free(path):
@@ -95,7 +95,7 @@ def run_locks(instance: dg.DagsterInstance, folder: Path) -> RunLocks:
 
 
 def mark_abandoned(instance: dg.DagsterInstance, locks: RunLocks) -> list[str]:
-    """Mark as failed the runs that nobody works on any more, so that Dagster may retry them; return their ids."""
+    """Mark as failed the runs whose process has died, so that Dagster may retry them; return their ids."""
     marked = []
     for run_id in locks.abandoned():
         run = instance.get_run_by_id(run_id)

@@ -1,4 +1,4 @@
-"""The tokens that an API hands out, in the instance's PostgreSQL; everybody who may read it can read them."""
+"""Tokens issued by an API, in the instance's PostgreSQL; everybody who can read it can read them."""
 
 from __future__ import annotations
 

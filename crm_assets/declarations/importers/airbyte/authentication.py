@@ -78,7 +78,7 @@ def _sent_token(token: Any, name: str, place: str, before: str, settings: Manife
 
 
 def _basic(given: Document, settings: ManifestSettings, notes: Notes) -> Document:
-    """Return user and password; what stands in the manifest beside a setting is part of the secret."""
+    """Return user and password; text around a setting in the manifest is part of the secret."""
     found: Document = {"type": "basic"}
     for key in ("username", "password"):
         text = str(given.get(key) or "").strip()

@@ -1,4 +1,4 @@
-"""Error handlers of a manifest: what is tried again, waited for, passed over."""
+"""Error handlers of a manifest: what is retried, waited for, skipped."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""OpenAPI 3 documents: their lists made into resources, and all that they leave unsaid told."""
+"""OpenAPI 3 documents: their lists made into resources, and all assumptions listed."""

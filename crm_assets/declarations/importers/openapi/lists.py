@@ -35,7 +35,7 @@ class ListOperation:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """An operation that is no list, and why."""
+    """An operation that is not a list, and why."""
 
     path: str
     why: str
@@ -62,7 +62,7 @@ def lists_of(document: Document, schemas: Schemas) -> Iterator[ListOperation | U
 
 
 def names(paths: list[str]) -> dict[str, str]:
-    """Return a name for each path: its last word, and as many of those before it as tell it from others."""
+    """Return a name for each path: its last word, and as many of those before it as make it unique."""
     found: dict[str, str] = {}
     for path in sorted(paths, key=lambda one: one.count("/")):
         words = [snake_case(part.removesuffix(".json")) for part in path.split("/") if part and "{" not in part]
@@ -89,7 +89,7 @@ def _json_of(response: Document) -> Any:
 
 
 def _records_place(answer: Any, path: str, schemas: Schemas) -> tuple[Segments, Document] | str:
-    """Return where the records are and their schema, or why nobody knows."""
+    """Return where the records are and their schema, or why that is unknown."""
     if answer is None:
         return "the document does not say what it answers"
     if (record := schemas.record(answer)) is not None:

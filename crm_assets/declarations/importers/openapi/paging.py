@@ -1,4 +1,4 @@
-"""Paging of a list, told from the names of its parameters and of what its answers contain.
+"""Paging of a list, inferred from the names of its parameters and of the fields of its responses.
 
 An OpenAPI document does not say how lists are paged. Names are all there is: what they are taken for is told, and where
 there are none the answers are looked at.
@@ -34,7 +34,7 @@ _USUAL_LIMIT = 100
 def paging(
     parameters: list[Document], answer: Any, headers: Any, selector: Segments, schemas: Schemas
 ) -> tuple[Document, str]:
-    """Return a paginator, and what it is told from.
+    """Return a paginator, and what it was inferred from.
 
     Args:
         parameters: The list's, resolved.
