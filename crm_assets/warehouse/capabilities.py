@@ -12,6 +12,8 @@ _NO_TRANSACTIONS = frozenset({"databricks"})
 """dlt 1.31 leaves the capability unset for it, and its client opens none (``begin_transaction`` does nothing)."""
 _NO_TEMPORARY_TABLES = frozenset({"databricks", "athena", "dremio"})
 """Dialects without tables of a session, which a merge puts what it knows into; sqlglot would write views for them."""
+_WIDENS = frozenset({"ducklake"})
+"""Destinations that change a column's type only to one that holds all values of the former."""
 _LOCKED = frozenset({"duckdb", "postgres"})
 """Where writers wait for each other: for the file, and by an advisory lock of the server."""
 
@@ -28,6 +30,8 @@ class Capabilities:
     """Whether several statements can take effect as one."""
     alters_in_transactions: bool
     """Whether tables and views can be changed in the same transaction as rows."""
+    changes_types: bool
+    """Whether a column can be given any other type."""
     one_writer: bool
     """Whether two loads of a connection wait for each other, wherever they run."""
 
@@ -46,6 +50,7 @@ class Capabilities:
             replaces_rows="delete-insert" in (known.supported_merge_strategies or ()),
             transactions=transactions,
             alters_in_transactions=transactions and bool(known.supports_ddl_transactions),
+            changes_types=destination not in _WIDENS,
             one_writer=destination in _LOCKED,
         )
 
@@ -72,6 +77,11 @@ class Capabilities:
         elif not self.alters_in_transactions:
             found.append(
                 "It changes tables outside transactions: a load that is killed can leave a new, empty column behind."
+            )
+        if not self.changes_types:
+            found.append(
+                "A column's type can only be widened: after another change of a declared type neither a load nor "
+                "`crm-assets migrate` changes the table, which stays as it was."
             )
         if not self.one_writer:
             found.append(

@@ -131,12 +131,12 @@ class Warehouse:
     def _turn(self, dataset: str, say: LogFn) -> Iterator[None]:
         """Hold the lock our writers and checks on this machine share; the system frees it when a process dies.
 
-        There is one per DuckDB file; elsewhere there is one per schema.
+        There is one per DuckDB file and per lake; elsewhere there is one per schema.
         """
         self._make_folder()
-        duckdb = self.destination == "duckdb"
-        lock = FileLock(self.folder / ("warehouse.lock" if duckdb else f"{dataset}.lock"))
-        self._wait(lambda: _take(lock), "warehouse" if duckdb else f"schema {dataset}", say)
+        shared = self.destination in ("duckdb", "ducklake")
+        lock = FileLock(self.folder / ("warehouse.lock" if shared else f"{dataset}.lock"))
+        self._wait(lambda: _take(lock), "warehouse" if shared else f"schema {dataset}", say)
         try:
             yield
         finally:

@@ -16,6 +16,7 @@ from crm_assets_tests.commands.conftest import ROOT
 LOST = {
     "duckdb": (),
     "postgres": (),
+    "ducklake": ("only be widened", "several machines"),
     "motherduck": ("several machines",),
     "snowflake": ("several machines",),
     "redshift": ("several machines",),
