@@ -7,7 +7,7 @@ import binascii
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Any, Protocol
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -27,24 +27,14 @@ from crm_assets.declarations.models.paginator import (
     SinglePage,
 )
 from crm_assets.sandbox.calls import Call
-from crm_assets.sandbox.wire import Record, list_path
+from crm_assets.sandbox.tables import RecordList
+from crm_assets.sandbox.wire import list_path
 
 DEFAULT_SIZE = 25
 """Records of a page when the API has no page size parameter, or none is sent."""
 _LINK_PARAM = "after"
 """Query parameter of the links the sandbox makes."""
 _Paged = PageNumber | Offset | JsonLink | HeaderLink | CursorPage | HeaderCursor
-
-
-class RecordPages(Protocol):
-    """The records of a whole list."""
-
-    def __len__(self) -> int: ...
-    def page(self, start: int, end: int | None = None) -> list[Record]:
-        """Return the records from one position to another."""
-
-    def position(self, path: Segments, value: str) -> int | None:
-        """Return the position of the record that has a value at a path."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +47,7 @@ class PageRequest:
     parent: Any
     """Value that binds the list to its parent, if it has one."""
     call: Call
-    records: RecordPages
+    records: RecordList
     """The whole list."""
     key: Segments | None
     """Segments of the records' key."""
@@ -65,11 +55,6 @@ class PageRequest:
     """Record the page begins at, from 0."""
     size: int
     """Records of a page."""
-
-    @property
-    def number(self) -> int:
-        """Position of the page in its list, from 1, however the API counts."""
-        return self.start // max(self.size, 1) + 1
 
 
 @dataclass(frozen=True)
@@ -81,7 +66,7 @@ class Envelope:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def requested_page(endpoint: Endpoint, call: Call, records: RecordPages, key: Segments | None) -> tuple[int, int]:
+def requested_page(endpoint: Endpoint, call: Call, records: RecordList, key: Segments | None) -> tuple[int, int]:
     """Return at which record the page a request asks for begins, and how many records a page has.
 
     Args:
@@ -180,7 +165,7 @@ def _cursor_in_records(endpoint: Endpoint, paging: CursorPage | HeaderCursor, ke
 
 
 def _at_cursor(
-    endpoint: Endpoint, paging: CursorPage | HeaderCursor, records: RecordPages, cursor: str, key: Segments | None
+    endpoint: Endpoint, paging: CursorPage | HeaderCursor, records: RecordList, cursor: str, key: Segments | None
 ) -> int:
     if path := _cursor_in_records(endpoint, paging, key):
         position = records.position(path, cursor)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from crm_assets.declarations import ColumnType
 from crm_assets.declarations.json_path import WILDCARD, dig
 from crm_assets.sandbox import PageRequest
-from crm_assets.sandbox.paging import RecordPages
+from crm_assets.sandbox.tables import RecordList
 from crm_assets.sandbox.wire import list_path, place
 from crm_assets_tests.faults.fault import ActiveFaults, Fault, FaultKind
 
@@ -28,10 +28,10 @@ _MISFITS: dict[ColumnType, Any] = {
 
 
 @dataclass(frozen=True)
-class _MovedRows:
+class _MovedRows(RecordList):
     """A list whose slices begin ``first`` and end ``last`` rows later than asked for, and which is ``last`` shorter."""
 
-    rows: RecordPages
+    rows: RecordList
     first: int
     last: int
 
@@ -42,7 +42,7 @@ class _MovedRows:
         last = len(self.rows) if end is None else end
         return self.rows.page(max(start + self.first, 0), max(last + self.last, 0))
 
-    def position(self, path: tuple[str, ...], value: str) -> int | None:
+    def position(self, path: Sequence[str], value: str) -> int | None:
         return self.rows.position(path, value)
 
 
