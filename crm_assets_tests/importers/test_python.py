@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from crm_assets.commands.import_source import import_to_file
 from crm_assets.declarations import SpecError
 from crm_assets.declarations.importers.source import Imported, import_source
 from crm_assets.declarations.loader import parse_system
@@ -181,6 +182,8 @@ def test_a_source_made_twice_is_one_and_that_of_another_api_is_a_declaration_of_
     assert (name, document(other.text)["client"]["base_url"]) == ("desk_shop", "https://api.shop.test")
     assert found.complete
     assert other.complete
+    assert import_to_file(str(tmp_path / "desk.py"), "desk", tmp_path / "desk.yaml")
+    assert "api.shop.test" in (tmp_path / "desk_shop.yaml").read_text(encoding="utf-8")
     only = import_source(f"{tmp_path / 'desk.py'}:load_further")
     assert (document(only.text)["client"]["base_url"], only.further) == ("https://api.shop.test", ())
 

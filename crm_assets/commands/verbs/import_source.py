@@ -15,20 +15,14 @@ import click
     "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write (default: the terminal)."
 )
 def import_command(source: str, name: str | None, output: Path | None) -> None:
-    """Make a declaration of SOURCE: a dlt REST API configuration (Python, module:object, YAML, JSON, a document with
-    one) or an Airbyte manifest. What is assumed and lost goes to stderr.
+    """Make a declaration of SOURCE: a dlt REST API configuration (Python, module:object, file.py:object, YAML, JSON, a
+    document with one), an Airbyte manifest, or an OpenAPI document. What is assumed and lost goes to stderr.
+
+    Python that configures further APIs gets a file for each, named after FILE and the API.
 
     Exits with 0 if the declaration says all that SOURCE does, with 3 if something is lost, with 1 if nothing can be
     declared.
     """
-    from crm_assets.declarations.importers.source import import_source
+    from crm_assets.commands.import_source import import_to_file
 
-    imported = import_source(source, name)
-    if output:
-        output.write_text(imported.text, encoding="utf-8")
-    else:
-        click.echo(imported.text)
-    click.echo(f"{len(imported.notes)} {imported.what}:", err=True)
-    for note in imported.notes:
-        click.echo(f"  {note}", err=True)
-    sys.exit(0 if imported.complete else 3)
+    sys.exit(0 if import_to_file(source, name, output) else 3)
