@@ -46,7 +46,7 @@ like the end.
 @pytest.fixture
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up slow answers sooner."""
-    monkeypatch.setattr(transport, "_TIMEOUT", aiohttp.ClientTimeout(sock_read=SLOW))
+    monkeypatch.setattr(transport, "_HTTP_TIMEOUT", aiohttp.ClientTimeout(sock_read=SLOW))
 
 
 @pytest.fixture
