@@ -151,6 +151,24 @@ def _without_counterpart(resource: Resource) -> str:
     return next((name for name, needed in needs.items() if needed), "")
 
 
+def losses(connection: Connection) -> list[str]:
+    """Return what the configuration leaves out because dlt has no counterpart, as a sentence per list."""
+    left_out = {resource.name: _left_out(resource) for resource in connection.system.resources}
+    return [f"{connection.name}.{name}: dlt has no {', no '.join(keys)}." for name, keys in left_out.items() if keys]
+
+
+def _left_out(resource: Resource) -> list[str]:
+    endpoint = resource.endpoint
+    keys = {
+        "error_path": endpoint.error_path,
+        "include": endpoint.include,
+        "unwrap": endpoint.unwrap,
+        "response_actions but those that ignore a status or a text": len(_ignoring(endpoint.response_actions))
+        < len(endpoint.response_actions),
+    }
+    return [key for key, used in keys.items() if used]
+
+
 def _ignoring(actions: Iterable[ResponseAction]) -> list[dict[str, Any]]:
     """Return the actions that dlt has: passing over a list by its status and by a text in the body."""
     known = [action for action in actions if action.action == "ignore" and action.path is None]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crm_assets.commands.export_dlt import rest_api_config
+from crm_assets.commands.export_dlt import losses, rest_api_config
 from crm_assets.errors import CommandError
 from crm_assets_tests.dialect.test_configurations import connect
 
@@ -42,3 +42,15 @@ def test_a_form_and_a_list_without_a_table_are_those_of_dlt() -> None:
     entry = exported({"method": "POST", "data": {"state": "open"}, "decoder": "json"}, selected=False)
     assert (entry["endpoint"]["data"], entry["selected"]) == ({"state": "open"}, False)
     assert "json" not in entry["endpoint"]
+
+
+def test_what_is_left_out_is_named_with_its_list() -> None:
+    retried = {"path": "code", "action": "retry"}
+    posts = {"path": "/posts", "paginator": "single_page", "error_path": "error", "response_actions": [retried]}
+    users = {"name": "users", "endpoint": {"path": "/users", "paginator": "single_page"}}
+    system = {
+        "client": {"base_url": "https://api.desk.test"},
+        "resources": [{"name": "posts", "endpoint": posts}, users],
+    }
+    (loss,) = losses(connect(system))
+    assert ".posts: dlt has no error_path, no response_actions but" in loss
