@@ -125,7 +125,8 @@ def test_a_person_sees_lineage_checks_and_what_a_table_is(interface: Interface) 
     interface.asset(asset, "checks&checkDetail=completeness", "Evaluation result")
     for name in ("freshness", "primary_key", "schema"):
         completeness = interface.browser.see(name)
-    schema = interface.asset(asset, "checks&checkDetail=schema", "Evaluation result")
+    interface.asset(asset, "checks&checkDetail=schema", "Evaluation result")
+    schema = interface.browser.see("(kept in _extra).")
     _shows_the_checks(completeness, schema)
     schedules = interface.browser.look_at(f"{interface.url}/automation?type=schedules", "crm_report_schedule")
     assert f"{CONNECTION}_windows_schedule" in schedules.lines

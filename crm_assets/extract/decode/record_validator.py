@@ -30,7 +30,8 @@ _MOMENTS = {
     name: Annotated[
         int,
         msgspec.Meta(
-            ge=max(int(_FIRST_SECOND * 1e6 / unit), -(2**63)), le=min(int(_LAST_SECOND * 1e6 / unit), 2**63 - 1)
+            ge=max(int(_FIRST_SECOND * 1e6 / unit), -(2**63)),
+            le=min(int((_LAST_SECOND + 1) * 1e6 / unit) - 1, 2**63 - 1),
         ),
     ]
     for name, unit in MICROSECONDS.items()
