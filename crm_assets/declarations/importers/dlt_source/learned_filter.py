@@ -53,7 +53,7 @@ def learned_conditions(function: Any, texts: list[str]) -> list[dict[str, Any]] 
             record = _Record(value)
             passed[(type(value), value)] = bool(function(record))
             fields |= record.fields
-    except Exception:
+    except Exception:  # of code that is not ours: what cannot be learned is named as code
         return None
     if len(fields) != 1:
         return None

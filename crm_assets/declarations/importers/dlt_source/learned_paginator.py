@@ -81,7 +81,7 @@ def _tried(paginator: Any, body: dict[str, Any], records: int, pages: int = 3) -
                 break
             one.update_request(request)
             trial.then.append(_state(request))
-    except Exception:
+    except Exception:  # of code that is not ours: what cannot be learned is named as code
         return None if not trial.seen else _Trial(trial.first, [], trial.seen)
     return trial
 

@@ -61,7 +61,7 @@ def _called(function: Callable[..., Any], given: dict[str, Any], helpers: int = 
         made = function(**given)
         if inspect.isgenerator(made):
             made = list(made)
-    except Exception as error:
+    except Exception as error:  # of code that is not ours: it is returned, or called again
         frame = [frame for frame, _ in walk_tb(error.__traceback__)][-1]
         name = next((name for name, value in given.items() if error.args and value is error.args[0]), None)
         choices = _keys_near(frame)[:_MOST_CHOICES] if name and isinstance(error, KeyError) else []
