@@ -46,7 +46,7 @@ def main() -> int:
             if name == living.NAME:
                 faults += _living(options)
                 continue
-            result = _measured(_adapted(SCENARIOS[name], options), server, options.timeout)
+            result = measured(_adapted(SCENARIOS[name], options), server, options.timeout)
             print(table(result), flush=True)
             faults += sum(len(run["faults"]) for runs in result["runs"].values() for run in runs)
             if options.rows is None:
@@ -67,7 +67,7 @@ def _living(options: argparse.Namespace) -> int:
     return sum(row["verdicts"].get(verdict, 0) for row in result["rows"] for verdict in wrong)
 
 
-def _measured(scenario: Scenario, server: Server, timeout: float) -> dict[str, Any]:
+def measured(scenario: Scenario, server: Server, timeout: float) -> dict[str, Any]:
     """Let the contenders of a scenario take turns and return all their runs."""
     able = [contender for contender in map(CONTENDERS.__getitem__, scenario.contenders) if _can_run(contender)]
     runs: dict[str, list[dict[str, Any]]] = {contender.name: [] for contender in able}
