@@ -29,13 +29,18 @@ _ALIKE = rb"-?\d{1,9}\.(?:0|\d{0,5}[1-9])"
 _NUMBER = rb"(-0|-?\d+(?:\.\d+(?:[eE][+-]?\d+)?|[eE][+-]?\d+))(?=[\s,\]}])"
 _AT_RISK = [re.compile(before + rb"\s*(?!" + _ALIKE + rb"[\s,\]}])" + _NUMBER) for before in (rb":", rb",", rb"\[")]
 """One pattern for each character before a value: a pattern that begins with a letter is found three times as fast."""
+_CLASSES = bytes.maketrans(b"123456789E \t\r\n]}", b"000000000e,,,,,,")
+_SHAPES = (b"0.", b"0e", b"-0,")
+"""One of these is in each number at risk once its characters are replaced by the first of their class."""
 _ESCAPED = re.compile(rb"\\.", re.DOTALL)
 _NUL_ESCAPE = re.compile(rb"\\(?:(u0000)|.)", re.DOTALL)
 
 
 def has_changing_numbers(values: Iterable[bytes | msgspec.Raw], limits: DestinationLimits) -> bool:
     """Return whether JSON values contain a number that must be marked."""
-    return next(_changing(b",".join([b"", *values, b""]), limits), None) is not None
+    text = b",".join([b"", *values, b""])
+    classes = text.translate(_CLASSES)
+    return any(shape in classes for shape in _SHAPES) and next(_changing(text, limits), None) is not None
 
 
 def marked(text: bytes, limits: DestinationLimits) -> bytes:

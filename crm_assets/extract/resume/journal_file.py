@@ -30,7 +30,7 @@ class JournalFile:
 
     def __init__(self, path: Path) -> None:
         self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0)
-        self._codec = pa.Codec("zstd", 1)
+        self._codec = pa.Codec("lz4")  # a page a tenth of a millisecond, in which the next one waits
         self._end = 0
         self.damaged = False
         """Whether something had to be cut off when the file was read."""
