@@ -25,9 +25,9 @@ from crm_assets.extract.discovery.places import links_of
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.first_page import PAGE_TIMEOUT, FirstPageReader
 from crm_assets.extract.http.request import Request
-from crm_assets.extract.http.shared_state import SharedState
 from crm_assets.extract.page_reader import open_connection
 from crm_assets.extract.secrets import secrets_of
+from crm_assets.extract.shared_state import SharedState
 
 _PACE = {"requests": 2, "per": "second"}
 """Rate of requests while the server's limit is unknown."""

@@ -18,9 +18,9 @@ from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.first_page import PAGE_TIMEOUT, FirstPage, last_days, parents_of
-from crm_assets.extract.http.shared_state import SharedState
 from crm_assets.extract.list_probe import ListProber, probing_lists
 from crm_assets.extract.secrets import missing_secrets, secret_variable, secrets_of
+from crm_assets.extract.shared_state import SharedState
 
 ListState = Literal["ok", "doubt", "problem", "not asked"]
 

@@ -10,8 +10,8 @@ from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.first_page import PAGE_TIMEOUT, FirstPageReader, parents_of, probing
-from crm_assets.extract.http.shared_state import SharedState
 from crm_assets.extract.secrets import secrets_of
+from crm_assets.extract.shared_state import SharedState
 
 _FULL_PAGE = 1_000_000
 """Records to ask for: more than any declared page size, so that the page is as long as a sync's."""

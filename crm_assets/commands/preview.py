@@ -24,8 +24,8 @@ from crm_assets.extract.first_page import (
     last_days,
     probing,
 )
-from crm_assets.extract.http.shared_state import SharedState
 from crm_assets.extract.secrets import secrets_of
+from crm_assets.extract.shared_state import SharedState
 
 DEFAULT_ROWS = 3
 _DAYS = 7

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from crm_assets.commands.code_location import CodeLocation
-    from crm_assets.extract.http.shared_state import SharedState
+    from crm_assets.extract.shared_state import SharedState
     from crm_assets.warehouse.warehouse import Warehouse
 
 
@@ -61,7 +61,7 @@ class Workspace:
             CommandError: The Dagster instance that has it cannot be opened.
         """
         from crm_assets.commands.dagster_settings import may_be_postgres
-        from crm_assets.extract.http.shared_state import FileState
+        from crm_assets.extract.shared_state import FileState
 
         folder = self.warehouse.folder
         if not may_be_postgres(folder):  # to open the instance takes longer than most answers

@@ -78,8 +78,7 @@ def fetch(
         One reading per task, in the order of the tasks.
     """
     learned = PagingMemory(memory, connection)
-    kept = Journals(folder, hours=0) if journals is None else journals
-    work = _Fetch(connection, list(tasks), folder, watch or _unwatched, limits, learned, kept)
+    work = _Fetch(connection, list(tasks), folder, watch or _unwatched, limits, learned, journals or Journals())
     return run_stoppable(work.run(secrets, budget, stores))
 
 

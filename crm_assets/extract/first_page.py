@@ -40,10 +40,10 @@ from crm_assets.extract.decode.decoder import Decoder
 from crm_assets.extract.errors import ReadError, UnexpectedResponseError
 from crm_assets.extract.http.client import Traffic
 from crm_assets.extract.http.request import Request, list_request
-from crm_assets.extract.http.shared_state import SharedState
 from crm_assets.extract.page_reader import OpenConnection, PageReader, open_connection
 from crm_assets.extract.paging.page import Page, with_page_size
 from crm_assets.extract.paging.signs import as_int, doubts_of
+from crm_assets.extract.shared_state import SharedState
 
 PAGE_TIMEOUT = 30.0
 """Seconds to wait for a page, turns of the rate limit included."""

@@ -24,10 +24,10 @@ from crm_assets.extract.first_page import PAGE_TIMEOUT, FirstPage, FirstPageRead
 from crm_assets.extract.http.client import Traffic
 from crm_assets.extract.http.rate_state import spread
 from crm_assets.extract.http.request import Request, list_request
-from crm_assets.extract.http.shared_state import SharedState
 from crm_assets.extract.page_reader import PageReader, open_connection
 from crm_assets.extract.paging.page import Page, PagingState, with_page_size
 from crm_assets.extract.paging.paginate import walk
+from crm_assets.extract.shared_state import SharedState
 
 SendFn = Callable[[Request], Awaitable[Page]]
 _PAGES_PROBED = 2

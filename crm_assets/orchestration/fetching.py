@@ -15,6 +15,7 @@ from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract import progress
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.read_report import ReadTask
+from crm_assets.extract.shared_state import SharedState
 from crm_assets.orchestration.keys import FRESH_TAG, FULL_TAG
 from crm_assets.orchestration.partitions import ranges_of
 from crm_assets.orchestration.resources import CrmSecrets
@@ -64,8 +65,7 @@ class Fetcher:
         tasks, refused = self._tasks(resources, folder)
         for task in tasks:
             self.context.log.info(_announced(task))
-        state = shared_state(self.context.instance, self.warehouse.folder)
-        budget, stores = state.rate_limiter(self.connection, self.say), state.token_stores(self.connection)
+        budget, stores = self._state.rate_limiter(self.connection, self.say), self._state.token_stores(self.connection)
         watch = progress.watch_of(self.connection.name, self.context.log.info)
         limits = limits_of(self.warehouse.destination)
         memory = self.warehouse.folder / "paging" / f"{self.connection.name}.json"
@@ -83,8 +83,13 @@ class Fetcher:
         from crm_assets.extract.resume.journals import Journals
 
         warehouse, fresh = self.warehouse, self.context.run.tags.get(FRESH_TAG) == "true"
-        folder, log = warehouse.folder / "resume", self.context.log.info
-        return Journals(folder, warehouse.resume_hours, fresh, warehouse.destination, log=log)
+        return Journals(
+            self._state.journals(), warehouse.resume_hours, fresh, warehouse.destination, log=self.context.log.info
+        )
+
+    @cached_property
+    def _state(self) -> SharedState:
+        return shared_state(self.context.instance, self.warehouse.folder)
 
     def _tasks(self, resources: list[Resource], folder: Path) -> tuple[list[ReadTask], list[ReadResult]]:
         """Return the planned reads, and the results of those refused because their table cannot take the rows."""

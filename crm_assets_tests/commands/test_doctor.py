@@ -14,7 +14,7 @@ from syrupy.assertion import SnapshotAssertion
 from crm_assets.commands.doctor import Diagnosis, ListFinding, examine
 from crm_assets.commands.doctor_view import render_diagnoses
 from crm_assets.declarations.models.connection import Connection
-from crm_assets.extract.http.shared_state import FileState
+from crm_assets.extract.shared_state import FileState
 from crm_assets.sandbox import sandbox_secrets
 from crm_assets_tests.faults import Fault, FaultySandbox
 

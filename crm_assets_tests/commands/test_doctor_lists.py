@@ -15,7 +15,7 @@ import yaml
 
 from crm_assets.commands.doctor import ListFinding, examine
 from crm_assets.declarations.connections import load_connections
-from crm_assets.extract.http.shared_state import FileState
+from crm_assets.extract.shared_state import FileState
 
 Respond = Callable[[dict[str, str]], tuple[int, Any]]
 """Takes the query, returns status and JSON."""

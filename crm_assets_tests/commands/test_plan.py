@@ -22,7 +22,7 @@ from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.declarations.models.system import RateLimit
 from crm_assets.extract.http.rate_limiter import RateLimiter
-from crm_assets.extract.http.shared_state import FileState
+from crm_assets.extract.shared_state import FileState
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.conftest import Build
 from crm_assets_tests.faults import FaultySandbox

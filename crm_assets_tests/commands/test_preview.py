@@ -18,7 +18,7 @@ from crm_assets.date_range import DateRange
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.errors import CommandError
 from crm_assets.extract.errors import ReadError, SecretError
-from crm_assets.extract.http.shared_state import FileState
+from crm_assets.extract.shared_state import FileState
 from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.installation import HERE, TODAY
 

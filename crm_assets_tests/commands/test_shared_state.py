@@ -16,7 +16,7 @@ from crm_assets.commands.preview import preview
 from crm_assets.commands.workspace import Workspace
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.errors import CommandError
-from crm_assets.extract.http.shared_state import FileState, SharedState
+from crm_assets.extract.shared_state import FileState, SharedState
 from crm_assets.orchestration.shared_state.state import PostgresState
 from crm_assets.settings import Settings
 from crm_assets_tests.extract.oauth_server import oauth_server

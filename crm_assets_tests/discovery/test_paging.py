@@ -13,8 +13,8 @@ from crm_assets.declarations.loader import parse_system, validated
 from crm_assets.extract.discovery.asker import Asker
 from crm_assets.extract.discovery.look import Look, Looker
 from crm_assets.extract.first_page import FirstPageReader
-from crm_assets.extract.http.shared_state import FileState
 from crm_assets.extract.page_reader import open_connection
+from crm_assets.extract.shared_state import FileState
 from crm_assets_tests.dialect.small_api import SmallApi
 
 

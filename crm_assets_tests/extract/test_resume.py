@@ -18,10 +18,11 @@ from crm_assets.date_range import DateRange
 from crm_assets.declarations import Connection, load_connections
 from crm_assets.extract.fetch import ReadResult, fetch
 from crm_assets.extract.http.rate_limiter import RateLimiter
+from crm_assets.extract.journal_storage.journal_file import JournalFile
 from crm_assets.extract.read_report import ReadTask
 from crm_assets.extract.resume.journal import Journal
-from crm_assets.extract.resume.journal_file import JournalFile
 from crm_assets.extract.resume.journals import Journals
+from crm_assets.extract.shared_state import FileState, SharedState
 from crm_assets_tests.away_server import SYSTEM, AwayServer, away_server
 from crm_assets_tests.reliability import times
 
@@ -36,15 +37,16 @@ def server() -> Iterator[AwayServer]:
 
 @pytest.fixture
 def reading(server: AwayServer, tmp_path: Path) -> Reading:
-    return Reading(server, tmp_path)
+    return Reading(server, tmp_path, FileState(tmp_path))
 
 
 class Reading:
-    """Runs one after the other on one data folder."""
+    """Runs one after the other that share a state."""
 
-    def __init__(self, server: AwayServer, folder: Path) -> None:
+    def __init__(self, server: AwayServer, folder: Path, state: SharedState) -> None:
         self.server = server
         self.folder = folder
+        self.state = state
         self.told: list[str] = []
         self.secret = "t0k3n-of-this-account"
         self.connection = self.declared(SYSTEM)
@@ -71,7 +73,7 @@ class Reading:
         folder = self.folder / str(self._runs)
         folder.mkdir()
         tasks = [self.task(name) for name in names]
-        journals = Journals(self.folder / "resume", hours, log=self.told.append, **given)
+        journals = Journals(self.state.journals(), hours, log=self.told.append, **given)
         try:
             found = fetch(
                 self.connection,

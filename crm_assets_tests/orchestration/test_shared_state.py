@@ -20,7 +20,6 @@ import psycopg2
 import pytest
 from filelock import Timeout
 
-from crm_assets.commands.local_postgres import local_postgres
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.system import RateLimit
 from crm_assets.declarations.models.token_auth import RefreshTokenAuth
@@ -28,8 +27,8 @@ from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.rate_file import RateFile
 from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.http.rate_state import RateStore
-from crm_assets.extract.http.shared_state import FileState, SharedState
 from crm_assets.extract.http.tokens import Token
+from crm_assets.extract.shared_state import FileState, SharedState
 from crm_assets.orchestration.shared_state.database import connect
 from crm_assets.orchestration.shared_state.postgres_run_locks import PostgresRunLocks
 from crm_assets.orchestration.shared_state.rates import PostgresRates
@@ -41,24 +40,6 @@ LOGIN = RefreshTokenAuth.model_validate(
     {"type": "oauth2_refresh_token", "access_token_url": "https://crm.example.org/token", "refresh_token": "refresh"}
 )
 FORK = get_context("fork")
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with local_postgres() as found:
-        yield found
-
-
-@pytest.fixture(params=["files", "postgres"])
-def state(request: pytest.FixtureRequest, url: str, tmp_path: Path) -> SharedState:
-    """An installation's shared state without anything in it."""
-    if request.param == "files":
-        return FileState(tmp_path)
-    with psycopg2.connect(url) as database, database.cursor() as cursor:
-        cursor.execute(
-            "DROP TABLE IF EXISTS crm_assets_rates, crm_assets_departures, crm_assets_tokens, crm_assets_runs"
-        )
-    return PostgresState(url)
 
 
 @pytest.fixture
@@ -251,8 +232,8 @@ def test_a_lost_connection_is_made_anew_and_a_lost_server_is_one_sentence(url: s
 
 
 @pytest.fixture(scope="module")
-def instance(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
-    home, storage = tmp_path_factory.mktemp("home"), url.replace("postgresql:", "postgresql+psycopg2:")
+def instance(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dg.DagsterInstance]:
+    home, storage = tmp_path_factory.mktemp("home"), postgres.replace("postgresql:", "postgresql+psycopg2:")
     (home / "dagster.yaml").write_text(
         f"storage: {{postgres: {{postgres_url: '{storage}'}}}}\ntelemetry: {{enabled: false}}\n"
     )

@@ -5,14 +5,16 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import psycopg2
 import pytest
 
 from crm_assets.declarations import load_connections
-from crm_assets.extract.resume.journal_file import JournalFile
+from crm_assets.extract.journal_storage.journal_file import JournalFile
 from crm_assets.orchestration.keys import FRESH_TAG
 from crm_assets_tests.away_server import SYSTEM, AwayServer, away_server
 from crm_assets_tests.reliability import times
@@ -49,9 +51,10 @@ def start(server: AwayServer, tmp_path: Path) -> Iterator[Start]:
     }
     started: list[Command] = []
 
-    def run(*arguments: str) -> Command:
+    def run(*arguments: str, **further: str) -> Command:
         selection = " or ".join(f'key:"crm/{name}"' for name in TABLES)
-        started.append(Command(["sync", selection, *arguments], settings, tmp_path / f"told{len(started)}"))
+        given = {**settings, **further}
+        started.append(Command(["sync", selection, *arguments], given, tmp_path / f"told{len(started)}"))
         return started[-1]
 
     yield run
@@ -115,6 +118,30 @@ def test_killed_at_random_moments(server: AwayServer, start: Start, tmp_path: Pa
     assert notes.total() <= 60 + 2 * IN_FLIGHT
     assert not [*(folder / "resume").glob("*.journal")]
     assert "read before" in said or found.get("notes")
+
+
+def test_a_run_whose_machine_died_goes_on_on_another_one(
+    server: AwayServer, start: Start, tmp_path: Path, postgres: str
+) -> None:
+    storage = postgres.replace("postgresql:", "postgresql+psycopg2:")
+    with (tmp_path / "home" / "dagster.yaml").open("a") as file:
+        file.write(f"storage: {{postgres: {{postgres_url: '{storage}'}}}}\n")
+    shared = {"CRM_ASSETS_DESTINATION": "postgres", "DESTINATION__POSTGRES__CREDENTIALS": postgres}
+    kill_after(start(**shared), server, random.Random(3).randrange(45, 60))
+    before = len(server.asked)
+    code, said = start(**shared, CRM_ASSETS_DATA=str(tmp_path / "another")).wait()
+    assert code == 0, said
+    assert "read before" in said
+    assert len(server.asked) <= 12 + 13 + 60 + 3 * IN_FLIGHT, "what the first machine has read is not asked for again"
+    assert len(server.asked) - before < before
+    with closing(psycopg2.connect(postgres)) as database, database.cursor() as cursor:
+        for name in TABLES:
+            cursor.execute(f"SELECT count(*), count(DISTINCT id) FROM crm.{name} WHERE _deleted_at IS NULL")
+            assert cursor.fetchone() == ((120, 120) if name == "notes" else (60, 60))
+        cursor.execute("SELECT count(*) FROM crm_assets_journals")
+        assert cursor.fetchone() == (0,)
+        cursor.execute("DROP SCHEMA crm CASCADE")
+        database.commit()
 
 
 def test_a_run_that_is_executed_again_goes_on_unless_it_is_to_begin_anew(

@@ -14,7 +14,8 @@ from typing import Annotated, TypeAlias
 import msgspec
 
 from crm_assets.extract.decode.records import Records
-from crm_assets.extract.resume.journal_file import JournalFile
+from crm_assets.extract.errors import ReadError
+from crm_assets.extract.journal_storage.journal_store import JournalEntries
 
 
 @dataclass(frozen=True)
@@ -91,29 +92,35 @@ class Journal:
     """What is kept of one resource's read.
 
     Args:
-        file: Where; ``None`` to keep nothing.
+        entries: Where; ``None`` to keep nothing.
         binding: Names what is read: of another journal nothing is taken.
         is_secret: Whether a text shows a secret, so that it must not be kept.
+        say: Told that nothing more can be kept.
+
+    Raises:
+        OSError: What is there cannot be read.
     """
 
     def __init__(
         self,
-        file: JournalFile | None = None,
+        entries: JournalEntries | None = None,
         binding: str = "",
         is_secret: Callable[[str], bool] = lambda _: False,
+        say: Callable[[str], object] = lambda _: None,
     ) -> None:
         self.began = datetime.now(timezone.utc)
         self.grown = False
         """Whether anything was added to what was there."""
         self.trusted = True
-        """Whether all of a file that was there could be used."""
+        """Whether all that was there could be used."""
+        self.is_secret = is_secret
         self._full = False
         self._binding = binding
-        self._file = file
-        self.is_secret = is_secret
+        self._entries = entries
+        self._say = say
         self._lists: dict[bytes, KeptEntries] = {}
-        if file is not None:
-            self._load(file)
+        if entries is not None:
+            self._load(entries)
 
     @property
     def resumed(self) -> bool:
@@ -128,40 +135,54 @@ class Journal:
         """Return the page at a place.
 
         Raises:
-            OSError: It is no longer what was written.
+            ReadError: It is no longer what was written, or cannot be read.
         """
-        entry = None if self._file is None else _ENTRIES.decode(self._file.read(place))
+        try:
+            entry = None if self._entries is None else _decoded_entry(self._entries.read(place))
+        except OSError as error:
+            raise ReadError(f"a page that an interrupted run saved cannot be read ({error}); run again") from error
         if not isinstance(entry, KeptPage):
-            raise OSError("a page saved for this read is missing")
+            raise ReadError("a page that an interrupted run saved is missing; run again")
         return entry
 
     def add(self, entry: _Entry) -> None:
         """Keep an entry; where that fails, as on a full disk, nothing more is kept and the read goes on."""
-        if self._file is None or self._full:
+        if self._entries is None or self._full:
             return
         try:
-            self._note(entry, self._file.append(_encode(entry)))
+            self._note(entry, self._entries.append(_encode(entry)))
             self.grown = True
-        except OSError:
+        except OSError as error:
             self._full = True
+            self._say(f"what is read from now on is not saved for resuming ({error.strerror or error})")
 
     def close(self) -> None:
-        """Keep nothing more; what is in the file stays there."""
-        if self._file is not None:
-            self._file.close()
-        self._file = None
+        """Keep nothing more, and let other runs have what is there."""
+        if self._entries is not None:
+            self._entries.close()
+        self._entries = None
+
+    def remove(self) -> None:
+        """Keep nothing more, and remove what is there."""
+        if self._entries is not None:
+            self._entries.remove()
+        self._entries = None
 
     def begin_anew(self) -> None:
-        """Forget everything; this is the beginning."""
+        """Forget everything; this is the beginning.
+
+        Raises:
+            OSError: What is there cannot be removed.
+        """
         self._lists.clear()
         self.began = datetime.now(timezone.utc)
-        if self._file is not None:
-            self._file.cut(0)
+        if self._entries is not None:
+            self._entries.cut(0)
             self.add(Began(self._binding, self.began))
         self.grown = False
 
-    def _load(self, file: JournalFile) -> None:
-        entries = self._entries(file)
+    def _load(self, kept: JournalEntries) -> None:
+        entries = _decoded(kept)
         first = next(entries, None)
         if first and isinstance(first[1], Began) and first[1].binding == self._binding:
             self.began = first[1].at
@@ -170,16 +191,7 @@ class Journal:
         else:
             self.trusted = first is None
             self.begin_anew()
-        self.trusted = self.trusted and not file.damaged
-
-    def _entries(self, file: JournalFile) -> Iterator[tuple[int, _Entry]]:
-        for place, packed in file.entries():
-            entry = _decoded_entry(packed)
-            if entry is None:
-                file.damaged = True
-                file.cut(place)
-                return
-            yield place, entry
+        self.trusted = self.trusted and not kept.damaged
 
     def _note(self, entry: _Entry, place: int) -> None:
         match entry:
@@ -193,6 +205,17 @@ class Journal:
                 self._lists.pop(name, None)
             case Began():
                 pass
+
+
+def _decoded(kept: JournalEntries) -> Iterator[tuple[int, _Entry]]:
+    """Yield places and entries, and cut off from the first one that is none."""
+    for place, packed in kept.entries():
+        entry = _decoded_entry(packed)
+        if entry is None:
+            kept.damaged = True
+            kept.cut(place)
+            return
+        yield place, entry
 
 
 def _decoded_entry(packed: bytes) -> _Entry | None:

@@ -25,10 +25,10 @@ from crm_assets.extract.decode.records import Records
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.client import Traffic
 from crm_assets.extract.http.request import list_request, zone_of
-from crm_assets.extract.http.shared_state import SharedState
 from crm_assets.extract.page_reader import OpenConnection, PageReader, open_connection
 from crm_assets.extract.paging.page import PagingState
 from crm_assets.extract.paging.paginate import walk
+from crm_assets.extract.shared_state import SharedState
 from crm_assets.warehouse.increments import moment_of
 
 QUERY_TIMEOUT = 40.0

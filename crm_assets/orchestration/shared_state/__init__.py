@@ -1,1 +1,1 @@
-"""What all machines share beside the destination, in the Dagster instance's PostgreSQL: rates, tokens, run locks."""
+"""What machines share beside the destination, in the instance's PostgreSQL: rates, tokens, run locks, journals."""

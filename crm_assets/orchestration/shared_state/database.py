@@ -20,7 +20,17 @@ CREATE TABLE IF NOT EXISTS crm_assets_tokens (
   connection text, login text, token text, draft text, PRIMARY KEY (connection, login)
 );
 CREATE TABLE IF NOT EXISTS crm_assets_runs (run_id text, part text, PRIMARY KEY (run_id, part));
+CREATE UNLOGGED TABLE IF NOT EXISTS crm_assets_journals (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  connection text, resource text, binding text, began timestamptz NOT NULL DEFAULT now(),
+  UNIQUE (connection, resource, binding)
+);
+CREATE UNLOGGED TABLE IF NOT EXISTS crm_assets_journal_entries (
+  journal bigint REFERENCES crm_assets_journals ON DELETE CASCADE, place bigint, content bytea NOT NULL,
+  PRIMARY KEY (journal, place)
+);
 """
+"""Journals are unlogged: they save requests, and are not worth the server's log; a crash of the server empties them."""
 _SESSION = """
 SET statement_timeout = '10s';
 SET idle_in_transaction_session_timeout = '20s';
@@ -48,7 +58,7 @@ def connect(url: str) -> Any:
         connection.autocommit = True
         with closing(connection.cursor()) as cursor:
             cursor.execute(_SESSION)
-            cursor.execute("SELECT to_regclass('crm_assets_runs')")
+            cursor.execute("SELECT to_regclass('crm_assets_journal_entries')")
             if cursor.fetchone() == (None,):
                 # of several that make them at once, all but one would fail
                 cursor.execute(
@@ -67,8 +77,12 @@ def unreachable(what: str, error: psycopg2.Error) -> ReadError:
         what: What was to be agreed on, such as "the rate limit of sales_crm".
         error: What the driver said.
     """
-    said = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
     return ReadError(
-        f"{what} is kept in the PostgreSQL of the Dagster instance, which cannot be used now ({said}); nothing is "
-        f"asked without it, run again when it answers"
+        f"{what} is kept in the PostgreSQL of the Dagster instance, which cannot be used now ({said(error)}); nothing "
+        f"is asked without it, run again when it answers"
     )
+
+
+def said(error: psycopg2.Error) -> str:
+    """Return what the driver said, in one line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

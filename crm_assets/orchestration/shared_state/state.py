@@ -1,4 +1,4 @@
-"""Where a connection's rate and tokens are agreed on: in the instance's PostgreSQL if it has one, else in files."""
+"""Where runs find rates, tokens and journals: in the instance's PostgreSQL if it has one, else in files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -13,9 +14,12 @@ from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.system import RateLimit
 from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.http.rate_state import RateStore
-from crm_assets.extract.http.shared_state import FileState, SharedState
 from crm_assets.extract.http.tokens import TokenStores
 from crm_assets.extract.progress import SayFn, say_nothing
+from crm_assets.extract.shared_state import FileState, SharedState
+
+if TYPE_CHECKING:
+    from crm_assets.extract.journal_storage.journal_store import JournalStore
 
 _DRIVER = re.compile(r"(?<=^postgresql)\+\w+(?=:)")
 
@@ -39,6 +43,12 @@ class PostgresState:
         from crm_assets.orchestration.shared_state.tokens import PostgresTokenStores
 
         return PostgresTokenStores(self.url, connection.name)
+
+    def journals(self) -> JournalStore:
+        """Return where one run finds what interrupted ones have read."""
+        from crm_assets.orchestration.shared_state.journals import PostgresJournals
+
+        return PostgresJournals(self.url)
 
 
 def shared_state(instance: dg.DagsterInstance, data_folder: Path) -> SharedState:

@@ -1,15 +1,18 @@
-"""What all runs of an account share, wherever they run: how fast they ask, and the tokens of its logins."""
+"""What all runs of an account share, wherever they run: how fast they ask, the tokens of its logins, what was read."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.http.tokens import TokenStores, token_stores
 from crm_assets.extract.progress import SayFn, say_nothing
+
+if TYPE_CHECKING:
+    from crm_assets.extract.journal_storage.journal_store import JournalStore
 
 
 class SharedState(Protocol):
@@ -25,6 +28,9 @@ class SharedState(Protocol):
 
     def token_stores(self, connection: Connection) -> TokenStores:
         """Return the stores of an account's logins."""
+
+    def journals(self) -> JournalStore:
+        """Return where one run finds what interrupted ones have read, to be closed by it."""
 
 
 @dataclass(frozen=True)
@@ -44,3 +50,9 @@ class FileState:
     def token_stores(self, connection: Connection) -> TokenStores:
         """Return the stores of an account's logins."""
         return token_stores(connection.name, self.folder)
+
+    def journals(self) -> JournalStore:
+        """Return where one run finds what interrupted ones have read."""
+        from crm_assets.extract.journal_storage.file_journals import FileJournals
+
+        return FileJournals(self.folder / "resume")

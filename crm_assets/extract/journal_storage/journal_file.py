@@ -1,4 +1,4 @@
-"""A file of entries that only grows, each behind its checksum.
+"""A journal in a file that only grows.
 
 An entry is whole or it is not there: what a killed process wrote last, and whatever follows the first entry that does
 not agree with its checksum, is cut off when the file is opened.
@@ -7,18 +7,10 @@ not agree with its checksum, is cut off when the file is opened.
 from __future__ import annotations
 
 import os
-import struct
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow as pa
-
-_HEAD = struct.Struct("<4sIII")
-"""Mark, bytes as packed, bytes unpacked, checksum."""
-_FILE_MARK = b"crm1"
-_MOST = 1 << 30
-"""Bytes of an entry; more than any page has, less than would fill the memory."""
+from crm_assets.extract.journal_storage.frame import HEAD_BYTES, framed, packed_size, unframed
 
 
 class JournalFile:
@@ -30,7 +22,6 @@ class JournalFile:
 
     def __init__(self, path: Path) -> None:
         self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0)
-        self._codec = pa.Codec("lz4")  # a page a tenth of a millisecond, in which the next one waits
         self._end = 0
         self.damaged = False
         """Whether something had to be cut off when the file was read."""
@@ -55,12 +46,16 @@ class JournalFile:
         Raises:
             OSError: It could not be written; the file is as it was.
         """
-        packed = self._codec.compress(entry, asbytes=True)
-        whole, place = _HEAD.pack(_FILE_MARK, len(packed), len(entry), zlib.crc32(packed)) + packed, self._end
+        whole, place = framed(entry), self._end
         self._file.seek(place)
-        if len(entry) > _MOST or self._file.write(whole) < len(whole):
+        try:
+            complete = self._file.write(whole) == len(whole)
+        except OSError:
             self.cut(place)
-            raise OSError(f"an entry of {len(entry)} bytes cannot be kept")
+            raise
+        if not complete:
+            self.cut(place)
+            raise OSError("the disk is full")
         self._end += len(whole)
         return place
 
@@ -85,16 +80,9 @@ class JournalFile:
 
     def _entry(self, place: int) -> tuple[bytes, int] | None:
         self._file.seek(place)
-        head = self._file.read(_HEAD.size)
-        if len(head) < _HEAD.size:
+        head = self._file.read(HEAD_BYTES)
+        size = packed_size(head)
+        if size is None or size > self._size - place - HEAD_BYTES:
             return None
-        mark, packed_size, size, checksum = _HEAD.unpack(head)
-        if mark != _FILE_MARK or size > _MOST or packed_size > self._size - place - _HEAD.size:
-            return None
-        packed = self._file.read(packed_size)
-        if zlib.crc32(packed) != checksum:
-            return None
-        try:
-            return self._codec.decompress(packed, size, asbytes=True), place + _HEAD.size + packed_size
-        except (pa.ArrowException, OSError):
-            return None
+        entry = unframed(head + self._file.read(size))
+        return None if entry is None else (entry, place + HEAD_BYTES + size)

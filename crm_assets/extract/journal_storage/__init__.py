@@ -1,0 +1,1 @@
+"""Where the journals of reads are kept, and in what form."""
