@@ -30,6 +30,7 @@ from crm_assets.extract.resume.journals import Journals
 from crm_assets.extract.signals import run_stoppable
 from crm_assets.extract.staging.decode_queue import DecodingThread, UndecodableError
 from crm_assets.extract.staging.staged_rows import StagedRows
+from crm_assets.extract.verification import verify
 
 _ROOM = 100_000_000
 """Bytes of decoded rows that all staged rows of a connection together may hold."""
@@ -197,28 +198,6 @@ class _Fetch:
         for key, *values in await decoding.run(staged.combinations, parent.field, *further) if staged else ():
             found.setdefault(key, []).append(tuple(values))
         return found
-
-
-def verify(report: ReadReport, *, paged: bool) -> None:
-    """Compare the number of records the API reports with that of the different ones that were read.
-
-    A list that moved may have brought more than there are at its end. Fewer prove nothing, and of a list that was still
-    they are an error.
-
-    Args:
-        report: The report; it becomes unproven where rows that moved are the reason.
-        paged: Whether rows can move between pages.
-
-    Raises:
-        ReadError: The API reported another number of records than a list has that was still.
-    """
-    read, total = report.rows + report.rejected + report.filtered, report.reported_total
-    if total is None or report.unproven or read == total or (report.moved and read > total):
-        return
-    differs = f"the API reports {total} records, but {read} different ones were read ({report.duplicates} came twice)"
-    if not paged or not (report.moved or report.duplicates):
-        raise ReadError(differs)
-    report.unproven = f"{differs}: rows moved while paging; nothing was marked as deleted, and the next run settles it"
 
 
 def _with_parents(connection: Connection, tasks: list[ReadTask]) -> dict[str, ReadTask]:

@@ -18,7 +18,7 @@ from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.incremental import Incremental
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.decode.duckdb_types import quoted
-from crm_assets.extract.http.request import zone_of
+from crm_assets.extract.http.filter_values import zone_of
 from crm_assets.warehouse import read_log
 from crm_assets.warehouse.session import WarehouseSession
 

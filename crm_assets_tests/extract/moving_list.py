@@ -15,7 +15,6 @@ from crm_assets.declarations.models.paginator import Paginator
 from crm_assets.extract.decode.record_validator import RecordValidator
 from crm_assets.extract.decode.records import Records
 from crm_assets.extract.errors import ReadError
-from crm_assets.extract.fetch import verify
 from crm_assets.extract.http.client import Answer
 from crm_assets.extract.http.request import Request
 from crm_assets.extract.paging.list_memory import ListMemory
@@ -24,6 +23,7 @@ from crm_assets.extract.paging.page import Page, PagingState
 from crm_assets.extract.paging.paginate import walk
 from crm_assets.extract.paging.response_body import open_body
 from crm_assets.extract.read_report import ReadReport
+from crm_assets.extract.verification import verify
 from crm_assets_tests.extract.declared import endpoint, resource
 
 Kind = Literal["create", "delete", "change"]

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crm_assets.extract.errors import ReadError
-from crm_assets.extract.fetch import verify
 from crm_assets.extract.paging.movement import samples
 from crm_assets.extract.read_report import ReadReport
+from crm_assets.extract.verification import verify
 from crm_assets_tests.extract.moving_list import SIZE, WAYS, Event, Kind, MovingList, Order, churn, read
 from crm_assets_tests.reliability import times
 

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from crm_assets.date_range import DateRange
 from crm_assets.declarations.models.incremental import TimeFormat, names_days
-from crm_assets.extract.http.request import moment_text, start_text, window_values
+from crm_assets.extract.http.filter_values import moment_text, start_text, window_values
 
 BERLIN, NEW_YORK, KATHMANDU = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York"), ZoneInfo("Asia/Kathmandu")
 MOMENT = datetime(2024, 7, 9, 22, 30, 15, 250_000, tzinfo=timezone.utc)

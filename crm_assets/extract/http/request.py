@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime, time, timedelta, timezone
+from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from crm_assets.date_range import DateRange
 from crm_assets.declarations.models.auth import Auth
 from crm_assets.declarations.models.base import deep_merge, fill, fill_url
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.endpoint import ResponseAction
-from crm_assets.declarations.models.incremental import Incremental, TimeFormat, Window, names_days
+from crm_assets.declarations.models.incremental import Incremental, Window
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.errors import ReadError
+from crm_assets.extract.http.filter_values import values_of_increment, values_of_window
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,10 @@ def list_request(
     filters: Window | Incremental | None = None
     if dates and resource.window:
         filters = resource.window
-        values |= _window_values(connection, resource, filters, dates)
+        values |= values_of_window(connection, resource, filters, dates)
     elif resource.incremental and (since or resource.incremental.initial_value is not None):
         filters = resource.incremental
-        values |= _incremental_values(connection, resource, filters, since)
+        values |= values_of_increment(connection, resource, filters, since)
     try:
         path = fill_url(endpoint.path, values)
     except ValueError as error:
@@ -105,83 +105,6 @@ def list_request(
         endpoint.response_actions,
         form=endpoint.body_format == "form",
     )
-
-
-def zone_of(connection: Connection, resource: Resource, column: str) -> ZoneInfo:
-    """Return the time zone in which the API writes and reads a column's times, where they have no offset."""
-    name = resource.columns[column].timezone
-    return ZoneInfo(name) if name else connection.zone
-
-
-def _window_values(connection: Connection, resource: Resource, window: Window, dates: DateRange) -> dict[str, object]:
-    instants = dates.widened(window.padding_days).instants(connection.zone)
-    return window_values(instants, window.format, window.end, zone_of(connection, resource, window.field))
-
-
-def _incremental_values(
-    connection: Connection, resource: Resource, incremental: Incremental, since: datetime | None
-) -> dict[str, object]:
-    zone = zone_of(connection, resource, incremental.field)
-    return {
-        "incremental.start_value": _start_value(connection, incremental, since, zone),
-        "incremental.end_value": start_text(datetime.now(timezone.utc), incremental.format, zone),
-    }
-
-
-def _start_value(connection: Connection, incremental: Incremental, since: datetime | None, zone: ZoneInfo) -> object:
-    """Return the starting point as the API wants it; before the first read that may be the connection's first day."""
-    if since is None and incremental.initial_value == "{start_date}":
-        since = datetime.combine(connection.start_date, time(), connection.zone)
-    return incremental.initial_value if since is None else start_text(since, incremental.format, zone)
-
-
-def window_values(
-    instants: tuple[datetime, datetime], format_: TimeFormat, end: str, zone: ZoneInfo
-) -> dict[str, object]:
-    """Return ``window_start`` and ``window_end`` as the API wants them.
-
-    A date that the API counts into the window is the last day of the range; a moment is always the first one after the
-    range (rows at exactly that moment are left to the window they begin).
-
-    Args:
-        instants: First moment of the window, and the first after it.
-        format_: How the API wants them.
-        end: Whether it counts the last one in: ``inclusive`` or ``exclusive``.
-        zone: Time zone of dates and times without an offset.
-    """
-    first, after = instants
-    if names_days(format_) and end == "inclusive":
-        after -= timedelta(microseconds=1)
-    return {"window_start": moment_text(first, format_, zone), "window_end": moment_text(after, format_, zone)}
-
-
-def start_text(moment: datetime, format_: TimeFormat, zone: ZoneInfo) -> object:
-    """Return a starting point as the API wants it, never later than meant.
-
-    An hour that clocks repeat has each time twice. The first of both is written as the hour before, because the API may
-    read it as the second one.
-    """
-    local = moment.astimezone(timezone.utc).astimezone(zone)
-    repeated = local.replace(fold=1).utcoffset() != local.utcoffset()
-    if repeated and not local.fold and (format_ == "local" or "%" in format_):
-        moment -= (local.utcoffset() or timedelta(0)) - (local.replace(fold=1).utcoffset() or timedelta(0))
-    return moment_text(moment, format_, zone)
-
-
-def moment_text(moment: datetime, format_: TimeFormat, zone: ZoneInfo) -> object:
-    """Return a moment as the API wants it: a day or time of the zone, ISO 8601 in UTC, or an epoch number."""
-    utc = moment.astimezone(timezone.utc)
-    match format_:
-        case "date":
-            return utc.astimezone(zone).date().isoformat()
-        case "local":
-            return utc.astimezone(zone).replace(tzinfo=None).isoformat(timespec="seconds")
-        case "iso":
-            return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        case "epoch_s" | "epoch_ms":
-            return int(utc.timestamp() * (1000 if format_ == "epoch_ms" else 1))
-        case pattern:
-            return utc.astimezone(zone).strftime(pattern)
 
 
 def _headers(filled: dict[str, object]) -> dict[str, str]:

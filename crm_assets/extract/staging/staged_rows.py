@@ -21,7 +21,8 @@ from crm_assets.extract.decode.duckdb_types import literal, quoted
 from crm_assets.extract.decode.records import Records
 from crm_assets.extract.read_report import FoundBefore, ReadReport
 from crm_assets.extract.staging.found_columns import fill_columns, found_columns
-from crm_assets.extract.staging.parquet_writer import ROW_GROUP_SIZE, RowGroups
+from crm_assets.extract.staging.parquet_writer import RowGroups
+from crm_assets.extract.staging.staged_keys import StagedKeys, numbered_rows
 
 _OFFENDERS = 20
 _READ_ID = pa.field("_read_id", pa.string(), nullable=False)
@@ -178,7 +179,7 @@ class StagedRows:
 
     @property
     def _source(self) -> str:
-        return f"read_parquet({literal(str(self.path))}, file_row_number = true)"
+        return numbered_rows(self.path)
 
     def _marked(self, rows: pa.Table) -> pa.Table:
         return self._with_read_id(rows).append_column(_DELETED_AT, pa.nulls(rows.num_rows, _DELETED_AT.type))
@@ -220,51 +221,15 @@ class StagedRows:
     def _drop_duplicates(self, report: ReadReport) -> None:
         if not self.resource.primary_key:
             return
-        key = ", ".join(quoted(name) for name in self.resource.primary_key)
-        distinct = self._count(f"SELECT DISTINCT {key} FROM {self._source}")
+        keys = StagedKeys(self._database, self.path, self.resource.primary_key, self._read_again)
+        distinct = keys.distinct
         if self.rows > distinct:
-            first_time = self._first_time()
-            once = self._count(f"SELECT DISTINCT {key} FROM {first_time}") if self._read_again else distinct
-            rows = self._count(f"SELECT 1 FROM {first_time}") if self._read_again else self.rows
-            report.duplicates = max(rows - once - report.repeats, 0)
+            report.duplicates = max(keys.repeated - report.repeats, 0)
             if report.duplicates:
-                report.duplicate_keys = self._seen_twice(key, first_time)
-            self._keep_newest(key)
+                report.duplicate_keys = keys.seen_twice(_OFFENDERS)
+            cursor = self.resource.incremental
+            keys.keep_newest(cursor.field if cursor else None, self.schema)
         self.rows = distinct
-
-    def _count(self, query: str) -> int:
-        ((count,),) = self._database.execute(f"SELECT count(*) FROM ({query})").fetchall()
-        return int(count)
-
-    def _first_time(self) -> str:
-        """Return what to select from for the rows of pages that were not read again: only there a repetition counts."""
-        if not self._read_again:
-            return self._source
-        first, last = (pa.array(numbers, pa.int64()) for numbers in zip(*self._read_again, strict=True))
-        self._database.register("_read_again", pa.table({"first": first, "last": last}))
-        again = "SELECT 1 FROM _read_again WHERE file_row_number BETWEEN first AND last"
-        return f"(SELECT * FROM {self._source} WHERE NOT EXISTS ({again}))"
-
-    def _seen_twice(self, key: str, source: str) -> list[dict[str, Any]]:
-        offenders = self._database.sql(
-            f"SELECT {key}, count(*) AS seen FROM {source} GROUP BY {key} HAVING count(*) > 1 "
-            f"ORDER BY seen DESC, {key} LIMIT {_OFFENDERS}"
-        ).to_arrow_table()
-        rows: list[dict[str, Any]] = offenders.to_pylist()
-        return rows
-
-    def _keep_newest(self, key: str) -> None:
-        cursor = self.resource.incremental
-        newest = f"{quoted(cursor.field)} DESC NULLS LAST, " if cursor else ""
-        kept = self.path.with_suffix(".once.parquet")
-        rows = self._database.sql(
-            f"SELECT * EXCLUDE (file_row_number) FROM {self._source} "
-            f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY {newest}file_row_number DESC) = 1"
-        )
-        with pq.ParquetWriter(kept, self.schema, compression="snappy") as writer:
-            for batch in rows.to_arrow_reader(ROW_GROUP_SIZE):
-                writer.write_table(pa.Table.from_batches([batch]).cast(self.schema))
-        kept.replace(self.path)
 
 
 def _with_bookkeeping(rows: pa.Schema) -> pa.Schema:

@@ -24,7 +24,8 @@ from crm_assets.extract.decode.decoder import Decoder
 from crm_assets.extract.decode.records import Records
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.client import Traffic
-from crm_assets.extract.http.request import list_request, zone_of
+from crm_assets.extract.http.filter_values import zone_of
+from crm_assets.extract.http.request import list_request
 from crm_assets.extract.page_reader import OpenConnection, PageReader, open_connection
 from crm_assets.extract.paging.page import PagingState
 from crm_assets.extract.paging.paginate import walk
