@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from crm_assets.declarations.models.paginator import SinglePage
 from crm_assets.extract.decode.duckdb_types import literal
 from crm_assets.extract.read_report import ReadTask
@@ -43,6 +40,10 @@ def known_keys(session: WarehouseSession, task: ReadTask, folder: Path) -> Path 
 
 
 def _written_parquet(session: WarehouseSession, query: str, names: tuple[str, ...], path: Path) -> Path | None:
+    # Where Dagster loads the assets nobody needs PyArrow, which takes a sixth of a second to import.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     writer = None
     with session.client.execute_query(session.in_dialect(query)) as cursor:
         while rows := cursor.fetchmany(_CHUNK):

@@ -101,12 +101,15 @@ sys.addaudithook(guard)
 """
 
 
-def test_loading_touches_neither_network_nor_files_nor_secrets(tmp_path: Path) -> None:
+def test_loading_touches_neither_network_nor_files_nor_secrets_nor_slow_libraries(tmp_path: Path) -> None:
     (tmp_path / "guard").mkdir()
     (tmp_path / "home").mkdir()
     (tmp_path / "guard" / "sitecustomize.py").write_text(GUARD)
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LANG", "TMPDIR")}
-    told = "import crm_assets.definitions as d; print(len(d.defs().resolve_asset_graph().materializable_asset_keys))"
+    told = (
+        "import sys, crm_assets.definitions as d; print(len(d.defs().resolve_asset_graph().materializable_asset_keys), "
+        "*{'aiohttp', 'duckdb', 'jinja2', 'pyarrow', 'starlette'} & {*sys.modules})"
+    )
     run = subprocess.run(
         [sys.executable, "-c", told],
         cwd=tmp_path / "home",
