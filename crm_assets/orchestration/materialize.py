@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -50,11 +50,19 @@ class ConnectionRun:
         Raises:
             dagster.Failure: Something could not be read or loaded; the rest is loaded and reported all the same.
         """
-        with self._lock():
+        with ExitStack() as held:
+            try:
+                held.enter_context(self._lock())
+            except ReadError as error:
+                raise ExpectedError(f"{self.connection.name} was not read: {error}.") from error
             yield from self._run()
 
     def _lock(self) -> AbstractContextManager[None]:
-        """Hold the run's lock where runs may be on several machines, so that others see if this one is gone."""
+        """Hold the run's lock where runs may be on several machines, so that others see if this one is gone.
+
+        Raises:
+            ReadError: The instance's database cannot be used.
+        """
         locks = run_locks(self.context.instance, self.warehouse.runs)
         step = self.context.assets_def.op.name
         return locks.hold(self.context.run.run_id, step) if locks.shared else nullcontext()

@@ -29,6 +29,7 @@ from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.http.rate_state import RateStore
 from crm_assets.extract.http.tokens import Token
 from crm_assets.extract.shared_state import FileState, SharedState
+from crm_assets.orchestration.shared_state import postgres_run_locks
 from crm_assets.orchestration.shared_state.database import connect
 from crm_assets.orchestration.shared_state.postgres_run_locks import PostgresRunLocks
 from crm_assets.orchestration.shared_state.rates import PostgresRates
@@ -247,6 +248,27 @@ def test_the_instance_decides(instance: dg.DagsterInstance, url: str, tmp_path: 
     with dg.DagsterInstance.ephemeral() as other:
         assert shared_state(other, tmp_path) == FileState(tmp_path)
         assert run_locks(other, tmp_path) == FileRunLocks(tmp_path)
+
+
+def test_a_step_that_cannot_hold_the_lock_of_its_run_is_one_sentence(
+    house: Build, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the server has no more connections to give: Dagster has one, and we get none."""
+    here = house("paging")
+    here.instance.dispose()
+    here.instance = instance
+    away = "postgresql://loader:s3cret@127.0.0.1:1/none"
+    monkeypatch.setattr(postgres_run_locks, "connect", lambda url: connect(away))
+    run = here.materialize("paging/by_page")
+    assert not run.success
+    (said,) = [one.step_failure_data.user_failure_data.description for one in run.get_step_failure_events()]
+    assert said.startswith(
+        "paging was not read: the list of runs that are worked on is kept in the PostgreSQL of the Dagster instance "
+        "(storage in its dagster.yaml), which cannot be used now: connection to server at"
+    )
+    assert said.endswith("Nothing is requested without it; run again when it answers.")
+    assert "s3cret" not in said
+    assert not here.sandbox.requests.of("paging")
 
 
 def test_a_step_holds_the_lock_of_its_run(house: Build, instance: dg.DagsterInstance, url: str) -> None:

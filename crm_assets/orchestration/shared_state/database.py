@@ -78,8 +78,8 @@ def unreachable(what: str, error: psycopg2.Error) -> ReadError:
         error: What the driver said.
     """
     return ReadError(
-        f"{what} is kept in the PostgreSQL of the Dagster instance, which cannot be used now ({said(error)}); nothing "
-        f"is asked without it, run again when it answers"
+        f"{what} is kept in the PostgreSQL of the Dagster instance (storage in its dagster.yaml), which cannot be used "
+        f"now: {said(error)}. Nothing is requested without it; run again when it answers"
     )
 
 

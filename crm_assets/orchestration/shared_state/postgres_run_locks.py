@@ -65,7 +65,7 @@ class PostgresRunLocks:
         try:
             return connect(self.url)
         except psycopg2.Error as error:
-            raise unreachable("which runs are worked on", error) from error
+            raise unreachable("the list of runs that are worked on", error) from error
 
     def _execute(self, database: Any, sql: str, *parameters: str) -> list[Any]:
         try:
@@ -73,4 +73,4 @@ class PostgresRunLocks:
                 cursor.execute(sql, parameters)
                 return list(cursor.fetchall()) if cursor.description else []
         except psycopg2.Error as error:
-            raise unreachable("which runs are worked on", error) from error
+            raise unreachable("the list of runs that are worked on", error) from error
