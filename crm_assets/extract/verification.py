@@ -24,5 +24,5 @@ def verify(report: ReadReport, *, paged: bool) -> None:
         return
     differs = f"the API reports {total} records, but {read} different ones were read ({report.duplicates} came twice)"
     if not paged or not (report.moved or report.duplicates):
-        raise ReadError(differs)
+        raise ReadError(f"{differs}: what it reports is not the whole list's" if paged and read > total else differs)
     report.unproven = f"{differs}: rows moved while paging; nothing was marked as deleted, and the next run settles it"

@@ -84,9 +84,17 @@ class Transport:
                 proxy=proxy_of(address.scheme, address.host or ""),
             ) as response:
                 body = decoded(await response.read(), response.headers.get("Content-Encoding", ""))
-                return Response(response.status, response.headers, body)
+                return Response(response.status, _headers_of(response), body)
         except _BROKEN as error:
             raise TransportError(_transport_problem(error)) from None
+
+
+def _headers_of(response: aiohttp.ClientResponse) -> Mapping[str, str]:
+    """Return the headers, with all links of an answer in one field, however many it has of them."""
+    headers = response.headers.copy()
+    if "Link" in headers:
+        headers["Link"] = ", ".join(headers.getall("Link"))
+    return headers
 
 
 def _parsed_url(url: str) -> yarl.URL:

@@ -13,7 +13,8 @@ from crm_assets.declarations.json_path import path_text
 from crm_assets.declarations.models.paginator import CursorPage, HeaderLink, JsonLink
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.request import Request
-from crm_assets.extract.paging.followed_pages import FollowedPaginator, follow, header_link
+from crm_assets.extract.paging.followed_pages import FollowedPaginator, follow
+from crm_assets.extract.paging.link_header import link_url
 from crm_assets.extract.paging.page import FetchPage, Page, PagingState
 from crm_assets.extract.paging.paging_facts import count_of_pages, count_of_records, next_page, number_of_page
 from crm_assets.extract.paging.signs import as_int
@@ -52,7 +53,7 @@ async def detected_pages(request: Request, fetch: FetchPage, walked: PagingState
 
 
 def _names_the_next(first: Page, body: object) -> FollowedPaginator | None:
-    if header_link(first, "next"):
+    if link_url(first.headers.get("Link", ""), "next"):
         return HeaderLink(type="header_link")
     found = next_page(body)
     if found is None:

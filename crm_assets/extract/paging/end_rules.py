@@ -6,7 +6,7 @@ have ended and the next page has to confirm it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from typing_extensions import assert_never
@@ -17,6 +17,9 @@ from crm_assets.extract.errors import ReadError
 from crm_assets.extract.paging.list_memory import ListMemory
 from crm_assets.extract.paging.page import Page, reported
 from crm_assets.extract.paging.signs import is_true, names_more
+
+REFUSED = frozenset({400, 404, 410, 416, 422})
+"""Statuses by which an API may refuse a page behind the one that seems to be the last."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +40,22 @@ class Place:
     pages: int | None
     """Pages the list has, where this page or an earlier one reports them."""
 
+    limit: int | None
+    """Records of a page that were asked for."""
+
+    def is_full(self, count: int) -> bool:
+        """Whether a page has as many records as were asked for, so that a count may be that of the page, or capped."""
+        return self.limit is not None and count >= self.limit
+
     @property
     def after_short(self) -> bool:
         """Whether the page right before was shorter than another one."""
         return self.before < self.fullest
 
 
-EndSign = Literal["last", "short", "empty", "unlinked", "refused", "repeat"]
-"""What makes a list look ended: its last page says so, is short, empty, lacks a link, is refused, or is repeated."""
+EndSign = Literal["last", "counted", "short", "empty", "unlinked", "refused", "repeat"]
+"""What makes a list look ended: its last page says so, completes a count, is short, empty, lacks a link, is refused, or
+is repeated."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,10 @@ class Ended:
     kind: EndSign = "last"
     sure: bool = True
     """Whether the next page need not confirm it."""
+
+    def confirmed(self, kind: EndSign) -> Ended:
+        """Return the end as one that is sure."""
+        return replace(self, kind=kind, sure=True)
 
 
 class EndRule(Protocol):
@@ -127,7 +142,7 @@ class TotalPages:
         if total is None:
             raise ReadError(f"{place.name} does not report {path_text(self.path)!r}, which ends the list")
         if place.index >= total - 1:
-            return Ended(f"{place.name} of {total} pages")
+            return Ended(f"{place.name} of {total} pages", "counted", sure=not place.is_full(page.count))
         if not page.count and total == place.read:
             return Ended(f"{place.name} is empty, and {total} records were read, as many as it reports")
         if not page.count:
@@ -147,7 +162,8 @@ class TotalRecords:
         if total is None:
             raise ReadError(f"{place.name} does not report {path_text(self.path)!r}, which ends the list")
         if place.read >= total:
-            return Ended(f"{place.name} completes the {total} records")
+            full = place.is_full(page.count)
+            return Ended(f"{place.name} completes the {total} records", "counted", sure=not full)
         if not page.count:
             raise ReadError(f"{place.name} is empty, though {place.read} of {total} records were read")
         return None
@@ -162,8 +178,9 @@ class HasMore:
 
     def check(self, page: Page, place: Place) -> Ended | None:  # noqa: D102
         more = page.envelope.fact(self.path)
-        if more is None:
-            raise ReadError(f"{place.name} does not report {path_text(self.path)!r}, which ends the list")
+        if more is None:  # some servers leave out what is false
+            how = f"{place.name} does not report {path_text(self.path)!r}, which ends the list"
+            return Ended(how, "unlinked", sure=not page.count and place.index > 0)
         if not is_true(more):
             return Ended(f"{place.name} says that no more follow")
         if not page.count:

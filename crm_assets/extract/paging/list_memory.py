@@ -81,7 +81,9 @@ class ListMemory:
         self.now = replace(self.now, **facts)
 
     def learn_end(self, kind: str) -> None:
-        """Remember that an end of a kind was confirmed by the page after it."""
+        """Remember that an end of a kind was confirmed by the page after it; that of a count says nothing of others."""
+        if kind == "counted":
+            return
         fact = {"short": "short_ends", "repeat": "repeats_last"}.get(kind, "empty_ends")
         self.now = replace(self.now, **{fact: True})
 

@@ -10,18 +10,16 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from crm_assets.declarations.models.paginator import Offset, PageNumber
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.request import Request
-from crm_assets.extract.paging.end_rules import Ended, Place, end_rule
+from crm_assets.extract.paging.end_rules import REFUSED, Ended, Place, end_rule
 from crm_assets.extract.paging.page import FetchPage, Page, PagingState, reported, with_page_size
 
 _BEHIND_THE_END = frozenset({404, 416})
 """Statuses that mean only that the page does not exist."""
-_REFUSED = frozenset({400, 404, 410, 416, 422})
-"""Statuses by which an API may refuse the page after an empty one."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +72,9 @@ class Numbered:
         try:
             while True:
                 page = await self._next(doubt)
-                ended = self._refused() if page is None else self._repeated(page) or self._noted(page)
+                ended = self._refused() if page is None else self._repeated(page, doubt) or self._noted(page)
                 if doubt and self._confirmed(doubt, ended, page):
-                    ended = replace(doubt, sure=True)
+                    ended = doubt.confirmed(doubt.kind)
                 elif page and page.count and not (ended and ended.kind == "repeat"):
                     yield page
                 if ended and ended.sure:
@@ -92,12 +90,24 @@ class Numbered:
         self._launch()
         asked = self._pending.popleft()
         try:
-            return await asked.page
+            page = await asked.page
+            return None if doubt and doubt.kind == "counted" and not page.count else page
         except ReadError as error:
-            behind = _REFUSED if doubt and doubt.kind == "empty" else _BEHIND_THE_END
-            if self._index and error.status in behind and (doubt or not self._rule.reports_more):
+            if self._index and error.status is not None and self._is_behind_the_end(error.status, doubt):
                 return None
             raise
+
+    def _is_behind_the_end(self, status: int, doubt: Ended | None) -> bool:
+        """Whether a status says no more than that there is no such page."""
+        match doubt.kind if doubt else None:
+            case "counted":  # whatever is wrong with a page that by the server's own count does not exist
+                return True
+            case "empty" | "unlinked":
+                return status in REFUSED
+            case None if self._rule.reports_more:
+                return False
+            case _:
+                return status in _BEHIND_THE_END
 
     def _launch(self) -> None:
         if self._pending and self._pending[0].at != self._at:
@@ -132,8 +142,10 @@ class Numbered:
         sure = self._before < self._fullest or self._state.memory.trusts_empty(self._index)
         return Ended(f"{self._name} does not exist", "refused", sure)
 
-    def _repeated(self, page: Page) -> Ended | None:
+    def _repeated(self, page: Page, doubt: Ended | None) -> Ended | None:
         """Return an end if a page is the last one again; the first one again says nothing, unless that was declared."""
+        if doubt and doubt.kind == "counted" and self._state.has_seen(page):
+            return doubt.confirmed("repeat")
         if not self._state.repeats_the_last(page):
             return None
         known = self._state.memory.repeats_last
@@ -169,6 +181,7 @@ class Numbered:
             state.records,
             state.reported_total,
             self._reported_pages,
+            self._paginator.limit,
         )
         ended = self._rule.check(page, place)
         self._fullest = max(self._fullest, count)
@@ -195,9 +208,9 @@ class Numbered:
             return True
         if doubt.kind == "repeat" and isinstance(self._paginator, Offset):
             return False
-        if doubt.kind != "short":
+        if doubt.kind not in ("short", "counted"):
             raise ReadError(f"{doubt.how}, but {self._name} has {page.count if page else 0} records")
-        self._state.memory.learn(uneven=True)
+        self._state.memory.learn(uneven=self._state.memory.now.uneven or doubt.kind == "short")
         return False
 
     @property

@@ -94,6 +94,10 @@ class PagingState:
         """Whether a page has the records of the page before it."""
         return self.pages > 0 and page.count > 0 and page.records.fingerprint == self.last
 
+    def has_seen(self, page: Page) -> bool:
+        """Whether a page has the records of any page before it."""
+        return page.count > 0 and hash(page.records.fingerprint) in self._seen
+
     def note(self, page: Page, name: str) -> None:
         """Count a page; a page served twice is an error, since another was not served.
 
@@ -101,9 +105,10 @@ class PagingState:
             ReadError: The page equals one before.
         """
         fingerprint = page.records.fingerprint
-        if page.count and hash(fingerprint) in self._seen:
-            which = "the page before" if fingerprint == self.last else "an earlier page"
-            raise ReadError(f"{name} repeats {which}: the server ignores the paging parameter")
+        if self.has_seen(page):
+            if fingerprint == self.last:
+                raise ReadError(f"{name} repeats the page before: the server ignores the paging parameter")
+            raise ReadError(f"{name} repeats an earlier page: the server begins the list again, or mixes its pages up")
         if self._last_page and self._last_page.kept and not page.kept:
             self.totals.clear()  # the page at hand shows that nothing moved before it, whatever came behind it
         self.shifts += not self.overlaps and _begins_where_it_ended(self.last, fingerprint)
