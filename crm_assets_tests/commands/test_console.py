@@ -49,6 +49,17 @@ def test_a_failed_list_is_one_line_with_its_reason() -> None:
     ]
 
 
+def test_what_is_true_of_several_lists_is_said_once() -> None:
+    down, checks = "the server cannot be reached", {"schema": "passed", "freshness": "warned", "completeness": "failed"}
+    lists = [AssetResult("sales_crm", name, checks=checks, sentences=[down]) for name in ("accounts", "products")]
+    lines = shown(*lists, AssetResult("service_crm", "products", sentences=[down])).splitlines()
+    assert [line for line in lines if down in line] == [
+        f"sales_crm.accounts, products: {down}",
+        f"service_crm.products: {down}",
+    ]
+    assert next(line.split()[-6:] for line in lines if "failed" in line) == ["1", "✓", "1", "!", "1", "✗"]
+
+
 def test_one_row_is_a_row() -> None:
     assert "1 row loaded" in totals([loaded("accounts", rows=1)], 1)
     assert "2 rows loaded (12 new, 34,567 changed, 123,456 marked as deleted) in 1.0 s" in totals(

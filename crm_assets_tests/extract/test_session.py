@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -110,17 +112,36 @@ def test_a_broken_connection_is_tried_again(tmp_path: Path) -> None:
     assert (traffic.requests, traffic.retries) == (2, 1)
 
 
-def test_nobody_there_is_told_with_the_address(tmp_path: Path) -> None:
-    traffic = Traffic()
+def test_a_server_that_cannot_be_reached_is_named_and_waited_for_once(tmp_path: Path) -> None:
+    traffic, problems = Traffic(), list[str]()
 
     async def run() -> None:
         credentials = Credentials(KEY, SECRETS, "http://127.0.0.1:9")
         async with ApiClient(credentials, RateLimiter(tmp_path / "budget", None), 1) as session:
-            await session.send(Request("GET", "http://127.0.0.1:9/x"), QUICK, traffic)
+            for _ in range(3):
+                with pytest.raises(ReadError) as raised:
+                    await session.send(Request("GET", "http://127.0.0.1:9/x"), QUICK, traffic)
+                problems.append(str(raised.value.at("page 1")))
 
-    with pytest.raises(ReadError, match=r"cannot be reached at 127.0.0.1:9 .*check base_url.*tried 4 times"):
-        asyncio.run(run())
-    assert traffic.requests == 4
+    asyncio.run(run())
+    assert re.match(r"the server cannot be reached at 127.0.0.1:9 .*check base_url \(tried 4 times\)", problems[0])
+    assert problems[1:] == problems[:1] * 2
+    assert (traffic.requests, traffic.retries) == (6, 3)
+
+
+def test_a_server_that_answers_again_is_waited_for_again(tmp_path: Path) -> None:
+    traffic, gone = Traffic(), Request("GET", "http://127.0.0.1:9/x", anonymous=True)
+
+    async def run() -> None:
+        async with scripted([OK]) as server:
+            credentials = Credentials(KEY, SECRETS, server.url)
+            async with ApiClient(credentials, RateLimiter(tmp_path / "budget", None), 1) as session:
+                for request in (gone, Request("GET", server.url + "/x"), gone):
+                    with suppress(ReadError):
+                        await session.send(request, QUICK, traffic)
+
+    asyncio.run(run())
+    assert (traffic.requests, traffic.retries) == (9, 6)
 
 
 # ------------------------------------------------------------------------------------------------ Retry-After
@@ -313,7 +334,7 @@ def test_home_is_one_scheme_host_and_port(url: str, home: bool) -> None:
 @pytest.mark.parametrize(
     ("status", "body", "said"),
     [
-        (400, '{"ErrorCode": "9k2m", "ErrorDescription": "Invalid credentials."}', "(it says: Invalid credentials.)"),
+        (400, '{"ErrorCode": "9k2m", "ErrorDescription": "Invalid credentials."}', "(it says: Invalid credentials)"),
         (422, '{"success": false, "message": ["No name", "No date"]}', "(it says: No name; No date)"),
         (400, '{"errors": [{"title": "Invalid filter", "detail": "Page: -1"}]}', "(it says: Page: -1)"),
         (400, '{"error": {"message": "nested  \\n words"}}', "(it says: nested words)"),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 
 from rich.console import Console
@@ -96,10 +97,18 @@ def print_summary(results: Sequence[AssetResult], seconds: float, console: Conso
     for result in results:
         table.add_row(f"{result.connection}.{result.resource}", *_change_counts(result), _marks(result))
     console.print(table)
-    for result in results:
-        for sentence in [result.resumed, *result.sentences] if result.resumed else result.sentences:
-            console.print(f"{result.connection}.{result.resource}: {sentence}", highlight=False, markup=False)
+    for (connection, sentence), resources in _grouped_sentences(results).items():
+        console.print(f"{connection}.{', '.join(resources)}: {sentence}", highlight=False, markup=False)
     console.print(totals(results, seconds), highlight=False)
+
+
+def _grouped_sentences(results: Iterable[AssetResult]) -> dict[tuple[str, str], list[str]]:
+    """Return the resources of which each sentence is true, by connection and sentence."""
+    resources: dict[tuple[str, str], list[str]] = {}
+    for result in results:
+        for sentence in dict.fromkeys([result.resumed, *result.sentences] if result.resumed else result.sentences):
+            resources.setdefault((result.connection, sentence), []).append(result.resource)
+    return resources
 
 
 def totals(results: Sequence[AssetResult], seconds: float) -> str:
@@ -146,10 +155,9 @@ def summary_json(results: Sequence[AssetResult], seconds: float) -> dict[str, ob
 
 
 def _marks(result: AssetResult) -> str:
-    """Return how many checks passed, and the names of those that did not."""
-    passed = sum(state == "passed" for state in result.checks.values())
-    others = [f"{_MARKS[state]} {name}" for name, state in result.checks.items() if state != "passed"]
-    return " ".join([f"{passed} {_MARKS['passed']}" if passed else "", *others]).strip()
+    """Return how many checks are in each state; what did not pass is named in the sentences below the table."""
+    states = Counter(result.checks.values())
+    return " ".join(f"{states[state]} {mark}" for state, mark in _MARKS.items() if states[state])
 
 
 def _change_counts(result: AssetResult) -> Sequence[str]:

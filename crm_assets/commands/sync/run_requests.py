@@ -73,7 +73,10 @@ def select_assets(workspace: Workspace, request: SyncRequest) -> Selected:
         try:
             keys &= dg.AssetSelection.from_string(request.selection).resolve(graph)
         except dg.DagsterError as error:
-            raise CommandError(f"{request.selection!r} is not a valid asset selection: {error}") from error
+            raise CommandError(
+                f"{request.selection!r} is not a valid asset selection; combine with `and`, `or` and `not`, as in "
+                "'group:one or group:two'."
+            ) from error
     if not keys:
         raise CommandError(f"Nothing is selected by {request.selection!r}; `dagster asset list` shows what there is.")
     tables = {

@@ -19,7 +19,7 @@ from crm_assets.extract.http.rate_limiter import LONGEST_WAIT, RateLimiter, stay
 from crm_assets.extract.http.request import Request
 from crm_assets.extract.http.response_actions import action_for
 from crm_assets.extract.http.tokens import TokenStores
-from crm_assets.extract.http.transport import Response, Transport, TransportError
+from crm_assets.extract.http.transport import Response, Transport, TransportError, UnreachableError
 
 _PAGE_STATUSES = (HTTPStatus.OK, HTTPStatus.NO_CONTENT)
 """Statuses of a page; 204 is how some APIs say that a list is empty."""
@@ -97,6 +97,7 @@ class ApiClient:
         self._headers = dict(headers or {})
         self._transport = Transport(concurrency)
         self._accesses = Accesses(credentials, self._transport, stores or TokenStores())
+        self._unreachable: dict[str, str] = {}
 
     async def __aenter__(self) -> ApiClient:
         return self
@@ -109,6 +110,8 @@ class ApiClient:
     async def send(self, request: Request, handler: ErrorHandler, traffic: Traffic) -> Answer:
         """Return the answer with status 200 or 204, after as many retries as the declaration allows.
 
+        Once a request was given up because the server cannot be reached, further ones are not retried until it answers.
+
         Raises:
             IgnoredAnswerError: The declaration says that the list is skipped.
             ReadError: No such answer came; the message says what the server said.
@@ -119,12 +122,17 @@ class ApiClient:
             outcome = await self._attempt(request, handler, traffic, attempt)
             if isinstance(outcome, Answer):
                 return outcome
-            if outcome.wait is None or attempt > handler.max_retries:
-                tries = f" (tried {attempt} times)" if attempt > 1 else ""
-                raise outcome.error.worded(f"{outcome.error.problem}{tries}")
+            if outcome.wait is None or attempt > handler.max_retries or outcome.error.problem in self._unreachable:
+                raise self._given_up(outcome.error, attempt)
             traffic.retries += 1
             traffic.seconds_waited += outcome.wait
             await self._budget.sleep(outcome.wait, outcome.error.problem)
+
+    def _given_up(self, error: ReadError, attempt: int) -> ReadError:
+        problem = f"{error.problem} (tried {attempt} times)" if attempt > 1 else error.problem
+        if isinstance(error, UnreachableError):
+            problem = self._unreachable.setdefault(error.problem, problem)
+        return error.worded(problem)
 
     async def _attempt(self, request: Request, handler: ErrorHandler, traffic: Traffic, attempt: int) -> Answer | Retry:
         async with self._slots:
@@ -139,6 +147,7 @@ class ApiClient:
                 return Retry(error.worded(self._redact(error.problem)), handler.wait(attempt))
             finally:
                 traffic.seconds_in_flight += time.perf_counter() - started
+        self._unreachable.clear()
         quota = exhausted_for(response.headers, time.time())
         if quota is not None:
             await self._budget.pause(quota)

@@ -10,14 +10,14 @@ _MESSAGE_LENGTH = 200
 
 
 def error_message(body: bytes, content_type: str) -> str:
-    """Return the message of an error body if it is JSON; web pages and plain text say nothing useful."""
+    """Return the message of an error body if it is JSON, without its full stop; others say nothing useful."""
     if "json" not in content_type:
         return ""
     try:
         message = _message(msgspec.json.decode(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
-    return " ".join(message.split())[:_MESSAGE_LENGTH]
+    return " ".join(message.split())[:_MESSAGE_LENGTH].rstrip(".")
 
 
 def _message(body: object) -> str:

@@ -24,6 +24,14 @@ class TransportError(ReadError):
     """No answer came, or none that was whole."""
 
 
+class UnreachableError(TransportError):
+    """No connection to the server could be made, so none of its lists can be read."""
+
+    def at(self, _: str) -> Self:
+        """Return the same error: every place of every list has it."""
+        return self
+
+
 @dataclass(frozen=True, repr=False)
 class Response:
     """An answer of any status."""
@@ -86,7 +94,8 @@ class Transport:
                 body = decoded(await response.read(), response.headers.get("Content-Encoding", ""))
                 return Response(response.status, _headers_of(response), body)
         except _BROKEN as error:
-            raise TransportError(_transport_problem(error)) from None
+            problem = UnreachableError if isinstance(error, aiohttp.ClientConnectorError) else TransportError
+            raise problem(_transport_problem(error)) from None
 
 
 def _headers_of(response: aiohttp.ClientResponse) -> Mapping[str, str]:
