@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from crm_assets.date_range import DateRange, merge_ranges
 from crm_assets.extract.decode.duckdb_types import literal
 from crm_assets.warehouse.dlt_schema import dlt_columns
-from crm_assets.warehouse.errors import WarehouseError
 from crm_assets.warehouse.session import Statement, WarehouseSession
 
 if TYPE_CHECKING:
@@ -109,15 +108,12 @@ class LastRead:
 def columns(session: WarehouseSession) -> dict[str, tuple[str, bool]]:
     """Return type and nullability of the read log's columns; empty where it does not exist yet.
 
-    Raises:
-        WarehouseError: It was made before ``span`` became ``date_range``.
+    In a log of an earlier version ``span`` is renamed first: whatever is asked of the log, asks for ``date_range``.
     """
     existing = session.columns(TABLE)
     if "span" in existing and "date_range" not in existing:
-        table = session.table(TABLE)
-        raise WarehouseError(
-            f"The read log {table} was made by an earlier version. Run: ALTER TABLE {table} RENAME span TO date_range"
-        )
+        session.execute([(f"ALTER TABLE {session.table(TABLE)} RENAME COLUMN span TO date_range", ())])
+        return session.columns(TABLE)
     return existing
 
 

@@ -121,6 +121,15 @@ def test_a_run_that_fails_before_any_check_is_told(house: Build, monkeypatch: py
     assert "SOURCES__SALES_ENGAGEMENT__API_KEY" in finding.cases[0].check.sentence
 
 
+def test_a_table_that_could_never_be_read_is_one_thing_to_look_at(house: Build, sandbox: FaultySandbox) -> None:
+    built = house("sales_engagement")
+    sandbox.faults.push(Fault("status", connection="sales_engagement", resource="campaigns", status=403))
+    assert not built.materialize(CAMPAIGNS).success
+    found = reported(built)
+    (finding,) = findings(found)
+    assert (finding.name, found.states["failed"]) == ("completeness", 3)
+
+
 def test_the_asset_writes_the_page_and_changes_are_counted_from_it(read: Installation) -> None:
     connections = list(read.connections.values())
     read.assets = [report_asset(connections, read.warehouse)]

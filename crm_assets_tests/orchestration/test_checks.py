@@ -250,7 +250,9 @@ def test_what_vanished_beyond_the_guard_is_told(paging: Installation, sandbox: F
     assert paging.materialize("paging/whole").success
     passed, severity, sentence = verdict(paging, "paging/whole", "completeness")
     assert (passed, severity) == (False, WARN)
-    assert sentence == "100 rows vanished at the source, more than max_delete_fraction allows; none was marked."
+    assert sentence.startswith(
+        "100 rows vanished at the source, more than max_delete_fraction allows; none was marked."
+    )
     assert metadata(paging, "paging/whole", "completeness")["vanished_rows_not_marked"] == 100
     assert paging.query("SELECT count(_deleted_at) AS marked FROM paging.whole") == [{"marked": 0}]
 

@@ -58,4 +58,7 @@ def _warnings(last: read_log.LastRead) -> Iterator[str]:
         yield f"{rows} outside the days asked for; set the connection's timezone"
     if last.delete_refused:
         rows = counted(last.delete_refused, "row", "rows")
-        yield f"{rows} vanished at the source, more than max_delete_fraction allows; none was marked"
+        yield (
+            f"{rows} vanished at the source, more than max_delete_fraction allows; none was marked. If they are really "
+            f"gone, sync once with max_delete_fraction: 1 on the connection"
+        )

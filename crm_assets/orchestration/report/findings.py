@@ -12,6 +12,9 @@ from crm_assets.orchestration.report.model import STATES, CheckHistory, CheckSta
 _TABLES_NAMED = 3
 """Most tables that a selection names one by one."""
 
+_REASON = "completeness"
+"""The check that says why a table was not loaded; that the table does not exist follows from it."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -59,11 +62,17 @@ def findings(report: Report) -> list[Finding]:
 def _of_connection(tables: Iterable[TableReport]) -> Iterator[Finding]:
     amiss: dict[tuple[str, CheckState], list[tuple[TableReport, CheckHistory]]] = {}
     for table in tables:
-        for check in table.checks:
-            if check.state in ("failed", "warned"):
-                amiss.setdefault((check.name, check.state), []).append((table, check))
+        for check in _not_passed(table):
+            amiss.setdefault((check.name, check.state), []).append((table, check))
     for (name, state), members in amiss.items():
         yield Finding(members[0][0].connection, name, state, tuple(_cases(members)))
+
+
+def _not_passed(table: TableReport) -> list[CheckHistory]:
+    """Return the checks that did not pass; of a table that was never loaded the one that says why, if there is one."""
+    checks = [check for check in table.checks if check.state in ("failed", "warned")]
+    reasons = [check for check in checks if check.name == _REASON]
+    return reasons if reasons and table.materialized_at is None else checks
 
 
 def _cases(members: Iterable[tuple[TableReport, CheckHistory]]) -> Iterator[Case]:
