@@ -1,4 +1,4 @@
-"""``crm-assets`` in a process of its own that need not import anything: forked off a server that has done so.
+"""Programs in processes of their own that need not import anything: forked off a server that has done so.
 
 A command sees what one typed in a shell sees: its own environment, working folder, arguments and output, a session of
 its own, and its exit code and signals are those of the installed program, which :mod:`crm_assets.commands.fast_exit`
@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import atexit
 import os
+import runpy
 import shlex
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from crm_assets import cli
@@ -56,10 +58,22 @@ def crm_assets(
     Raises:
         subprocess.TimeoutExpired: It took longer.
     """
-    command = ["crm-assets", *arguments]
+    return _forked(["crm-assets", *arguments], cli.run, folder, environment, timeout)
+
+
+def python_module(
+    module: str, arguments: Sequence[str], *, folder: Path, environment: Mapping[str, str], timeout: float = 240
+) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m module``; arguments and exceptions are those of ``crm_assets``."""
+    return _forked([module, *arguments], partial(_run_module, module), folder, environment, timeout)
+
+
+def _forked(
+    command: list[str], run: Callable[[], object], folder: Path, environment: Mapping[str, str], timeout: float
+) -> subprocess.CompletedProcess[str]:
     with tempfile.TemporaryDirectory() as told:
         out, err = Path(told, "out"), Path(told, "err")
-        process = context.Process(target=_become, args=(command, str(folder), dict(environment), str(out), str(err)))
+        process = context.Process(target=_become, args=(command, run, str(folder), dict(environment), out, err))
         process.start()
         process.join(timeout)
         if process.exitcode is None:
@@ -69,7 +83,14 @@ def crm_assets(
         return subprocess.CompletedProcess(command, process.exitcode, out.read_text(), err.read_text())
 
 
-def _become(command: list[str], folder: str, environment: dict[str, str], out: str, err: str) -> None:
+def _run_module(module: str) -> None:
+    sys.path.insert(0, str(Path.cwd()))
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def _become(
+    command: list[str], run: Callable[[], object], folder: str, environment: dict[str, str], out: Path, err: Path
+) -> None:
     os.setsid()
     os.chdir(folder)
     os.environ.clear()
@@ -80,9 +101,11 @@ def _become(command: list[str], folder: str, environment: dict[str, str], out: s
     sys.argv = command
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        cli.run()
+        run()
+    except SystemExit:
+        raise
     except BaseException as error:
-        if not isinstance(error, SystemExit):
-            sys.excepthook(type(error), error, error.__traceback__)
+        sys.excepthook(type(error), error, error.__traceback__)
+        raise SystemExit(1) from None
     finally:
         atexit._run_exitfuncs()  # processes of multiprocessing end without it

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -11,6 +11,7 @@ from pathlib import Path
 from crm_assets_tests.conftest import only
 from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.installation import Installation, all_connections, failure
+from crm_assets_tests.reliability.killed_runs import context
 
 CONNECTION = "visitor_analytics"
 Work = tuple[str, str, str, Sequence[str]]
@@ -30,7 +31,7 @@ def read_days(work: Work) -> list[str]:
 @contextmanager
 def crew(size: int) -> Iterator[Callable[[Sequence[Work]], list[str]]]:
     """Keep processes ready; yield what lets as many work at once and returns what failed."""
-    with ProcessPoolExecutor(size, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(size, context, os.environ.update, (dict(os.environ),)) as pool:
         yield lambda works: [problem for problems in pool.map(read_days, works) for problem in problems]
 
 

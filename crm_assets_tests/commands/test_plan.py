@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from functools import partial
 from io import StringIO
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 from rich.console import Console
@@ -84,14 +85,23 @@ def test_days_that_are_asked_for_are_the_ones_planned(connections: Connections, 
     )
 
 
-@pytest.fixture
-def loaded(house: Build) -> Installation:
-    """Two lists of one connection, all of another; of windows all but the last ten days."""
-    built = house("service_crm", "visitor_analytics")
+@pytest.fixture(scope="module")
+def loaded_folder(
+    served: tuple[FaultySandbox, str], connections: Connections, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A data folder with two lists of one connection and all of another; of windows all but the last ten days."""
+    chosen = [connections[name] for name in ("service_crm", "visitor_analytics")]
+    built = Installation(*served, tmp_path_factory.mktemp("loaded") / "data", chosen)
     days = START.isoformat(), (TODAY - timedelta(days=10)).isoformat()
     assert built.materialize("service_crm/customers", "service_crm/tickets").success
     assert all(result.success for result in built.load("visitor_analytics", days))
-    return built
+    return built.folder
+
+
+@pytest.fixture
+def loaded(house: Build, loaded_folder: Path, tmp_path: Path) -> Installation:
+    """An installation with that data."""
+    return house("service_crm", "visitor_analytics", folder=Path(copytree(loaded_folder, tmp_path / "data")))
 
 
 def requests_of(loaded: Installation, connection: str, resource: str) -> int:
