@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+
+from crm_assets_tests.loopback import Answer, Asked, loopback
 
 SYSTEM = """
 title: Things
@@ -46,14 +45,11 @@ resources:
 
 
 class AwayServer:
-    """The server.
+    """The server."""
 
-    Args:
-        url: Its address.
-    """
-
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self) -> None:
+        self.url = ""
+        """Its address."""
         self.rows: dict[str, list[dict[str, Any]]] = {
             name: [{"id": number, "note": "as it was"} for number in range(1, 61)]
             for name in ("contacts", "tickets", "teams")
@@ -69,15 +65,15 @@ class AwayServer:
         """How long each answer takes."""
         self._lock = threading.Lock()
 
-    def reply(self, target: str) -> tuple[int, Any]:
-        """Return status and body of the answer to a request."""
+    def reply(self, asked: Asked) -> Answer:
+        """Return the answer to a request."""
         time.sleep(self.seconds)
         with self._lock:
-            self.asked.append(target)
+            self.asked.append(asked.target)
             self.stays -= 1
             if self.stays < 0:
-                return self.status, {}
-            return 200, self._body(urlsplit(target).path.strip("/").split("/"), dict(parse_qsl(urlsplit(target).query)))
+                return Answer({}, self.status)
+            return Answer(self._body(asked.path.strip("/").split("/"), asked.query))
 
     def _body(self, path: list[str], query: dict[str, str]) -> Any:
         match path:
@@ -93,39 +89,9 @@ class AwayServer:
                 raise ValueError(path)
 
 
-class _Server(ThreadingHTTPServer):
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Keep quiet: readers are killed in the midst of an answer."""
-
-
 @contextmanager
 def away_server() -> Iterator[AwayServer]:
     """Run a server for the time of a block."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def log_message(self, *_: object) -> None:
-            """Keep quiet."""
-
-        def do_GET(self) -> None:
-            status, answer = server.reply(self.path)
-            body = json.dumps(answer).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-    http = _Server(("127.0.0.1", 0), Handler)
-    http.daemon_threads = True
-    server = AwayServer(f"http://127.0.0.1:{http.server_port}")
-    thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
+    server = AwayServer()
+    with loopback(server.reply) as server.url:
         yield server
-    finally:
-        http.shutdown()
-        http.server_close()
-        thread.join()

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import yaml
@@ -16,6 +12,7 @@ import yaml
 from crm_assets.commands.doctor import ListFinding, examine
 from crm_assets.declarations.connections import load_connections
 from crm_assets.extract.shared_state import FileState
+from crm_assets_tests.loopback import Answer, Asked, loopback
 
 Respond = Callable[[dict[str, str]], tuple[int, Any]]
 """Takes the query, returns status and JSON."""
@@ -30,35 +27,19 @@ class Server:
     def __init__(self) -> None:
         self.respond: Respond = lambda query: (200, {"data": PEOPLE})
         self.asked: list[dict[str, str]] = []
-        server = self
+        self.url = ""
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                query = dict(parse_qsl(urlsplit(self.path).query))
-                server.asked.append(query)
-                status, document = server.respond(query)
-                body = json.dumps(document).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    def reply(self, asked: Asked) -> Answer:
+        self.asked.append(asked.query)
+        status, document = self.respond(asked.query)
+        return Answer(document, status)
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
     served = Server()
-    thread = threading.Thread(target=served.http.serve_forever)
-    thread.start()
-    yield served
-    served.http.shutdown()
-    thread.join()
-    served.http.server_close()
+    with loopback(served.reply) as served.url:
+        yield served
 
 
 @pytest.fixture
@@ -71,7 +52,7 @@ def doctor(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
     ) -> ListFinding:
         system = {
             "client": {
-                "base_url": f"http://127.0.0.1:{server.http.server_address[1]}",
+                "base_url": server.url,
                 "auth": {"type": "bearer", "token": 'dlt.secrets["token"]'},
             },
             "resources": [

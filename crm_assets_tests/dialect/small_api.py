@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
+
+from crm_assets_tests.loopback import Answer as Reply
+from crm_assets_tests.loopback import Asked as Heard
+from crm_assets_tests.loopback import loopback
 
 Answer = tuple[int, dict[str, str], Any]
 
@@ -26,7 +28,7 @@ class Asked:
     queries: dict[str, list[str]] = field(default_factory=dict)
 
 
-class SmallApi(ThreadingHTTPServer):
+class SmallApi:
     """Serves routes.
 
     Args:
@@ -35,29 +37,30 @@ class SmallApi(ThreadingHTTPServer):
             body members that must be as given), ``since`` (a parameter and the field it bounds) and ``paging``.
     """
 
-    daemon_threads = True
-
     def __init__(self, routes: dict[str, Any]) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
         self.routes = routes
         self.asked: list[Asked] = []
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
-
-    @property
-    def url(self) -> str:
+        self.url = ""
         """Address of the server, without a path."""
-        return f"http://127.0.0.1:{self.server_port}"
+        self._served = loopback(self._reply)
 
     def __enter__(self) -> SmallApi:
-        self._thread.start()
+        self.url = self._served.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
+        self._served.__exit__(kind, error, trace)
+
+    def _reply(self, heard: Heard) -> Reply:
+        form = "form" in heard.headers.get("Content-Type", "")
+        body = (dict(parse_qsl(heard.body.decode())) if form else json.loads(heard.body)) if heard.body else None
+        queries = parse_qs(urlsplit(heard.target).query, keep_blank_values=True)
+        status, headers, answer = self.answer(
+            Asked(heard.method, heard.path, heard.query, heard.headers, body, queries)
+        )
+        return Reply(answer, status, headers)
 
     def answer(self, asked: Asked) -> Answer:
         """Return status, headers and body of the answer to a request."""
@@ -170,30 +173,3 @@ def _named(
     query = urlencode({**asked.query, paging["param"]: target})
     link = f"{'' if paging.get('relative') else url}{asked.path}?{query}"
     return ({}, _put(name, link)) if by == "link" else ({"Link": f'<{link}>; rel="{name}", <{url}/>; rel="last"'}, {})
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: SmallApi
-
-    def do_GET(self) -> None:
-        parts = urlsplit(self.path)
-        sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        form = "form" in (self.headers.get("Content-Type") or "")
-        body = (dict(parse_qsl(sent.decode())) if form else json.loads(sent)) if sent else None
-        query = dict(parse_qsl(parts.query, keep_blank_values=True))
-        queries = parse_qs(parts.query, keep_blank_values=True)
-        asked = Asked(self.command, parts.path, query, dict(self.headers.items()), body, queries)
-        status, headers, answer = self.server.answer(asked)
-        content = json.dumps(answer).encode()
-        self.send_response(status)
-        for name, value in {"Content-Type": "application/json", **headers, "Content-Length": str(len(content))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
-
-    def do_POST(self) -> None:
-        self.do_GET()
-
-    def log_message(self, _format: str, *_args: Any) -> None:
-        """Keep quiet."""

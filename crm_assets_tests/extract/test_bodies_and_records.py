@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -20,6 +17,7 @@ from crm_assets.declarations.loader import parse_system
 from crm_assets.declarations.models.endpoint import Endpoint
 from crm_assets.extract.fetch import ReadResult
 from crm_assets_tests.dialect.rows import read
+from crm_assets_tests.loopback import Answer, Asked, loopback
 
 ID_NAME: dict[str, Any] = {"id": "bigint", "name": "text"}
 
@@ -28,28 +26,12 @@ ID_NAME: dict[str, Any] = {"id": "bigint", "name": "text"}
 def serving(pages: list[bytes], content_type: str) -> Iterator[str]:
     """Serve pages by number, the first of them without one; behind the last there are empty ones."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            """Keep quiet."""
+    def reply(asked: Asked) -> Answer:
+        number = int(asked.query.get("page", "1"))
+        return Answer(pages[number - 1] if number <= len(pages) else b"[]", headers={"Content-Type": content_type})
 
-        def do_GET(self) -> None:
-            number = int(parse_qs(urlsplit(self.path).query).get("page", ["1"])[0])
-            body = pages[number - 1] if number <= len(pages) else b"[]"
-            self.send_response(200)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with loopback(reply) as url:
+        yield url
 
 
 def reading_of(

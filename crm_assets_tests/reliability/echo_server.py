@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+
+from crm_assets_tests.loopback import Answer, Asked, loopback
 
 WAYS = ("fine", "forbidden", "missing", "broken", "html", "text", "truncated", "elsewhere", "linked", "cut")
 """Paths, and what becomes of a request for them."""
@@ -28,35 +28,21 @@ def curious() -> Iterator[Curious]:
     """Serve on loopback."""
     server = Curious()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            echo = f"{self.path} {dict(self.headers)}"
-            server.heard.append(echo)
-            way = self.path.strip("/").partition("?")[0]
-            status = {"forbidden": 403, "missing": 404, "broken": 500, "elsewhere": 302}.get(way, 200)
-            page: dict[str, object] = {"data": [{"id": "1"}], "error": f"who sent {echo}?"}
-            if way == "linked":
-                page["next"] = f"{server.elsewhere}/linked?page=2"
-            body = json.dumps(page if status == 200 else {"error": f"who sent {echo}?"})
-            body = {"html": f"<html>{echo}</html>", "text": echo, "truncated": body[:-9]}.get(way, body)
-            self.send_response(status)
-            self.send_header("Content-Type", "text/html" if way == "html" else "application/json")
-            self.send_header("Content-Length", str(len(body) + 5 * (way == "cut")))
-            if way == "elsewhere":
-                self.send_header("Location", f"{server.elsewhere}{self.path}")
-            self.end_headers()
-            self.wfile.write(body.encode())
+    def reply(asked: Asked) -> Answer:
+        echo = f"{asked.target} {asked.headers}"
+        server.heard.append(echo)
+        way = asked.target.strip("/").partition("?")[0]
+        status = {"forbidden": 403, "missing": 404, "broken": 500, "elsewhere": 302}.get(way, 200)
+        page: dict[str, object] = {"data": [{"id": "1"}], "error": f"who sent {echo}?"}
+        if way == "linked":
+            page["next"] = f"{server.elsewhere}/linked?page=2"
+        body = json.dumps(page if status == 200 else {"error": f"who sent {echo}?"})
+        body = {"html": f"<html>{echo}</html>", "text": echo, "truncated": body[:-9]}.get(way, body)
+        headers = {"Content-Type": "text/html" if way == "html" else "application/json", "Connection": "close"}
+        headers["Content-Length"] = str(len(body) + 5 * (way == "cut"))
+        if way == "elsewhere":
+            headers["Location"] = f"{server.elsewhere}{asked.target}"
+        return Answer(body.encode(), status, headers)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-            """Say nothing."""
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.url = f"http://127.0.0.1:{http.server_port}"
-    thread = Thread(target=http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with loopback(reply) as server.url:
         yield server
-    finally:
-        http.shutdown()
-        thread.join()
-        http.server_close()

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import yaml
 
 from crm_assets.declarations.connections import load_connections
+from crm_assets_tests import loopback
 from crm_assets_tests.conftest import Build
 from crm_assets_tests.installation import Installation, Row
 
@@ -84,21 +81,10 @@ def living_api(
     """Serve an API that answers by a function, and give an installation for it."""
     heard: list[Heard] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            query = dict(parse_qsl(parts.query))
-            heard.append(Heard(parts.path, query))
-            said = answer(parts.path, query)
-            body = json.dumps(said, default=str).encode()
-            self.send_response(said if isinstance(said, int) else 200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
+    def reply(asked: loopback.Asked) -> loopback.Answer:
+        heard.append(Heard(asked.path, asked.query))
+        said = answer(asked.path, asked.query)
+        return loopback.Answer(said, said if isinstance(said, int) else 200)
 
     (folder / "systems").mkdir(exist_ok=True)
     client = {"base_url": "https://desk.example", "auth": {"type": "bearer"}}
@@ -110,11 +96,5 @@ def living_api(
         yaml.safe_dump({"systems": "systems", "connections": [entry]}), encoding="utf-8"
     )
     (declared,) = load_connections(folder / "connections.yaml")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        base_url = f"http://127.0.0.1:{server.server_port}"
+    with loopback.loopback(reply) as base_url:
         yield LivingApi(house(declared, base_url=base_url), heard)
-    finally:
-        server.shutdown()
-        server.server_close()

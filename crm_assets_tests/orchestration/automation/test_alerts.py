@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import dagster as dg
@@ -20,6 +18,7 @@ from crm_assets.orchestration.automation.webhook import WebhookError, message_of
 from crm_assets_tests.conftest import Build, only
 from crm_assets_tests.faults import Fault
 from crm_assets_tests.installation import Installation
+from crm_assets_tests.loopback import Answer, Asked, loopback
 from crm_assets_tests.orchestration.automation.helpers import definitions_of, look
 
 Connections = dict[str, Connection]
@@ -42,26 +41,15 @@ class Hook:
 def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
     hook = Hook()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if hook.status == 200:
-                assert self.headers["Content-Type"] == "application/json"
-                hook.messages.append(json.loads(body)["text"])
-            self.send_response(hook.status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+    def reply(asked: Asked) -> Answer:
+        if hook.status == 200:
+            assert asked.headers["Content-Type"] == "application/json"
+            hook.messages.append(json.loads(asked.body)["text"])
+        return Answer(b"", hook.status)
 
-        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    monkeypatch.setenv("ALERTS__WEBHOOK_URL", f"http://127.0.0.1:{server.server_port}/services/T0/B0/s3cr3t")
-    yield hook
-    server.shutdown()
-    server.server_close()
+    with loopback(reply) as url:
+        monkeypatch.setenv("ALERTS__WEBHOOK_URL", f"{url}/services/T0/B0/s3cr3t")
+        yield hook
 
 
 class Watched:
