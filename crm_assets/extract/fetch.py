@@ -24,7 +24,7 @@ from crm_assets.extract.http.tokens import TokenStores
 from crm_assets.extract.page_reader import OpenConnection, open_connection
 from crm_assets.extract.paging.list_memory import ListFacts, PagingMemory
 from crm_assets.extract.progress import ProgressCallback
-from crm_assets.extract.read_report import ReadReport, ReadTask
+from crm_assets.extract.read_report import ReadReport, ReadTask, declared
 from crm_assets.extract.resource_reader import Reader
 from crm_assets.extract.resume.journals import Journals
 from crm_assets.extract.signals import run_stoppable
@@ -121,7 +121,12 @@ class _Fetch:
 
     async def _read(self, task: ReadTask, opened: OpenConnection, decoding: DecodingThread) -> ReadResult:
         report, started = (
-            ReadReport(mode=task.mode, date_ranges=task.date_ranges, since=task.since),
+            ReadReport(
+                declaration=declared(self._connection, task.resource),
+                mode=task.mode,
+                date_ranges=task.date_ranges,
+                since=task.since,
+            ),
             time.perf_counter(),
         )
         room = _ROOM // max(len(self._tasks), 1)

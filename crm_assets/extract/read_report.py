@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from crm_assets.date_range import DateRange, merge_ranges
 from crm_assets.declarations.models.columns import Column
+from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
 
 
 @dataclass(frozen=True)
-class ParentWindows:
-    """What was read, by days, of the lists of parents."""
+class ListWindows:
+    """What was read, by days, of the lists of a resource: of parents and fixed values, or of the only one."""
 
     settled: frozenset[str] = frozenset()
-    """Keys of the parents, as text, whose lists were read for all loaded days but the missed ones."""
+    """Keys of the lists that were read for all loaded days but the missed ones."""
     loaded: tuple[DateRange, ...] = ()
-    """The days that are loaded."""
+    """The days that are loaded, and that the list of a new parent or value has to be read for."""
     missed: Mapping[str, tuple[DateRange, ...]] = field(default_factory=dict)
-    """Days whose lists were skipped, by the parent's key."""
+    """Days whose lists were skipped, by the list's key."""
 
-    def missing(self, parent: object) -> tuple[DateRange, ...]:
-        """Return the loaded days that a parent, such as a new one, has no part in."""
-        return self.missed.get(str(parent), ()) if str(parent) in self.settled else self.loaded
+    def missing(self, key: str) -> tuple[DateRange, ...]:
+        """Return the loaded days that a list, such as that of a new parent, has no part in."""
+        return self.missed.get(key, ()) if key in self.settled else self.loaded
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,12 @@ class ReadTask:
     resource: Resource
     date_ranges: tuple[DateRange, ...] = ()
     """Windows to ask for; empty for full and incremental reads."""
-    parent_windows: ParentWindows = ParentWindows()
-    """What earlier runs read of a windowed list that hangs on parents."""
+    list_windows: ListWindows = ListWindows()
+    """What earlier runs read of the windowed lists."""
     since: datetime | None = None
     """Starting point of an incremental read, the earliest where every parent has its own; ``None`` reads in full."""
     starts: Mapping[str, datetime] = field(default_factory=dict)
-    """Starting point by parent's key, as text; the lists of all other parents are read from their beginning."""
+    """Starting point by parent's key, as text, or by fixed values; all other lists are read from their beginning."""
     known_parents: tuple[Any, ...] | None = None
     """Keys of loaded parents to ask beside those read in this run; ``None`` if the parent is read in full."""
     unchanged_parents: Mapping[Any, Any] | None = None
@@ -74,18 +77,18 @@ class ReadTask:
     @property
     def reach(self) -> tuple[DateRange, ...]:
         """The days that rows may be of: those asked for, and those that lists of new parents are read for."""
-        return merge_ranges([*self.date_ranges, *self.parent_windows.loaded])
+        return merge_ranges([*self.date_ranges, *self.list_windows.loaded])
 
     @property
     def some_parents(self) -> bool:
         """Whether only some of the parents are asked, so that what is not seen may still be there."""
         return self.unchanged_parents is not None
 
-    def start_of(self, parent: object) -> datetime | None:
-        """Return where the list of a parent starts, or the only list; ``None`` for its beginning."""
-        if self.resource.parent is None or self.since is None:
+    def start_of(self, key: str) -> datetime | None:
+        """Return where a list starts, by its parent or fixed values; ``None`` for its beginning."""
+        if self.since is None or not (self.resource.parent or self.starts):
             return self.since
-        return self.starts.get(str(parent))
+        return self.starts.get(key)
 
 
 @dataclass
@@ -94,6 +97,8 @@ class ReadReport:
 
     read_id: str = field(default_factory=lambda: uuid4().hex)
     """Stands in ``_read_id`` of every row this read brought."""
+    declaration: str = ""
+    """What :func:`declared` said of the resource."""
     mode: str = "full_refresh"
     complete: bool = False
     reason: str = ""
@@ -144,13 +149,13 @@ class ReadReport:
     skipped: list[str] = field(default_factory=list)
     """Lists skipped because of an ignored status."""
     passed_over: list[str] = field(default_factory=list)
-    """Keys of the parents whose lists were skipped, as text: rows received for them do not count as read."""
+    """Parents whose lists were skipped, by key as text, or fixed values: what came of them does not count as read."""
     settled: list[str] = field(default_factory=list)
-    """Keys of the parents whose lists were now read for all loaded days but the missed ones."""
+    """Keys of the lists that were now read for all loaded days but the missed ones."""
     unsettled: list[str] = field(default_factory=list)
-    """Keys of such parents that were not there for this read."""
+    """Keys of such lists that were not there for this read."""
     missed: dict[str, list[DateRange]] = field(default_factory=dict)
-    """Windows whose lists were skipped, by the parent's key."""
+    """Windows whose lists were skipped, by the list's key."""
     gone_parents: int = 0
     """Loaded parents that the source no longer has, as their lists showed."""
     parents: int | None = None
@@ -179,3 +184,18 @@ class ReadReport:
     def deletions_allowed(self) -> bool:
         """Whether rows that were not read are gone at the source."""
         return self.complete and not (self.unproven or self.assumed or self.skipped or self.rejected)
+
+
+def declared(connection: Connection, resource: Resource) -> str:
+    """Return what stands for the part of a declaration that decides which rows there are and what is in them.
+
+    Another one makes rows that were read before incomplete, however little of them changes at the source. How errors
+    are met, how a list is paged and what is said about it do not matter.
+    """
+    endpoint = resource.endpoint.model_dump(
+        exclude={"error_handler", "paginator", "response_actions", "auth"}, exclude_defaults=True
+    )
+    columns = {name: (column.source, column.format, column.timezone) for name, column in resource.columns.items()}
+    params = connection.params, connection.system.client.params
+    named = [endpoint, resource.for_each, resource.parent, columns, params, str(connection.zone)]
+    return sha256(json.dumps(named, default=str, sort_keys=True).encode()).hexdigest()[:16]

@@ -97,7 +97,7 @@ class Reader:
         self._unseen = unseen
         listings = deque(self.listings.of(parents, further))
         if self.task.date_ranges:
-            self.report.unsettled = sorted(self.task.parent_windows.settled - {str(key) for key in parents or ()})
+            self.report.unsettled = sorted(self.task.list_windows.settled - self.listings.keys)
         workers = min(len(listings), self._connection.concurrency)
         try:
             await gather_or_cancel(self._work(listings) for _ in range(workers))
@@ -116,9 +116,9 @@ class Reader:
             listing = listings.popleft()
             try:
                 await self._list(listing, listings)
-                if listing.parent in self.listings.late:
-                    listings.extend(self.listings.late.pop(listing.parent))
-                    self.report.settled.append(str(listing.parent))
+                if listing.key in self.listings.late:
+                    listings.extend(self.listings.late.pop(listing.key))
+                    self.report.settled.append(listing.key)
             except UndecodableError:
                 raise
             except ReadError as error:
@@ -132,13 +132,17 @@ class Reader:
     def _pass_over(self, listing: Listing, problem: str, gone: bool) -> None:
         self.report.skipped.append(f"{str(listing) or 'the list'}: {problem}")
         self.report.gone_parents += gone
-        if self.task.resource.parent:
-            self.report.passed_over.append(str(listing.parent))
-            if listing.dates:
-                self.report.missed.setdefault(str(listing.parent), []).append(listing.dates)
+        self.report.passed_over.append(self._progress_key(listing))
+        if listing.dates:
+            self.report.missed.setdefault(listing.key, []).append(listing.dates)
+
+    def _progress_key(self, listing: Listing) -> str:
+        """Return what the starting point of a list goes by: its parent where it has one, else its fixed values."""
+        return listing.key if self.task.resource.parent is None else str(listing.parent)
 
     async def _list(self, listing: Listing, listings: deque[Listing]) -> None:
-        kept = KeptList(self._journal, listing, self.task.start_of(listing.parent), self._endpoint.paginator)
+        since = self.task.start_of(self._progress_key(listing))
+        kept = KeptList(self._journal, listing, since, self._endpoint.paginator)
         resumed = kept.outcome is not None
         try:
             outcome = await ListReader(self, listing, listings, kept).read()
@@ -168,7 +172,7 @@ class Reader:
 
     def request(self, listing: Listing) -> Request:
         """Return the request of a list, without paging parameters."""
-        since = self.task.start_of(listing.parent)
+        since = self.task.start_of(self._progress_key(listing))
         return list_request(self._connection, self.task.resource, listing.values, listing.dates, since)
 
     def fetcher(self, listing: Listing) -> FetchPage:

@@ -3,7 +3,7 @@
 Both move only with committed data. A start is the greatest loaded time that lies before the beginning of the read that
 brought it, less the lookback: what changed while that read went on may have been missed by it, and a time that lies in
 the future says nothing about what was read. Lists that hang on parents start where their own rows end, so that a parent
-that is new, or was skipped, is read from the beginning.
+that is new, or was skipped, is read from the beginning, and so do lists of fixed values.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from crm_assets.declarations.models.incremental import Incremental
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.decode.duckdb_types import quoted
 from crm_assets.extract.http.filter_values import zone_of
+from crm_assets.extract.listings import list_key
+from crm_assets.extract.read_report import declared
 from crm_assets.warehouse import read_log
 from crm_assets.warehouse.session import WarehouseSession
 
@@ -48,13 +50,17 @@ def starting_point(session: WarehouseSession | None, connection: Connection, res
         return Start(why="nothing is loaded yet")
     if why := _full_refresh_reason(session, connection, resource, incremental):
         return Start(why=why)
-    if resource.parent is None:
+    placeholders = [resource.parent.placeholder] if resource.parent else [*resource.for_each]
+    if not placeholders:
         since = _only_list(session, connection, resource, incremental)
         return Start(since, why="" if since else f"no loaded row has a {incremental.field}")
-    column = _parent_column(resource)
-    if column is None:
-        return Start(why=f"no column contains {{{resource.parent.placeholder}}}, so nothing says where each list ended")
-    starts = _by_parent(session, connection, resource, incremental, column)
+    columns = [name for name in map(resource.column_of, placeholders) if name]
+    if len(columns) < len(placeholders) and resource.parent is None and not _skipped_lately(session, resource):
+        return Start(_only_list(session, connection, resource, incremental))
+    if len(columns) < len(placeholders):
+        names = ", ".join(f"{{{name}}}" for name in placeholders if not resource.column_of(name))
+        return Start(why=f"no column contains {names}, so nothing says where each list ended")
+    starts = _by_list(session, connection, resource, incremental, columns)
     return Start(min(starts.values(), default=None), starts, "" if starts else f"no row has a {incremental.field}")
 
 
@@ -73,13 +79,16 @@ def greatest_loaded(session: WarehouseSession, connection: Connection, resource:
 def _full_refresh_reason(
     session: WarehouseSession, connection: Connection, resource: Resource, incremental: Incremental
 ) -> str:
-    ((latest,),) = session.query(
-        f"SELECT max(finished_at) FROM {session.table(read_log.TABLE)} "
-        f"WHERE resource = %s AND mode = 'full_refresh' AND complete",
+    rows = session.query(
+        f"SELECT finished_at, details FROM {session.table(read_log.TABLE)} "
+        f"WHERE resource = %s AND mode = 'full_refresh' AND complete ORDER BY finished_at DESC LIMIT 1",
         resource.name,
     )
-    if latest is None:
+    if not rows:
         return "no full refresh is on record"
+    ((latest, details),) = rows
+    if json.loads(details).get("declaration", now_declared := declared(connection, resource)) != now_declared:
+        return "its declaration changed since the last full refresh"
     if read_log.is_unsettled(session, resource.name):
         return "rows moved during the last full refresh"
     if datetime.now(timezone.utc) - latest > incremental.full_refresh_every:
@@ -113,32 +122,37 @@ def _only_list(
     return _starting_point(began if past is None else past, incremental, zone)
 
 
-def _parent_column(resource: Resource) -> str | None:
-    placeholder = resource.parent.placeholder if resource.parent else None
-    return next((name for name, column in resource.columns.items() if column.placeholder == placeholder), None)
-
-
-def _by_parent(
-    session: WarehouseSession, connection: Connection, resource: Resource, incremental: Incremental, parent: str
+def _by_list(
+    session: WarehouseSession, connection: Connection, resource: Resource, incremental: Incremental, columns: list[str]
 ) -> dict[str, datetime]:
-    """Return the start of each parent's list; parents without trusted rows are left out."""
-    zone, now, column = zone_of(connection, resource, incremental.field), datetime.now(timezone.utc), incremental.field
-    untrusted = _passed_over(session, resource)
-    trusted = f" AND NOT (_read_id = %s AND CAST({quoted(parent)} AS VARCHAR) = %s)" * len(untrusted)
+    """Return the start of each parent's list, or of each fixed value's; lists without trusted rows are left out.
+
+    Args:
+        session: The open warehouse.
+        connection: Gives the time zone.
+        resource: The lists.
+        incremental: How they are read.
+        columns: The columns that say which list a row is of.
+    """
+    zone, now, changed = zone_of(connection, resource, incremental.field), datetime.now(timezone.utc), incremental.field
+    untrusted, keys = _passed_over(session, resource), ", ".join(map(quoted, columns))
+    trusted = "".join(f" AND {quoted(name)} IS NOT NULL" for name in columns)
+    same = "".join(f" AND CAST({quoted(name)} AS VARCHAR) = %s" for name in columns)
+    trusted += f" AND NOT (_read_id = %s{same})" * len(untrusted)
     bound = "CAST(began AT TIME ZONE %s AS DATE)" if _is_date(resource) else "began"
     rows = session.query(
         # A list's own bound is the latest read that brought rows of it.
-        f"SELECT CAST(parent AS VARCHAR), max(began), max(CASE WHEN changed <= {bound} THEN changed END) FROM ("
-        f"SELECT {quoted(parent)} AS parent, {quoted(column)} AS changed, _read_id, "
-        f"max(started_at) OVER (PARTITION BY {quoted(parent)}) AS began "
+        f"SELECT {keys}, max(began), max(CASE WHEN changed <= {bound} THEN changed END) FROM ("
+        f"SELECT {keys}, {quoted(changed)} AS changed, max(started_at) OVER (PARTITION BY {keys}) AS began "
         f"FROM {session.table(resource.name)} JOIN {session.table(read_log.TABLE)} ON _read_id = read_id "
-        f"WHERE complete AND {quoted(column)} IS NOT NULL AND {quoted(parent)} IS NOT NULL{trusted}) AS changes "
-        f"GROUP BY 1",
+        f"WHERE complete AND {quoted(changed)} IS NOT NULL{trusted}) AS changes "
+        f"GROUP BY {keys}",
         *([str(zone)] if _is_date(resource) else []),
-        *(value for pair in untrusted for value in pair),
+        *(value for read_id, values in untrusted for value in (read_id, *values)),
     )
     return {
-        key: _starting_point(min(began, now) if past is None else past, incremental, zone) for key, began, past in rows
+        list_key(None, values): _starting_point(min(began, now) if past is None else past, incremental, zone)
+        for *values, began, past in rows
     }
 
 
@@ -147,15 +161,33 @@ def _starting_point(newest: date | datetime, incremental: Incremental, zone: Zon
     return moment_of(newest, zone).astimezone(zone).replace(fold=0).astimezone(timezone.utc) - incremental.lookback
 
 
-def _passed_over(session: WarehouseSession, resource: Resource) -> list[tuple[str, str]]:
-    """Return the reads that skipped each parent: its rows may be the first pages of a list that broke off."""
+def _passed_over(session: WarehouseSession, resource: Resource) -> list[tuple[str, list[str]]]:
+    """Return the reads that skipped each list: its rows may be the first pages of a list that broke off."""
     reads = session.query(
         f"SELECT read_id, details FROM {session.table(read_log.TABLE)} WHERE resource = %s AND complete "
         f"AND details LIKE %s",
         resource.name,
         '%"passed_over": ["%',
     )
-    return [(read_id, key) for read_id, details in reads for key in json.loads(details)["passed_over"]]
+    several = resource.parent is None and len(resource.for_each) > 1
+    return [
+        (read_id, json.loads(key) if several else [key])
+        for read_id, details in reads
+        for key in json.loads(details)["passed_over"]
+    ]
+
+
+def _skipped_lately(session: WarehouseSession, resource: Resource) -> bool:
+    """Whether a list was skipped by the last full refresh or after it."""
+    log = session.table(read_log.TABLE)
+    ((skipped,),) = session.query(
+        f"SELECT count(*) FROM {log} WHERE resource = %s AND complete AND details LIKE %s AND finished_at >= "
+        f"(SELECT max(finished_at) FROM {log} WHERE resource = %s AND mode = 'full_refresh' AND complete)",
+        resource.name,
+        '%"passed_over": ["%',
+        resource.name,
+    )
+    return bool(skipped)
 
 
 def _is_date(resource: Resource) -> bool:

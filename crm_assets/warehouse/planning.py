@@ -10,12 +10,15 @@ from datetime import date, datetime, timedelta, timezone
 from crm_assets.date_range import DateRange, merge_ranges
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
-from crm_assets.extract.read_report import FoundBefore, ParentWindows, ReadReport, ReadTask
+from crm_assets.extract.listings import list_key
+from crm_assets.extract.read_report import FoundBefore, ListWindows, ReadReport, ReadTask
 from crm_assets.warehouse import read_log
 from crm_assets.warehouse.found_before import found_before
 from crm_assets.warehouse.increments import starting_point
 from crm_assets.warehouse.parent_keys import change_times, changed_parents, loaded_parents
 from crm_assets.warehouse.session import WarehouseSession
+
+_ONLY_LIST = list_key(None, ())
 
 
 def plan_reads(
@@ -61,8 +64,8 @@ class _Planner:
 
     def _alone(self, resource: Resource) -> ReadTask:
         if resource.window:
-            known = parent_windows(self.session, resource) if self.session and resource.parent else ParentWindows()
-            return ReadTask(resource, date_ranges=self.date_ranges.get(resource.name, ()), parent_windows=known)
+            known = list_windows(self.session, resource) if self.session else ListWindows()
+            return ReadTask(resource, date_ranges=self.date_ranges.get(resource.name, ()), list_windows=known)
         if resource.incremental is None:
             return ReadTask(resource)
         if self.full:
@@ -115,11 +118,11 @@ def due_range(session: WarehouseSession | None, connection: Connection, resource
     return DateRange(max(min(first, today - timedelta(days=window.lookback_days)), connection.start_date), end)
 
 
-def parent_windows(session: WarehouseSession, resource: Resource) -> ParentWindows:
-    """Return the parents whose lists were read, from the entries of the read log in order."""
+def list_windows(session: WarehouseSession, resource: Resource) -> ListWindows:
+    """Return which lists were read for which days, from the entries of the read log in order."""
     loaded = loaded_ranges(session, resource)
     if not loaded:
-        return ParentWindows()
+        return ListWindows()
     reads = session.query(
         f"SELECT details FROM {session.table(read_log.TABLE)} WHERE resource = %s AND mode = 'window' AND complete "
         f"AND (details LIKE %s OR details LIKE %s) ORDER BY finished_at",
@@ -134,7 +137,9 @@ def parent_windows(session: WarehouseSession, resource: Resource) -> ParentWindo
         missed = {key: ranges for key, ranges in missed.items() if key not in facts["settled"]}
         for key, texts in facts["missed"].items():
             missed[key] = (*missed.get(key, ()), *map(DateRange.parse, texts))
-    return ParentWindows(frozenset(settled), loaded, missed)
+    if resource.parent is None and not resource.for_each:
+        return ListWindows(frozenset({_ONLY_LIST}), missed.get(_ONLY_LIST, ()), missed)
+    return ListWindows(frozenset(settled), loaded, missed)
 
 
 def loaded_ranges(session: WarehouseSession, resource: Resource) -> tuple[DateRange, ...]:

@@ -60,6 +60,7 @@ COLUMNS = {
 _RECENT = 20
 """Reads to compare the last one with: enough to know what is usual, few enough to forget what no longer is."""
 _DETAILS = (
+    "declaration",
     "found",
     "assumed",
     "doubts",

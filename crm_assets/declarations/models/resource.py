@@ -101,6 +101,10 @@ class Resource(Spec):
         templates += [template for part in filters for template in (part.params, part.json_body)]
         return frozenset(placeholders(templates))
 
+    def column_of(self, placeholder: str) -> str | None:
+        """Return the column that a placeholder of the request fills, or ``None``."""
+        return next((name for name, column in self.columns.items() if column.placeholder == placeholder), None)
+
     @model_validator(mode="before")
     @classmethod
     def _written_as_its_key_allows(cls, value: Any) -> Any:
