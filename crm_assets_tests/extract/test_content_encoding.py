@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import zlib
 
 import pytest
 
 from crm_assets.extract.errors import UnexpectedResponseError
+from crm_assets.extract.http import content_encoding, transport
+from crm_assets.extract.http.client import Answer
 from crm_assets.extract.http.content_encoding import BrokenBodyError, decoded
+from crm_assets.extract.paging.body_formats import with_json_body
+from crm_assets.extract.paging.response_body import open_body
+from crm_assets_tests.extract.declared import endpoint
+from crm_assets_tests.extract.scripted import Reply, scripted
 
 PLAIN = b'{"items": [1, 2, 3]}' * 50
 _RAW = zlib.compressobj(wbits=-15)
@@ -43,6 +50,55 @@ def test_a_body_that_is_cut_short_is_a_broken_connection(encoding: str, body: by
     for length in range(1, len(body)):
         with pytest.raises(BrokenBodyError):
             decoded(body[:length], encoding)
+
+
+@pytest.mark.parametrize("wbits", [31, 15, -15])
+def test_a_body_that_unpacks_to_more_than_any_page_is_refused(wbits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(content_encoding, "LONGEST_BODY", 1_000_000)
+    packer = zlib.compressobj(9, wbits=wbits)
+    bomb = packer.compress(b"[" * 1_000_001) + packer.flush()
+    with pytest.raises(UnexpectedResponseError, match="larger than 1 GB"):
+        decoded(bomb, "gzip" if wbits == 31 else "deflate")
+
+
+def test_a_body_without_an_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "LONGEST_BODY", 1_000_000)
+
+    async def read() -> None:
+        async with scripted([Reply(body=b" " * 1_000_001)]) as server, transport.Transport(1) as sender:
+            await sender.exchange("GET", server.url, {})
+
+    with pytest.raises(UnexpectedResponseError, match="larger than 1 GB"):
+        asyncio.run(read())
+
+
+_TEXT = '[{"id": 1, "name": "Jürgen"}]'
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/json; charset=ISO-8859-1", _TEXT.encode("latin-1")),
+        ('application/json;charset="windows-1252"', _TEXT.encode("cp1252")),
+        ("application/json; charset=ISO-8859-1", _TEXT.encode()),
+        ("application/json; charset=nonsense", _TEXT.encode()),
+        ("application/json", _TEXT.encode("utf-16")),
+        ("application/json; charset=utf-16le", _TEXT.encode("utf-16-le")),
+    ],
+)
+def test_json_is_read_in_the_charset_it_is_sent_in(content_type: str, body: bytes) -> None:
+    assert (
+        open_body(with_json_body(Answer(body, content_type), None), endpoint(data_selector="$")).records.decode()
+        == _TEXT
+    )
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json", *(f"text/json; charset={n}" for n in ("x", "idna", "hex"))]
+)
+def test_a_charset_that_is_not_named_is_not_guessed(content_type: str) -> None:
+    with pytest.raises(UnexpectedResponseError, match="not valid JSON"):
+        open_body(with_json_body(Answer(_TEXT.encode("latin-1"), content_type), None), endpoint(data_selector="$"))
 
 
 def test_an_encoding_nothing_decodes_is_named() -> None:

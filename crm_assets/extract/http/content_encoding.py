@@ -13,6 +13,8 @@ from importlib import import_module
 from crm_assets.extract.errors import UnexpectedResponseError
 
 ACCEPTED = "gzip, deflate"
+LONGEST_BODY = 1_000_000_000
+"""Bytes that a body may have, packed or unpacked; beyond, it is a mistake or meant to fill the memory."""
 _PLAIN = frozenset({"", "identity", "none", "utf-8", "binary", "aws-chunked"})
 """What servers write into the header of a body that is not compressed."""
 _MODULES = {"br": ("brotli", "brotlicffi"), "zstd": ("compression.zstd", "backports.zstd", "zstandard")}
@@ -31,7 +33,7 @@ def decoded(body: bytes, encoding: str) -> bytes:
 
     Raises:
         BrokenBodyError: The body is cut short or damaged.
-        UnexpectedResponseError: Nothing here decodes the encoding.
+        UnexpectedResponseError: Nothing here decodes the encoding, or the body is longer than any page.
     """
     for name in reversed([part.strip().lower() for part in encoding.split(",")]):
         if name not in _PLAIN and body and not _looks_plain(body, name):
@@ -64,17 +66,25 @@ def _decode(body: bytes, name: str) -> bytes:
 
 def _inflated(body: bytes, window_bits: int) -> bytes:
     """Return the members of a zlib stream, one after the other."""
-    parts = []
+    parts, room = [], LONGEST_BODY
     while body:
         member = zlib.decompressobj(window_bits)
         try:
-            parts.append(member.decompress(body))
+            parts.append(member.decompress(body, room + 1))
         except zlib.error as error:
             raise BrokenBodyError(f"a compressed body is damaged ({error})") from error
+        room -= len(parts[-1])
+        if room < 0:
+            raise too_long()
         if not member.eof:
             raise BrokenBodyError("a compressed body is cut short")
         body = member.unused_data.lstrip(b"\0")
     return b"".join(parts)
+
+
+def too_long() -> UnexpectedResponseError:
+    """Return the error of a body that is longer than :data:`LONGEST_BODY`."""
+    return UnexpectedResponseError("the answer is larger than 1 GB; ask for smaller pages", status=200)
 
 
 def _decompressor(name: str) -> Callable[[bytes], bytes]:

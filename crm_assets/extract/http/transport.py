@@ -13,7 +13,7 @@ import yarl
 from typing_extensions import Self
 
 from crm_assets.extract.errors import ReadError
-from crm_assets.extract.http.content_encoding import ACCEPTED, BrokenBodyError, decoded
+from crm_assets.extract.http.content_encoding import ACCEPTED, LONGEST_BODY, BrokenBodyError, decoded, too_long
 from crm_assets.extract.http.proxies import proxy_of
 
 _HTTP_TIMEOUT = aiohttp.ClientTimeout(total=300, sock_connect=30, sock_read=60)
@@ -78,7 +78,7 @@ class Transport:
 
         Raises:
             TransportError: No whole answer came.
-            ReadError: The address is not valid.
+            ReadError: The address is not valid, or the answer is longer than any page.
         """
         address = _parsed_url(url)
         try:
@@ -91,11 +91,22 @@ class Transport:
                 allow_redirects=False,
                 proxy=proxy_of(address.scheme, address.host or ""),
             ) as response:
-                body = decoded(await response.read(), response.headers.get("Content-Encoding", ""))
+                body = decoded(await _whole(response.content), response.headers.get("Content-Encoding", ""))
                 return Response(response.status, _headers_of(response), body)
         except _BROKEN as error:
             problem = UnreachableError if isinstance(error, aiohttp.ClientConnectorError) else TransportError
             raise problem(_transport_problem(error)) from None
+
+
+async def _whole(content: aiohttp.StreamReader) -> bytes:
+    """Return a body as it is sent, unless it does not end."""
+    parts, size = [], 0
+    while part := await content.readany():
+        parts.append(part)
+        size += len(part)
+        if size > LONGEST_BODY:
+            raise too_long()
+    return b"".join(parts)
 
 
 def _headers_of(response: aiohttp.ClientResponse) -> Mapping[str, str]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
+import re
 import zlib
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -14,10 +17,11 @@ import msgspec
 from crm_assets.declarations.models.records import ResponseDecoder
 from crm_assets.extract.errors import UnexpectedResponseError
 from crm_assets.extract.http.client import Answer
+from crm_assets.extract.http.content_encoding import LONGEST_BODY
 
 _GZIP = b"\x1f\x8b"
-_UNPACKED_LIMIT = 1_000_000_000
-"""Bytes that a packed body may have unpacked; beyond, it is a mistake or meant to fill the memory."""
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_CHARSET = re.compile(r"""charset\s*=\s*["']?([\w.:+-]+)""", re.IGNORECASE)
 _LARGEST_FIELD = 2**31 - 1
 """Characters of a CSV field; Python's own limit of 131,072 is below what CRMs keep in a note."""
 _BY_CONTENT_TYPE = {
@@ -43,7 +47,8 @@ def with_json_body(answer: Answer, declared: ResponseDecoder | None) -> Answer:
     named = _BY_CONTENT_TYPE.get(answer.content_type.partition(";")[0].strip().lower(), "json")
     decoder = declared or ResponseDecoder.model_validate(named)
     if not body.strip() or decoder.type == "json":
-        return answer if body is answer.body else replace(answer, body=body, content_type="application/json")
+        utf8 = _as_utf8(body, answer.content_type)
+        return answer if utf8 is answer.body else replace(answer, body=utf8, content_type="application/json")
     try:
         body = {"jsonl": _of_lines, "csv": _of_csv, "xml": _of_xml}[decoder.type](body, decoder)
     except (UnicodeDecodeError, csv.Error, ET.ParseError, _FormatError) as error:
@@ -59,10 +64,32 @@ class _FormatError(Exception):
     """A body breaks a rule of its format that its parser does not know."""
 
 
+def _as_utf8(body: bytes, content_type: str) -> bytes:
+    """Return JSON in UTF-8: what is not, by its byte order mark or by the charset of its content type.
+
+    Many servers name a charset by default and send UTF-8 all the same.
+    """
+    named = _CHARSET.search(content_type)
+    charset = "utf-16" if body.startswith(_UTF_16) else named[1].lower() if named else "utf-8"
+    wide = charset.startswith(("utf-16", "utf-32"))
+    if charset in ("utf-8", "utf8") or (body.isascii() and not wide):
+        return body
+    with suppress(UnicodeError, LookupError):  # the server chose the name, and some codecs raise what others do not
+        return body if not wide and _is_utf8(body) else body.decode(charset).encode()
+    return body
+
+
+def _is_utf8(body: bytes) -> bool:
+    with suppress(UnicodeDecodeError):
+        body.decode()
+        return True
+    return False
+
+
 def _gunzipped(body: bytes) -> bytes:
     unpacking = zlib.decompressobj(16 + zlib.MAX_WBITS)
     try:
-        result = unpacking.decompress(body, _UNPACKED_LIMIT)
+        result = unpacking.decompress(body, LONGEST_BODY)
     except zlib.error as error:
         raise UnexpectedResponseError(f"the answer is a damaged gzip file ({error})", status=200) from error
     if not unpacking.eof:
