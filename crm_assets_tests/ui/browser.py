@@ -37,6 +37,37 @@ _FLAGS = (
 )
 _SECONDS = 40
 """What one page may take on a machine that is busy with other tests."""
+_GLANCE = 5
+"""Seconds of one look at a page; a look ends with the page it looks at."""
+_STILL = (
+    "addEventListener('DOMContentLoaded', () => document.head.append(Object.assign(document.createElement('style'),\
+{textContent: '*, ::before, ::after {animation: none !important; transition: none !important}'})))"
+)
+"""Nothing turns or fades: drawing it costs more than all else of a page."""
+_GO = "history.pushState(null, '', {url}); dispatchEvent(new PopStateEvent('popstate', {{state: null}}))"
+_BETWEEN = "/overview/resources", "Timeline"
+"""A small page of the UI and its text: nothing of the page before is left when the next one is awaited."""
+_SHOWN = """
+new Promise(done => {{
+  const texts = () => {{
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT), found = []
+    while (walker.nextNode())
+      if (!walker.currentNode.parentElement.closest("script, style")) found.push(walker.currentNode.data)
+    return found.join(" ").replace(/\\s+/g, " ")
+  }}
+  let dirty = true
+  const look = () => {{
+    const found = dirty && document.body && texts().includes({text})
+    dirty = false
+    if (found || performance.now() > end) {{ clearInterval(timer); watcher.disconnect(); done(Boolean(found)) }}
+  }}
+  const end = performance.now() + {milliseconds}, watcher = new MutationObserver(() => {{ dirty = true }})
+  watcher.observe(document, {{subtree: true, childList: true, characterData: true}})
+  const timer = setInterval(look, 100)
+  look()
+}})
+"""
+"""Wait for a text: as long as nothing changes, nothing is looked at."""
 _CLICK = """
 [...document.querySelectorAll("button, a, [role=button], [role=menuitem], [role=tab], label, input")]
   .filter(one => (one.innerText || "").replaceAll("\u200b", "").trim() === {text} && !one.disabled && one.offsetParent)
@@ -71,14 +102,24 @@ class Browser:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._loop, self._socket, self._numbers = loop, socket, itertools.count(1)
+        self._origin = ""
+        self._call("Page.enable")
+        self._call("Page.addScriptToEvaluateOnNewDocument", source=_STILL)
 
     def look_at(self, url: str, until: str) -> Page:
-        """Open a page and return what it shows once a text is there.
+        """Open a page and return what it shows once a text is there; the program of a site is loaded once.
 
         Raises:
             AssertionError: The text did not appear in time.
         """
-        self._call("Page.navigate", url=url)
+        origin = "/".join(url.split("/")[:3])
+        if origin != self._origin or not origin.startswith("http"):
+            self._call("Page.navigate", url=url)
+            self._origin = origin
+            return self.see(until)
+        for address, text in (_BETWEEN, (url, until)):
+            self._evaluate(_GO.format(url=json.dumps(address)))
+            self._wait_for(text)
         return self.see(until)
 
     def see(self, until: str, seconds: float = _SECONDS) -> Page:
@@ -87,14 +128,18 @@ class Browser:
         Raises:
             AssertionError: The text did not appear in time.
         """
+        self._wait_for(until, seconds)
+        return self._page()
+
+    def _wait_for(self, text: str, seconds: float = _SECONDS) -> None:
         deadline = time.monotonic() + seconds
-        while True:
-            reader = _Reader()
-            reader.feed(str(self._evaluate("document.documentElement.outerHTML")))
-            if until in reader.page.text:
-                return reader.page
-            assert time.monotonic() < deadline, f"the page does not show {until!r} but: {reader.page.text}"
-            time.sleep(0.2)
+        while not self._evaluate(_SHOWN.format(text=json.dumps(text), milliseconds=_GLANCE * 1000)):
+            assert time.monotonic() < deadline, f"the page does not show {text!r} but: {self._page().text}"
+
+    def _page(self) -> Page:
+        reader = _Reader()
+        reader.feed(str(self._evaluate("document.documentElement.outerHTML")))
+        return reader.page
 
     def click(self, text: str) -> None:
         """Click what is labelled so, as soon as it is there and enabled.
@@ -124,7 +169,9 @@ class Browser:
         path.write_bytes(base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"]))
 
     def _evaluate(self, script: str) -> Any:
-        return self._call("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
+        """Return the value of a script; of a promise, what it comes to, and nothing if its page is left before."""
+        answer = self._call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        return answer.get("result", {}).get("value")
 
     def _call(self, method: str, **params: Any) -> dict[str, Any]:
         return self._loop.run_until_complete(asyncio.wait_for(self._ask(method, params), _SECONDS))
