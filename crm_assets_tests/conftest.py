@@ -105,8 +105,15 @@ def paging_folder(
 
 
 @pytest.fixture
-def paging(house: Build, paging_folder: Path, tmp_path: Path) -> Installation:
+def paging(house: Build, request: pytest.FixtureRequest, tmp_path: Path, destination: str) -> Installation:
     """An installation with that data."""
+    if destination != "duckdb":
+        here = house("paging")
+        here.sandbox.state, state = 0, here.sandbox.state
+        assert all(result.success for result in here.load("paging"))
+        here.sandbox.state = state
+        return here
+    paging_folder = request.getfixturevalue("paging_folder")
     return house("paging", folder=Path(copytree(paging_folder, tmp_path / "data")))
 
 

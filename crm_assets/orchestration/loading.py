@@ -96,9 +96,10 @@ class Loader:
         readings, loaded = {reading.task.resource.name: reading for reading in complete}, {}
 
         def make(names: list[str]) -> None:
-            lacking = [missing_columns(session, readings[name].task.resource) for name in names]
-            if statements := [(statement, ()) for each in lacking for statement in each]:
+            lacking = {name: missing_columns(session, readings[name].task.resource) for name in names}
+            if statements := [(statement, ()) for each in lacking.values() for statement in each]:
                 session.execute(statements)
+                session.widened |= {name for name in names if lacking[name]}
             source = table_source(self.connection, [readings[name] for name in names], session)
             pipeline = session.open_pipeline(session.dataset)
             with without_json_warning():

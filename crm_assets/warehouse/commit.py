@@ -77,9 +77,11 @@ def not_written(session: WarehouseSession, reading: ReadResult, cause: str, writ
     if not session.capabilities.transactions:
         state = "This destination has no transactions: check the table, and read the list again in full"
     elif writing:
-        state = "Its table is as it was"
+        state = "Its rows are as they were"
     else:
-        state = "Its table is as it was, or holds all of the new rows if the last step went through: see _reads"
+        state = "Its rows are as they were, or all of the new ones if the last step went through: see _reads"
+    if reading.task.resource.name in session.widened:
+        state += ". Columns that are new in its declaration are there, without values"
     return WarehouseError(f"{session.dataset}.{reading.task.resource.name} could not be written: {cause}. {state}.")
 
 

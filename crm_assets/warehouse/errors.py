@@ -29,8 +29,8 @@ def translate_errors() -> Iterator[None]:
         yield
     except (DltException, duckdb.Error, OSError) as error:
         raise WarehouseError(
-            f"The warehouse could not be written: {cause_of(error)}. Each table is as it was, or holds all of the new "
-            f"rows; fix the cause and run again."
+            f"The warehouse could not be written: {cause_of(error)}. Each table has the rows it had, or all of the new "
+            f"ones; fix the cause and run again."
         ) from error
 
 

@@ -35,6 +35,8 @@ class WarehouseSession:
     dataset: str
     changed_by: dict[str, str] = field(default_factory=dict)
     """Table to the incremental read that was loaded since the session was opened: other rows are as they were."""
+    widened: set[str] = field(default_factory=set)
+    """Tables that have got new columns since the session was opened, outside the transaction of their rows."""
     _catalog: dict[str, dict[str, tuple[str, bool]]] | None = None
     """Cached result of ``columns``, until something is written."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from crm_assets.declarations.models.connection import Connection
+from crm_assets_tests.conftest import HOUSES
 from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.installation import Installation, Result
 
@@ -26,18 +27,29 @@ class Loaded:
 
 @pytest.fixture(scope="session")
 def load(
-    served: tuple[FaultySandbox, str], connections: dict[str, Connection], tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    served: tuple[FaultySandbox, str],
+    connections: dict[str, Connection],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Load:
     """Return a function that reads a connection when it is first asked for."""
     kept: dict[str, Loaded] = {}
-    sandbox, _ = served
+    destination = request.config.getoption("--destination")
+    if destination == "postgres":
+        request.getfixturevalue("postgres")
 
     def loaded(name: str) -> Loaded:
         if name not in kept:
-            sandbox.requests.clear()
-            house = Installation(*served, tmp_path_factory.mktemp(name) / "data", [connections[name]])
-            results = house.load(name)
-            kept[name] = Loaded(house, results, [entry.status for entry in sandbox.requests.of(name)])
+            folder = tmp_path_factory.mktemp(name) / "data"
+            kept[name] = read_once(HOUSES[destination](*served, folder, [connections[name]], destination=destination))
         return kept[name]
 
     return loaded
+
+
+def read_once(house: Installation) -> Loaded:
+    """Read the only connection of an installation."""
+    (name,) = house.connections
+    house.sandbox.requests.clear()
+    results = house.load(name)
+    return Loaded(house, results, [entry.status for entry in house.sandbox.requests.of(name)])

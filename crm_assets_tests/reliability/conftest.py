@@ -21,13 +21,18 @@ MakeJob = Callable[..., Job]
 
 @pytest.fixture
 def job(
-    sandbox: FaultySandbox, served: tuple[FaultySandbox, str], connections: dict[str, Connection], tmp_path: Path
+    sandbox: FaultySandbox,
+    served: tuple[FaultySandbox, str],
+    connections: dict[str, Connection],
+    tmp_path: Path,
+    destination: str,
 ) -> MakeJob:
     """Return a function that makes the job of reading a connection, given by name or as it is."""
-    secrets = {name: value for name, value in os.environ.items() if name.startswith("SOURCES__")}
+    secrets = {name: value for name, value in os.environ.items() if name.startswith(("SOURCES__", "DESTINATION__"))}
 
     def make(connection: str | Connection, folder: Path | None = None, **given: Any) -> Job:
         chosen = connections[connection] if isinstance(connection, str) else connection
+        given = {"destination": destination, **given}
         return Job(chosen, served[1], folder or tmp_path / "data", secrets, **given)
 
     return make

@@ -183,5 +183,5 @@ def test_a_disk_that_fills_up_in_a_second_load(
     assert (rows == [("v1", ROWS)]) == ("v1" in logged)
     if rows == [("v0", ROWS)]:
         assert "paging.whole could not be written: " in failed
-    if "Its table is as it was." in failed:
+    if "Its rows are as they were." in failed:
         assert rows == [("v0", ROWS)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,9 @@ SCENES = {
 """A full refresh, a cursor and windows; a parent with its lists."""
 
 
+Snapshot = dict[str, list[str]]
+
+
 def left_behind(house: Installation) -> list[str]:
     """Return what a run must not leave: working folders, held locks, staging schemas."""
     found = [str(path) for path in (house.folder / "runs").iterdir()]
@@ -39,8 +42,15 @@ def left_behind(house: Installation) -> list[str]:
 
 def rows_of(house: Installation, connection: str) -> dict[str, set[str]]:
     """Return all rows of all tables, without marks of deletion."""
-    found = house.snapshot(connection).items() if house.warehouse.exists else ()
-    return {name: {row.replace('"_deleted_at": true', '"_deleted_at": false') for row in rows} for name, rows in found}
+    return unmarked(house.snapshot(connection)) if house.warehouse.exists else {}
+
+
+def unmarked(tables: Snapshot) -> dict[str, set[str]]:
+    """Return rows without marks of deletion."""
+    return {
+        name: {row.replace('"_deleted_at": true', '"_deleted_at": false') for row in rows}
+        for name, rows in tables.items()
+    }
 
 
 def whole(before: set[str], after: set[str], found: set[str]) -> bool:
@@ -57,20 +67,17 @@ def test_killed_at_random_moments(
     house: Build,
     job: MakeJob,
     connections: dict[str, Connection],
-    undisturbed: dict[str, Path],
-    tmp_path: Path,
+    undisturbed: Callable[[str], list[Snapshot]],
 ) -> None:
     chance = random.Random(f"{scene} {number}")
     connection = only(connections[scene], *SCENES[scene])
     state = number % 2
     """Rounds begin with an empty warehouse and one that holds the day before, by turns."""
-    mine = house(connection)
+    expected, mine = undisturbed(scene)[state], house(connection)
     if state:
-        shutil.copytree(undisturbed[scene] / "0", mine.folder)
+        assert all(result.success for result in mine.load(scene))
     before, sandbox.state = rows_of(mine, scene), state
-    after = house(connection, folder=undisturbed[scene] / str(state))
-    expected = after.snapshot(scene)
-    new = rows_of(after, scene)
+    new = unmarked(expected)
     for stage in chance.choices(STAGES, k=KILLS_PER_RERUN):
         Victim(job(connection)).kill(stage, chance.random() * 0.4)
         for name, rows in rows_of(mine, scene).items():
@@ -80,19 +87,25 @@ def test_killed_at_random_moments(
     assert left_behind(mine) == []
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def undisturbed(
-    served: tuple[FaultySandbox, str], connections: dict[str, Connection], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Path]:
-    """Warehouses of undisturbed runs: ``<folder>/0`` of the first day, ``<folder>/1`` of that and the next."""
-    folders = {}
-    for scene, names in SCENES.items():
-        folder = folders[scene] = tmp_path_factory.mktemp(scene)
-        for state in (0, 1):
-            served[0].state = state
-            if state:
-                shutil.copytree(folder / "0", folder / "1")
-            first = Installation(served[0], served[1], folder / str(state), [only(connections[scene], *names)])
-            assert [failure(result) for result in first.load(scene) if not result.success] == []
-        served[0].state = 0
-    return folders
+    house: Build, sandbox: FaultySandbox, connections: dict[str, Connection], tmp_path: Path, destination: str
+) -> Callable[[str], list[Snapshot]]:
+    """Return what reads a scene undisturbed: its rows on the first day, and after that on the next."""
+
+    def read(scene: str) -> list[Snapshot]:
+        if (scene, destination) not in _UNDISTURBED:
+            first = house(only(connections[scene], *SCENES[scene]), folder=tmp_path / "undisturbed" / "data")
+            found = []
+            for sandbox.state in (0, 1):
+                assert [failure(result) for result in first.load(scene) if not result.success] == []
+                found.append(first.snapshot(scene))
+            first.clear()
+            sandbox.state, _UNDISTURBED[scene, destination] = 0, found
+        return _UNDISTURBED[scene, destination]
+
+    return read
+
+
+_UNDISTURBED: dict[tuple[str, str], list[Snapshot]] = {}
+"""Read once for all rounds."""

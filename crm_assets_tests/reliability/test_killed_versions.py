@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -52,9 +51,7 @@ def test_a_load_that_is_killed_leaves_all_versions_or_none(
     assert failure(here.materialize(KEY)) == ""
     before, sandbox.state = state_of(here), 3
     for statement in ("UPDATE", "INSERT"):
-        order = job(connection, destination=destination, before=partial(die_after, statement))
-        secrets = {name: os.environ[name] for name in os.environ if name.startswith("DESTINATION__")}
-        victim = Victim(replace(order, environment={**order.environment, **secrets}))
+        victim = Victim(job(connection, before=partial(die_after, statement)))
         victim.process.join(60)
         assert victim.process.exitcode == -signal.SIGKILL
         assert state_of(here) == before, f"seen right after the kill behind {statement}"

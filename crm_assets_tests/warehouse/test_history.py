@@ -68,7 +68,7 @@ def test_a_load_that_breaks_off_leaves_no_version(kept: Installation, sandbox: F
     kept.change("CREATE UNIQUE INDEX refuses_second_versions ON paging.by_page__history (id)")
     sandbox.state = 3
     result = kept.materialize(PAGE)
-    assert "Its table is as it was." in failure(result)
+    assert "Its rows are as they were." in failure(result)
     assert (versions(kept), kept.table("paging", "by_page")) == (before, rows)
     kept.change("DROP INDEX paging.refuses_second_versions")
     assert loaded(kept) == ""

@@ -185,7 +185,7 @@ def test_a_list_whose_load_fails_costs_its_siblings_nothing(paging: Installation
     names = {event.asset_key.path[-1] for event in result.get_asset_materialization_events() if event.asset_key}
     assert names == set(paging.resources("paging")) - {"whole"}
     assert "paging.whole could not be written: " in failure(result)
-    assert "Its table is as it was." in failure(result)
+    assert "Its rows are as they were." in failure(result)
     assert paging.snapshot("paging")["whole"] == before
     last = paging.query("SELECT complete, reason FROM paging._reads WHERE resource = 'whole' ORDER BY finished_at")[-1]
     assert (last["complete"], "could not be written" in last["reason"]) == (False, True)
