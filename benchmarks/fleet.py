@@ -108,12 +108,16 @@ class Fleet:
         folder: Where the machines' folders are.
         connections: The connections file, of which each machine has a copy.
         slots: How many runs Dagster starts at once.
+        module: The code location.
+        spread: Whether workers take steps, and runs are processes of the hub; else they take whole runs.
     """
 
     name: str
     folder: Path
     connections: Path
     slots: int
+    module: str = "crm_assets.definitions"
+    spread: bool = False
 
     @property
     def instance(self) -> str:
@@ -132,12 +136,13 @@ class Fleet:
             (folder / each).mkdir(parents=True)
         shutil.copy(self.connections, folder)
         (folder / "dagster" / "dagster.yaml").write_text(yaml.safe_dump(self._settings()))
-        (folder / "celery.yaml").write_text(yaml.safe_dump({"execution": {"config": self._celery()}}))
+        (folder / "celery.yaml").write_text(yaml.safe_dump({"execution": {"config": self.celery()}}))
         return Machine(name, folder, self._environment(folder))
 
     def _environment(self, folder: Path) -> dict[str, str]:
         return {
             "PATH": f"{_BIN}:{os.environ['PATH']}",
+            "PYTHONPATH": str(Path(__file__).parent),
             "LC_ALL": "C.UTF-8",
             "HOME": str(folder),
             "TMPDIR": str(folder / "tmp"),
@@ -167,16 +172,16 @@ class Fleet:
                 "config": {"dequeue_interval_seconds": 1},
             },
             "concurrency": {"runs": {"max_concurrent_runs": self.slots}},
-            "run_launcher": {
-                "module": "dagster_celery.launcher",
-                "class": "CeleryRunLauncher",
-                "config": self._celery(),
-            },
+            **({} if self.spread else {"run_launcher": self._launcher()}),
             "run_monitoring": {"enabled": True, "poll_interval_seconds": 5, "start_timeout_seconds": 120},
             "run_retries": {"enabled": True, "max_retries": 2},
         }
 
-    def _celery(self) -> dict[str, object]:
+    def _launcher(self) -> dict[str, object]:
+        return {"module": "dagster_celery.launcher", "class": "CeleryRunLauncher", "config": self.celery()}
+
+    def celery(self) -> dict[str, object]:
+        """Return the settings of the workers, and of what sends them work."""
         number = sum(map(ord, self.name)) % 8 * 2
         return {
             "broker": f"redis://{HUB_HOST}:6379/{number}",
@@ -233,9 +238,7 @@ def running(fleet: Fleet, machines: Sequence[str]) -> Iterator[dict[str, Machine
         yaml.safe_dump({"load_from": [{"grpc_server": {"host": HUB_HOST, "port": 4000, "location_name": "crm"}}]})
     )
     found = {name: fleet.machine(name) for name in machines}
-    started = [
-        hub.start("dagster", "code-server", "start", "-h", HUB_HOST, "-p", "4000", "-m", "crm_assets.definitions")
-    ]
+    started = [hub.start("dagster", "code-server", "start", "-h", HUB_HOST, "-p", "4000", "-m", fleet.module)]
     _until(lambda: _answers(hub))
     # dagster-postgres leaves connections to the garbage collector: a dozen launches at once use up a pool of 21
     ui = ["-h", HUB_HOST, "-p", "3000", "-w", "workspace.yaml", "--db-pool-max-overflow", "100"]

@@ -2,10 +2,11 @@
 
     apt-get install postgresql redis-server iproute2
     python benchmarks/venvs.py machines
-    sudo benchmarks/.venvs/machines/bin/python benchmarks/many_machines.py [tables] [throughput] [--small]
+    sudo benchmarks/.venvs/machines/bin/python benchmarks/many_machines.py [tables] [throughput] [steps] [--small]
 
 ``tables``: all lists and 90 days of all windows, once by one worker and once by three, one of whose machines is killed
-in the middle of a run. ``throughput``: six accounts whose API takes its time. See fleet.py for the machines.
+in the middle of a run. ``throughput``: six accounts whose API takes its time. ``steps``: the same accounts as steps of
+one run, which two workers share by ``celery_executor``, once undisturbed and once with a machine lost. See fleet.py.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ LIMIT = {"requests": 240, "per": "minute"}
 SYSTEMS = ("contact_crm", "sales_crm", "service_crm", "visitor_analytics", "sales_engagement")
 SLOW = [f"account_{number}" for number in range(1, 7)]
 INSIDE = "--inside"
+SENSOR = {"repositoryName": "__repository__", "repositoryLocationName": "crm", "sensorName": "crm_abandoned_runs"}
 _LAUNCH = """
 mutation($given: ExecutionParams!) {
   launchRun(executionParams: $given) { __typename ... on PythonError { message } }
@@ -73,10 +75,10 @@ def asked(query_: str, given: dict[str, Any], succeeded: str) -> None:
         raise RuntimeError(json.dumps(answer)[:2000])
 
 
-def launch(job: str) -> None:
-    """Launch a job."""
+def launch(job: str, **config: Any) -> None:
+    """Launch a job with a run configuration."""
     selector = {"repositoryName": "__repository__", "repositoryLocationName": "crm", "jobName": job}
-    asked(_LAUNCH, {"selector": selector, "runConfigData": {}}, "LaunchRunSuccess")
+    asked(_LAUNCH, {"selector": selector, "runConfigData": config}, "LaunchRunSuccess")
 
 
 def backfill(connection: str, resources: Sequence[str], days: Sequence[str]) -> None:
@@ -196,12 +198,7 @@ def phase(name: str, folder: Path, file: Path, machines: Sequence[str]) -> Itera
     """Give a fleet with databases of its own."""
     fleet = Fleet(name, folder, file, len(machines))
     with running(fleet, machines) as found:
-        sensor = {
-            "repositoryName": "__repository__",
-            "repositoryLocationName": "crm",
-            "sensorName": "crm_abandoned_runs",
-        }
-        asked(_WATCH, sensor, "Sensor")
+        asked(_WATCH, SENSOR, "Sensor")
         yield fleet, found
 
 
@@ -245,6 +242,47 @@ def compare_throughput(folder: Path, file: Path, machines: Sequence[str], latenc
     return report
 
 
+def steps_by_worker(fleet: Fleet) -> dict[str, int]:
+    """Return how many steps each worker has begun."""
+    found = query(
+        fleet.instance,
+        "SELECT substring(event from '@(crm[0-9]+)') AS worker, count(*) FROM event_logs "
+        "WHERE event LIKE '%in celery worker%' GROUP BY 1",
+    )
+    return {str(worker): int(str(count)) for worker, count in found}
+
+
+def run_processes() -> int:
+    """Return how many processes of the hub work on a run, or wait for its workers."""
+    lines = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in ip("netns", "pids", HUB).split()]
+    return sum(b"spawn_main" in line for line in lines)
+
+
+def compare_steps(folder: Path, file: Path, machines: Sequence[str], latency: float) -> dict[str, Any]:
+    """Return how two workers share the steps of one run, and what becomes of it when one of their machines is lost."""
+    report: dict[str, Any] = {"latency": latency}
+    for name, disturbed in (("steps", False), ("steps_lost", True)):
+        fleet = Fleet(name, folder, file, 2, "spread_steps", spread=True)
+        with running(fleet, machines) as found:
+            asked(_WATCH, SENSOR, "Sensor")
+            api(latency=latency, requests=0)
+            killer = Killer(fleet, found, 20) if disturbed else None
+            launch("slow_accounts", execution={"config": fleet.celery()})
+            took = until_done(fleet, 1, killer or (lambda: None))
+            time.sleep(5)
+            report[name] = {
+                "seconds": took,
+                "runs": runs(fleet),
+                "steps": steps_by_worker(fleet),
+                "requests": sum(one["asked"] for one in api().values()),
+                "rows": [query(fleet.warehouse, f"SELECT count(*) FROM {name}.contacts")[0][0] for name in SLOW],
+                "kill": killer and killer.report,
+                "processes of runs": run_processes(),
+            }
+        print(json.dumps({name: report[name]}, default=str), flush=True)
+    return report
+
+
 def inside(arguments: list[str]) -> None:
     """Measure, in the hub's namespace."""
     small = "--small" in arguments
@@ -258,12 +296,14 @@ def inside(arguments: list[str]) -> None:
         file.write_text(yaml.safe_dump({"connections": connections(days)}))
         with servers(folder, file, 120, TODAY.isoformat()):
             for each in chosen:
-                measured = (
-                    compare_tables(folder, file, machines, days)
-                    if each == "tables"
-                    else compare_throughput(folder, file, machines, 0.2 if small else 4.0)
-                )
-                print(json.dumps({each: measured}, indent=1), flush=True)
+                match each:
+                    case "tables":
+                        measured = compare_tables(folder, file, machines, days)
+                    case "throughput":
+                        measured = compare_throughput(folder, file, machines, 0.2 if small else 4.0)
+                    case _:
+                        measured = compare_steps(folder, file, machines[:2], 0.2 if small else 1.0)
+                print(json.dumps({each: measured}, indent=1, default=str), flush=True)
 
 
 def main() -> None:
