@@ -541,3 +541,11 @@ def test_an_end_that_the_answer_contradicts_is_doubted(paginator: Paginator, bes
     served = [body(1, 2, **beside), body()] if paginator.type == "single_page" else [body(1, **beside), body()]
     walked = read(paginator, lambda request: served[int(request.params.get("page", 1)) - 1]).walked
     assert walked.doubts == ([doubt] if doubt else [])
+
+
+@pytest.mark.parametrize(
+    ("error", "noted"), [("partial", True), ([{"message": "partial"}], True), ({"code": 0}, False)]
+)
+def test_an_error_beside_records_is_noted(error: object, noted: bool) -> None:
+    walked = read(SHORT, numbered(body(1, 2, errors=error), body(3), body())).walked
+    assert walked.assumed == ("page 1 reports an error beside its records, so some may be missing" if noted else "")

@@ -17,6 +17,8 @@ from crm_assets.extract.http.content_encoding import ACCEPTED, LONGEST_BODY, Bro
 from crm_assets.extract.http.proxies import proxy_of
 
 _HTTP_TIMEOUT = aiohttp.ClientTimeout(total=300, sock_connect=30, sock_read=60)
+_LONGEST_HEADER = 65_536
+"""Bytes of one header; the library's own limit of 8,190 is below what some gateways add of cookies and policies."""
 _BROKEN = (aiohttp.ClientError, asyncio.TimeoutError, ConnectionError, BrokenBodyError)
 
 
@@ -61,6 +63,8 @@ class Transport:
             timeout=_HTTP_TIMEOUT,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
+            max_line_size=_LONGEST_HEADER,
+            max_field_size=_LONGEST_HEADER,
         )
 
     async def __aenter__(self) -> Self:
@@ -139,6 +143,8 @@ def _transport_problem(error: BaseException) -> str:
         case aiohttp.ClientConnectorError():
             place = f"{error.host}:{error.port}"
             return f"the server cannot be reached at {place} ({error.strerror or cause or 'no answer'}); check base_url"
+        case aiohttp.ServerDisconnectedError():
+            return "the server closed the connection before it had answered"
         case aiohttp.ClientPayloadError():
             return f"the connection broke in the middle of an answer ({cause})"
         case aiohttp.InvalidURL():

@@ -64,6 +64,8 @@ class PagingState:
     """Whether each page names the next one, so that a name on the last page was looked at."""
     doubts: list[str] = field(default_factory=list)
     """What contradicts the declared end, as clauses."""
+    failed: str = ""
+    """The first page that says beside its records that something failed."""
     totals: list[int] = field(default_factory=list)
     """The numbers of records that answers reported, where they differ from the one before."""
     shifts: int = 0
@@ -105,6 +107,7 @@ class PagingState:
             ReadError: The page equals one before.
         """
         fingerprint = page.records.fingerprint
+        self.failed = self.failed or (name if page.envelope.error else "")
         if self.has_seen(page):
             if fingerprint == self.last:
                 raise ReadError(f"{name} repeats the page before: the server ignores the paging parameter")
@@ -135,6 +138,8 @@ class PagingState:
         """Note how the list ended, and what the last answer says against it."""
         self.ended_by = how
         self.memory.filled = self.filled
+        if self.failed and not self.assumed:
+            self.assumed = f"{self.failed} reports an error beside its records, so some may be missing"
         if self._last_page is not None:
             last = self._last_page
             found = doubts_of(last.envelope.beside, last.headers, self.records, self.filled, links=not self.follows)

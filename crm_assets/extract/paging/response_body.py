@@ -26,7 +26,7 @@ from crm_assets.extract.paging.json_members import (
 from crm_assets.extract.paging.nested_lists import with_outer_fields
 from crm_assets.extract.paging.paging_facts import records_path
 from crm_assets.extract.paging.record_list import AbsentListError, select_list, unwrapped
-from crm_assets.extract.paging.signs import reports_some
+from crm_assets.extract.paging.signs import is_error, reports_no_success, reports_some
 
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
@@ -62,6 +62,13 @@ class ResponseBody:
     def beside(self) -> dict[str, Any]:
         """What the body says beside its records: the small members on the way to them, decoded; no lists."""
         return self.top.beside(self.selector)
+
+    @property
+    def error(self) -> str:
+        """What the body says beside its records of something that failed, empty where it says nothing."""
+        found = (self.top.child(name) for name in ("error", "errors") if name != next(iter(self.selector), ""))
+        values = (small_value(raw) for raw in found if raw is not None)
+        return next((str(value)[:200] for value in values if is_error(value)), "")
 
 
 class _Top:
@@ -133,6 +140,8 @@ def _opened(answer: Answer, endpoint: Endpoint) -> ResponseBody:
         records = _records_of(top, endpoint)
         if records is None:
             records = _no_records(opened, endpoint)
+        elif not records.strip(b"[] \t\r\n"):
+            _refuse_failure(opened)
         return replace(opened, records=unwrapped(records, endpoint.unwrap), companions=_companions(top, endpoint))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise unreadable(error) from error
@@ -175,6 +184,13 @@ def _no_records(body: ResponseBody, endpoint: Endpoint) -> bytes:
         place = path_text(endpoint.data_selector or ())
         raise UnexpectedResponseError(f"there is no list at {place!r}, although the answer {problem}", status=200)
     return b"[]"
+
+
+def _refuse_failure(body: ResponseBody) -> None:
+    """Refuse an empty list beside a failure, which may be the reason why it is empty."""
+    failure = f"reports an error: {body.error}" if body.error else reports_no_success(body.beside)
+    if failure:
+        raise UnexpectedResponseError(f"the list is empty, and the answer {failure}", status=200)
 
 
 def unreadable(error: Exception) -> UnexpectedResponseError:

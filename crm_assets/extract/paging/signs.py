@@ -66,15 +66,32 @@ def reports_none(beside: Mapping[str, Any]) -> bool:
     return 0 in counts and not any(counts) and not reports_some(beside)
 
 
-def reports_some(beside: Mapping[str, Any]) -> str:
-    """Return what says that there should be records, or that something failed, as a clause, or an empty text."""
+def is_error(value: object) -> bool:
+    """Whether a member called ``error`` says that something failed.
+
+    Only texts and lists count: an object may be there always, with a code that means success.
+    """
+    known = isinstance(value, list) or (isinstance(value, str) and value.strip().lower() not in _SUCCEEDED)
+    return known and is_true(value)
+
+
+def reports_no_success(beside: Mapping[str, Any]) -> str:
+    """Return what says that a request failed, by a state or flag, as a clause, or an empty text."""
     for name, value in _normalized_members(beside):
-        if name in _ERRORS and is_true(value):
-            return f"reports an error: {str(value)[:200]}"
         if name in _STATES and str(value).strip().lower() in _FAILED:
             return f"reports the {name} {str(value)[:200]!r}"
         if name in _SUCCEEDED and value is not None and not is_true(value):
             return "says that it did not succeed"
+    return ""
+
+
+def reports_some(beside: Mapping[str, Any]) -> str:
+    """Return what says that there should be records, or that something failed, as a clause, or an empty text."""
+    if failure := reports_no_success(beside):
+        return failure
+    for name, value in _normalized_members(beside):
+        if name in _ERRORS and is_true(value):
+            return f"reports an error: {str(value)[:200]}"
         if name in _TOTAL_NAMES and (as_int(value) or 0) > 0:
             return f"reports {as_int(value)} records"
         if name in _MORE_NAMES and is_true(value):
