@@ -20,6 +20,11 @@ from crm_assets.warehouse.errors import cause_of
 TEMPLATE = files("crm_assets.commands") / "templates" / "dagster.yaml"
 """The settings of an instance in a new folder."""
 _MADE_HERE = "# Made by crm-assets from dagster.yaml of the working folder: edit that file.\n"
+_REMEDIES = {
+    "dagster_postgres": " Install it: pip install 'crm-assets[postgres]' dagster-postgres.",
+    "psycopg": " Write its postgres_url as postgresql+psycopg2://…, the driver of dagster-postgres.",
+}
+"""What to do where this module is missing."""
 _OVERRIDES = {
     # Dagster would capture standard output, which takes two further processes per run.
     "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"},
@@ -62,8 +67,10 @@ def open_instance(data_folder: Path) -> dg.DagsterInstance:
         with _creation_lock(home):
             return dg.DagsterInstance.local_temp(str(home), overrides={**_OVERRIDES, **_batching(home)})
     except Exception as error:  # of any driver: the storage is whatever dagster.yaml names
+        cause = cause_of(error)
+        remedy = _REMEDIES.get(cause.removeprefix("No module named ").strip("'"), "")
         raise CommandError(
-            f"The Dagster instance of {home / 'dagster.yaml'} cannot be opened: {cause_of(error)}."
+            f"The Dagster instance of {home / 'dagster.yaml'} cannot be opened: {cause}.{remedy}"
         ) from error
 
 

@@ -72,6 +72,14 @@ def test_settings_follow_the_file_of_the_working_folder(folder: Path) -> None:
     assert settings(dagster_home(Path("data"))) == yaml.safe_load(own)
 
 
+def test_a_driver_that_is_not_installed_is_named_with_what_to_do(folder: Path) -> None:
+    (folder / "dagster.yaml").write_text("storage: {postgres: {postgres_url: 'postgresql+psycopg://db/dagster'}}")
+    with pytest.raises(
+        CommandError, match=r"No module named 'psycopg'\. Write its postgres_url as postgresql\+psycopg2"
+    ):
+        open_instance(Path("data"))
+
+
 def test_a_file_somebody_wrote_into_the_data_folder_stays(folder: Path) -> None:
     home = dagster_home(Path("data"))
     (home / "dagster.yaml").write_text("telemetry: {enabled: true}\n")

@@ -204,7 +204,7 @@ def test_a_short_read_stays_red_until_a_whole_one(paging: Installation, sandbox:
     for _ in range(2):
         passed, severity, sentence = verdict(paging, "paging/by_link", "completeness")
         assert (passed, severity) == (False, ERROR)
-        assert sentence.startswith("The last read was not loaded: paging.by_link: page 2: ")
+        assert sentence.startswith("The last read was not loaded: page 2: ")
     assert verdict(paging, "paging/by_page", "completeness")[0]
     sandbox.faults.clear()
     assert paging.materialize("paging/by_link").success

@@ -13,7 +13,7 @@ from crm_assets.warehouse import read_log
 from crm_assets.warehouse.session import WarehouseSession
 
 
-def completeness(session: WarehouseSession, _: Connection, resource: Resource) -> CheckReport:
+def completeness(session: WarehouseSession, connection: Connection, resource: Resource) -> CheckReport:
     """Look at the report of the last read."""
     last = read_log.last_read(session, resource.name)
     columns = ["complete", "reason", "rows", "pages", "requests", "finished_at"]
@@ -25,7 +25,8 @@ def completeness(session: WarehouseSession, _: Connection, resource: Resource) -
         f"The last read ({last.mode}) saw the end: {last.reason}; {last.rows} rows from {last.pages} pages."
     )
     if not last.complete:
-        report.problems.append(f"the last read was not loaded: {last.reason}")
+        reason = last.reason.removeprefix(f"{connection.name}.{resource.name}: ")
+        report.problems.append(f"the last read was not loaded: {reason}")
     report.warnings += _warnings(last)
     report.metadata |= {
         "rows": last.rows,
