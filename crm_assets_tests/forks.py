@@ -18,20 +18,21 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from importlib.metadata import entry_points
 from pathlib import Path
 
-from crm_assets import cli
 from crm_assets_tests.reliability.killed_runs import context
 
+_WARM = ("crm-assets ", "dagster ", "dg ")
 _FOR_SHELLS = frozenset("|&;<>$`#*?~\n")
 
 
 def typed(
     command: str, *, folder: Path, environment: Mapping[str, str], timeout: float = 240
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command line as a shell would, ``crm-assets`` without its imports."""
-    if command.startswith("crm-assets ") and _FOR_SHELLS.isdisjoint(command):
-        return crm_assets(shlex.split(command)[1:], folder=folder, environment=environment, timeout=timeout)
+    """Run a command line as a shell would, ``crm-assets`` and Dagster's programs without their imports."""
+    if command.startswith(_WARM) and _FOR_SHELLS.isdisjoint(command):
+        return program(shlex.split(command), folder=folder, environment=environment, timeout=timeout)
     return subprocess.run(
         command,
         shell=True,
@@ -47,10 +48,17 @@ def typed(
 def crm_assets(
     arguments: Sequence[str], *, folder: Path, environment: Mapping[str, str], timeout: float = 240
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``crm-assets``.
+    """Run ``crm-assets`` with these arguments; the others and exceptions are those of ``program``."""
+    return program(["crm-assets", *arguments], folder=folder, environment=environment, timeout=timeout)
+
+
+def program(
+    command: Sequence[str], *, folder: Path, environment: Mapping[str, str], timeout: float = 240
+) -> subprocess.CompletedProcess[str]:
+    """Run a program that the environment's packages install.
 
     Args:
-        arguments: What to type after ``crm-assets``.
+        command: Its name and arguments.
         folder: Where.
         environment: All variables it has.
         timeout: Seconds after which it is killed with all of its session.
@@ -58,18 +66,18 @@ def crm_assets(
     Raises:
         subprocess.TimeoutExpired: It took longer.
     """
-    return _forked(["crm-assets", *arguments], cli.run, folder, environment, timeout)
+    return _forked(command, partial(_run_program, command[0]), folder, environment, timeout)
 
 
 def python_module(
     module: str, arguments: Sequence[str], *, folder: Path, environment: Mapping[str, str], timeout: float = 240
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``python -m module``; arguments and exceptions are those of ``crm_assets``."""
+    """Run ``python -m module``; the arguments and exceptions are those of ``program``."""
     return _forked([module, *arguments], partial(_run_module, module), folder, environment, timeout)
 
 
 def _forked(
-    command: list[str], run: Callable[[], object], folder: Path, environment: Mapping[str, str], timeout: float
+    command: Sequence[str], run: Callable[[], object], folder: Path, environment: Mapping[str, str], timeout: float
 ) -> subprocess.CompletedProcess[str]:
     with tempfile.TemporaryDirectory() as told:
         out, err = Path(told, "out"), Path(told, "err")
@@ -83,13 +91,18 @@ def _forked(
         return subprocess.CompletedProcess(command, process.exitcode, out.read_text(), err.read_text())
 
 
+def _run_program(name: str) -> None:
+    (entry,) = entry_points(group="console_scripts", name=name)
+    sys.exit(entry.load()())
+
+
 def _run_module(module: str) -> None:
     sys.path.insert(0, str(Path.cwd()))
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def _become(
-    command: list[str], run: Callable[[], object], folder: str, environment: dict[str, str], out: Path, err: Path
+    command: Sequence[str], run: Callable[[], object], folder: str, environment: dict[str, str], out: Path, err: Path
 ) -> None:
     os.setsid()
     os.chdir(folder)
@@ -98,7 +111,8 @@ def _become(
     time.tzset()
     for number, path, mode in ((0, os.devnull, os.O_RDONLY), (1, out, os.O_WRONLY), (2, err, os.O_WRONLY)):
         os.dup2(os.open(path, mode | os.O_CREAT | os.O_APPEND), number)
-    sys.argv = command
+    sys.argv = [*command]
+    sys.path[:0] = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         run()

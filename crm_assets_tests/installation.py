@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import dagster as dg
 import duckdb
 from dagster._core.storage.event_log import InMemoryEventLogStorage
+from dagster._core.storage.event_log.schema import SqlEventLogStorageMetadata
 
 from crm_assets.declarations.connections import load_connections
 from crm_assets.declarations.models.columns import ColumnType
@@ -27,7 +28,9 @@ from crm_assets.orchestration.dlt_integration import StagedDltResource
 from crm_assets.orchestration.resources import CrmSecrets
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.faults import FaultySandbox
+from crm_assets_tests.migrations import read_once
 
+read_once()
 HERE = Path(__file__).parent
 START, TODAY = date(2024, 3, 1), date(2024, 3, 30)
 """First and last day with data: thirty windows."""
@@ -75,6 +78,10 @@ class _OneConnection(InMemoryEventLogStorage):
     """Dagster's storage of events in memory, which opens a connection for every statement, with the one it holds."""
 
     _thread = 0
+
+    def has_table(self, table_name: str) -> bool:
+        """Say what is so for every table of a new storage; Dagster asks with each event of a check."""
+        return table_name in SqlEventLogStorageMetadata.tables
 
     @classmethod
     def of(cls, instance: dg.DagsterInstance) -> dg.DagsterInstance:

@@ -64,11 +64,13 @@ def _readme_connection() -> str:
 
 
 def _recent(connections: str) -> str:
-    """Let accounts start ten days ago, but for the one the README reads earlier days of.
+    """Let accounts start ten days ago, and the one the README reads earlier days of on the first of these.
 
     Dagster stores two events for every day since then, so the commands would take longer from day to day.
     """
     start = datetime.now(timezone.utc).date() - timedelta(days=10)
-    starts = re.compile(r"(?<!visitor_analytics, )start_date: [\d-]+")
+    (read,) = re.findall(r"'group:(\w+)' --from ([\d-]+)", (ROOT / "README.md").read_text())
+    starts = re.compile(rf"(?<!{read[0]}, )start_date: [\d-]+")
     assert len(starts.findall(connections)) > 1
-    return starts.sub(f"start_date: {start}", connections)
+    recent = starts.sub(f"start_date: {start}", connections)
+    return re.sub(rf"(?<={read[0]}, start_date: )[\d-]+", read[1], recent)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import duckdb
 import pytest
 
 from crm_assets.declarations.models.connection import Connection
 from crm_assets_tests.conftest import HOUSES
 from crm_assets_tests.faults import FaultySandbox
-from crm_assets_tests.installation import Installation, Result
+from crm_assets_tests.installation import Installation, Result, Row
 
 Load = Callable[[str], "Loaded"]
 
@@ -23,6 +24,22 @@ class Loaded:
     results: list[Result]
     statuses: list[int | None]
     """Statuses of all answers."""
+    _opened: list[duckdb.DuckDBPyConnection] = field(default_factory=list)
+
+    def query(self, sql: str) -> list[Row]:
+        """Return the rows of a query over the warehouse; a file stays open until it is loaded again."""
+        if self.house.destination != "duckdb":
+            return self.house.query(sql)
+        if not self._opened:
+            self._opened.append(duckdb.connect(str(self.house.warehouse.database)))
+        rows: list[Row] = self._opened[0].sql(sql).to_arrow_table().to_pylist()
+        return rows
+
+    def load_again(self) -> list[Result]:
+        """Read the connection once more."""
+        while self._opened:
+            self._opened.pop().close()
+        return self.house.load(*self.house.connections)
 
 
 @pytest.fixture(scope="session")

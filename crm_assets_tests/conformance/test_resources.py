@@ -68,9 +68,10 @@ def test_all_runs_succeed_and_all_requests_are_understood(load: Load, connection
 
 @pytest.mark.parametrize(("connection", "resource"), EACH)
 def test_every_list_is_walked_to_its_end(load: Load, connection: str, resource: str) -> None:
-    house = load(connection).house
+    loaded = load(connection)
+    house = loaded.house
     declared = house.resources(connection)[resource]
-    (read,) = house.query(f"SELECT * FROM {connection}._reads WHERE resource = '{resource}'")
+    (read,) = loaded.query(f"SELECT * FROM {connection}._reads WHERE resource = '{resource}'")
     parents = len(house.truth(connection, declared.parent.resource)) if declared.parent else 1
     windows = len(dates()) if declared.window and declared.window.per_partition else 1
     include_undated = parents if declared.window and declared.window.include_undated else 0
@@ -95,20 +96,20 @@ def test_the_table_holds_what_the_api_holds(load: Load, connection: str, resourc
 
 @pytest.mark.parametrize(("connection", "resource"), EACH)
 def test_every_row_has_its_own_key(load: Load, connection: str, resource: str) -> None:
-    house = load(connection).house
-    key = ", ".join(house.resources(connection)[resource].primary_key)
-    (counted,) = house.query(
-        f"SELECT count(*) AS rows, count(DISTINCT ({key})) AS keys FROM {connection}.{resource} "
-        f"WHERE ({key}) IS NOT NULL"
+    loaded = load(connection)
+    key = ", ".join(loaded.house.resources(connection)[resource].primary_key)
+    (counted,) = loaded.query(
+        f"SELECT count(*) AS rows, count(DISTINCT ({key})) FILTER (WHERE ({key}) IS NOT NULL) AS keys "
+        f"FROM {connection}.{resource}"
     )
-    assert counted["rows"] == counted["keys"] == len(house.table(connection, resource))
+    assert counted["rows"] == counted["keys"] > 0
 
 
 @pytest.mark.parametrize(("connection", "resource"), EACH)
 def test_columns_have_the_declared_types(load: Load, connection: str, resource: str) -> None:
-    house = load(connection).house
-    declared = house.resources(connection)[resource]
-    found = house.query(
+    loaded = load(connection)
+    declared = loaded.house.resources(connection)[resource]
+    found = loaded.query(
         "SELECT column_name, data_type, is_nullable FROM information_schema.columns "
         f"WHERE table_schema = '{connection}' AND table_name = '{resource}' AND NOT starts_with(column_name, '_dlt')"
     )
@@ -116,7 +117,7 @@ def test_columns_have_the_declared_types(load: Load, connection: str, resource: 
         name: (column.type.value, "YES" if column.nullable and name not in declared.primary_key else "NO")
         for name, column in declared.columns.items()
     }
-    types = TYPES[house.destination]
+    types = TYPES[loaded.house.destination]
     assert {row["column_name"]: (row["data_type"], row["is_nullable"]) for row in found} == {
         name: (types[kind], nullable) for name, (kind, nullable) in {**expected, **OURS}.items()
     }
@@ -124,14 +125,14 @@ def test_columns_have_the_declared_types(load: Load, connection: str, resource: 
 
 @pytest.mark.parametrize(("connection", "resource"), EACH)
 def test_nothing_is_left_over(load: Load, connection: str, resource: str) -> None:
-    house = load(connection).house
-    (left,) = house.query(
+    loaded = load(connection)
+    (left,) = loaded.query(
         f"SELECT count(_extra) AS extra, count(_misfits) AS misfits, count(_deleted_at) AS deleted "
         f"FROM {connection}.{resource}"
     )
     assert left == {"extra": 0, "misfits": 0, "deleted": 0}
     named = f"table_schema = '{connection}' AND table_name = '{resource}__rejected'"
-    assert house.query(f"SELECT 1 FROM information_schema.tables WHERE {named}") == []
+    assert loaded.query(f"SELECT 1 FROM information_schema.tables WHERE {named}") == []
 
 
 @pytest.mark.parametrize(("connection", "resource"), EACH)
@@ -150,7 +151,8 @@ def test_all_checks_are_green(load: Load, connection: str, resource: str) -> Non
 
 @pytest.mark.parametrize("connection", kinds(one.name for one in CONNECTIONS))
 def test_reading_again_changes_nothing(load: Load, sandbox: FaultySandbox, connection: str) -> None:
-    house = load(connection).house
+    loaded = load(connection)
+    house = loaded.house
     before = house.snapshot(connection)
-    assert all(result.success for result in house.load(connection))
+    assert all(result.success for result in loaded.load_again())
     assert house.snapshot(connection) == before

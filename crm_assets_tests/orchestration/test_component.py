@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from crm_assets_tests.forks import program
 
 PYPROJECT = """
 [build-system]
@@ -50,15 +51,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def dg(project: Path, *arguments: str) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("CRM_ASSETS_")}
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("dg")), *arguments],
-        cwd=project,
-        env={**environment, "PYTHONPATH": str(project), "VIRTUAL_ENV": str(Path(sys.executable).parents[1])},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    own = {"PYTHONPATH": str(project), "VIRTUAL_ENV": str(Path(sys.executable).parents[1])}
+    done = program(["dg", *arguments], folder=project, environment={**environment, **own}, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
 
-from crm_assets.commands.local_postgres import local_postgres
 from crm_assets_tests.conftest import Build
 from crm_assets_tests.installation import Installation
 from crm_assets_tests.postgres import PostgresHouse
@@ -21,13 +19,6 @@ WARN = dg.AssetCheckSeverity.WARN
 @pytest.fixture(autouse=True)
 def _secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCES__DESK__TOKEN", "a-token-0123456789")
-
-
-@pytest.fixture
-def postgres(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with local_postgres() as url:
-        monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", url)
-        yield
 
 
 def check(installation: Installation, name: str) -> tuple[bool, dg.AssetCheckSeverity, str]:
