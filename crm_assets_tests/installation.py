@@ -28,9 +28,9 @@ from crm_assets.orchestration.dlt_integration import StagedDltResource
 from crm_assets.orchestration.resources import CrmSecrets
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.faults import FaultySandbox
-from crm_assets_tests.migrations import read_once
+from crm_assets_tests.found_once import find_once
 
-read_once()
+find_once()
 HERE = Path(__file__).parent
 START, TODAY = date(2024, 3, 1), date(2024, 3, 30)
 """First and last day with data: thirty windows."""
