@@ -21,6 +21,7 @@ from crm_assets.sandbox import sandbox_secrets
 from crm_assets_tests.conftest import only
 from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.installation import all_connections
+from crm_assets_tests.reliability import kinds
 
 CONNECTIONS = all_connections()
 EXCEPTIONS = {
@@ -30,6 +31,7 @@ EXCEPTIONS = {
 EACH = [
     pytest.param(one.name, resource.name, id=f"{one.name}-{resource.name}")
     for one in CONNECTIONS
+    if one.name in kinds(one.name for one in CONNECTIONS)
     for resource in one.system.resources
     if (one.name, resource.name) not in EXCEPTIONS
 ]

@@ -25,10 +25,10 @@ from crm_assets.sandbox.paging import DEFAULT_SIZE
 from crm_assets_tests.conftest import Build, only
 from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.installation import START, Installation, Row, all_connections, dates, tidy
-from crm_assets_tests.reliability import times
+from crm_assets_tests.reliability import kinds, times
 from crm_assets_tests.reliability.test_crash import rows_of, whole
 
-NAMES = [connection.name for connection in all_connections()]
+NAMES = kinds(connection.name for connection in all_connections())
 SEEDS = range(times(1, 60))
 LAST = START + timedelta(days=4)
 """Windows are read for five days."""
