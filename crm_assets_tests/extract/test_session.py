@@ -198,6 +198,19 @@ def test_a_redirect_at_home_keeps_method_body_and_credentials(tmp_path: Path) ->
     assert [heard.headers["X-Client"] for heard in server.heard] == ["tests"] * 2
 
 
+def test_a_key_in_the_query_is_sent_once_wherever_a_link_or_redirect_leads(tmp_path: Path) -> None:
+    auth = ApiKeyAuth(type="api_key", name="key", location="query")
+
+    async def run() -> Scripted:
+        async with scripted([Reply(302, b"", {"Location": "/b?page=1"}), OK]) as server:
+            request = Request("GET", server.url + "/a?key=hidden&q=%C3%BC")
+            assert isinstance((await _sent(server, tmp_path, QUICK, request=request, auth=auth))[0], Answer)
+            return server
+
+    key = quote(SECRETS["api_key"], safe="")
+    assert [heard.target for heard in asyncio.run(run()).heard] == [f"/a?q=%C3%BC&key={key}", f"/b?page=1&key={key}"]
+
+
 def test_a_redirect_to_another_host_is_never_followed(tmp_path: Path) -> None:
     async def run() -> tuple[Any, list[Any]]:
         async with scripted([OK]) as stranger, scripted([Reply(302, b"", {"Location": stranger.url + "/x"})]) as server:

@@ -162,8 +162,9 @@ class ApiClient:
         return response
 
     async def _followed(self, request: Request, credentials: Credentials, token: str, traffic: Traffic) -> Response:
-        url = request.full_url({} if request.anonymous else credentials.params(token))
+        url = request.full_url()
         for _ in range(3):
+            url = url if request.anonymous else credentials.in_query(url, token)
             headers = {} if request.anonymous else self._own_headers(url, request, credentials, token)
             traffic.requests += 1
             json = None if request.form else request.json

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from urllib.parse import SplitResult, quote, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, unquote_plus, urlencode, urljoin, urlsplit
 
 from crm_assets.declarations.models.auth import Auth
 from crm_assets.declarations.models.simple_auth import HANDED_OUT, Sent
 from crm_assets.extract.errors import ReadError
+from crm_assets.extract.http.redactor import Redactor
 
 
 def origin(url: str) -> tuple[str, str, int | None]:
@@ -35,24 +36,6 @@ def resolve_url(url: str, target: str) -> str:
     except ValueError as error:
         raise ReadError(f"the server points at something that is not a valid address ({target[:80]!r})") from error
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
-
-
-class Redactor:
-    """Keeps the secrets of a connection out of everything that is said."""
-
-    def __init__(self) -> None:
-        self._values: set[str] = set()
-
-    def remember(self, *values: str) -> None:
-        """Take secrets, or what is sent for them; all forms they may come back in are kept out as well."""
-        parts = {part for value in values for part in (value, value.rsplit(" ", 1)[-1])}
-        self._values |= {form for part in parts for form in (part, quote(part, safe="")) if len(form) > 3}
-
-    def __call__(self, text: str) -> str:
-        """Return the text with each of them replaced by ``***``."""
-        for value in sorted(self._values, key=len, reverse=True):
-            text = text.replace(value, "***")
-        return text
 
 
 class Credentials:
@@ -92,6 +75,15 @@ class Credentials:
     def params(self, token: str = "") -> dict[str, str]:
         """Return the query parameters that authenticate a request."""
         return {sent.name: sent.value for sent in self._sent(token) if sent.location == "query"}
+
+    def in_query(self, url: str, token: str = "") -> str:
+        """Return an address with the query parameters that authenticate a request, in place of those it has."""
+        params = self.params(token)
+        if not params:
+            return url
+        parts = urlsplit(url)
+        pairs = [pair for pair in parts.query.split("&") if pair and unquote_plus(pair.partition("=")[0]) not in params]
+        return parts._replace(query="&".join([*pairs, urlencode(params)])).geturl()
 
     def absolute(self, url: str) -> str:
         """Return an address, of which a path is below the connection's ``base_url``."""

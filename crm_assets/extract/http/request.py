@@ -54,9 +54,9 @@ class Request:
         """The body as the fields of a form, where it is sent as one."""
         return urlencode(self.json, doseq=True).encode() if self.form and self.json is not None else None
 
-    def full_url(self, extra: dict[str, str]) -> str:
-        """Return the URL with its query, further parameters added."""
-        pairs = [(key, item) for key, value in {**self.params, **extra}.items() for item in _items(value)]
+    def full_url(self) -> str:
+        """Return the URL with its query."""
+        pairs = [(key, item) for key, value in self.params.items() for item in _items(value)]
         if not pairs:
             return self.url
         return f"{self.url}{'&' if '?' in self.url else '?'}{urlencode(pairs)}"

@@ -121,7 +121,7 @@ def _refuse_endless(name: str, *, circle: bool, empty: int) -> None:
 
 
 def _identity(request: Request) -> str:
-    return f"{request.full_url({})} {request.json}"
+    return f"{request.full_url()} {request.json}"
 
 
 def _following(paginator: FollowedPaginator, request: Request, page: Page, name: str) -> Request | None:
@@ -133,7 +133,7 @@ def _following(paginator: FollowedPaginator, request: Request, page: Page, name:
         return request.given(paginator.location, paginator.cursor_param, named)
     if not isinstance(named, str):
         raise ReadError(f"{name} links to something that is not a link")
-    return replace(request, url=resolve_url(request.full_url({}), named), params={})
+    return replace(request, url=resolve_url(request.full_url(), named), params={})
 
 
 def _next_named(paginator: FollowedPaginator, page: Page) -> object:
