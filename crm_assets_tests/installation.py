@@ -26,6 +26,7 @@ from crm_assets.declarations.models.resource import Resource
 from crm_assets.orchestration.assets import connection_assets
 from crm_assets.orchestration.dlt_integration import StagedDltResource
 from crm_assets.orchestration.resources import CrmSecrets
+from crm_assets.warehouse.dlt_schema import ROW_TIMES
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.found_once import find_once
@@ -227,7 +228,7 @@ class Installation:
 
 def _comparable(row: Row) -> str:
     facts = {name: value for name, value in row.items() if name != "_read_id" and not name.startswith("_dlt")}
-    times = {name: row.get(name) is not None for name in ("_deleted_at", "_first_seen_at", "_changed_at")}
+    times = {name: row.get(name) is not None for name in (*ROW_TIMES, "_valid_from", "_valid_to")}
     return json.dumps({**facts, **times}, default=str, sort_keys=True)
 
 

@@ -6,6 +6,11 @@ from pathlib import Path
 
 # From 1.12 on, dbt-core downloads a parser from elsewhere while it is installed.
 _DBT = "dagster-dbt>=0.29.1\ndbt-core<1.12\ndbt-duckdb>=1.10\n"
+_EXTENSIONS = ("ducklake", "httpfs", "postgres-scanner", "sqlite-scanner")
+_DUCKDB = "1.5.5"
+"""The newest DuckDB whose extensions are packaged."""
+_LAKE = f"duckdb=={_DUCKDB}\n" + "".join(f"duckdb-extension-{name}=={_DUCKDB}\n" for name in _EXTENSIONS)
+_S3 = "moto[s3]\nflask\nflask-cors\n"
 _NEWEST = "dagster-dlt>=0.29.2\ndagster>=1.13.2\ndagster-webserver>=1.13.2\n"
 
 
@@ -20,6 +25,9 @@ def main() -> None:
     (folder / "dbt.in").write_text(_DBT, encoding="utf-8")
     # The same DuckDB as the main lock file: a database file is read by the version that wrote it, or a later one.
     compile_lock([str(folder / "dbt.in"), "--constraint", str(pinned("duckdb", folder))], "requirements-dbt.lock", "")
+    for name, packages in (("lake", _LAKE), ("s3", _S3)):
+        (folder / f"{name}.in").write_text(packages, encoding="utf-8")
+        compile_lock([str(folder / f"{name}.in")], f"requirements-{name}.lock", "")
 
 
 def pinned(package: str, folder: Path) -> Path:

@@ -26,7 +26,7 @@ def refresh(session: WarehouseSession) -> None:
     Raises:
         dlt.common.exceptions.DltException: This account may not make a schema or a view.
     """
-    if session.destination not in ("duckdb", "postgres"):
+    if session.destination not in ("duckdb", "postgres", "ducklake"):
         return
     with session.transaction():
         logs = _logs(session)

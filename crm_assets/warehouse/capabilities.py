@@ -13,7 +13,11 @@ _NO_TRANSACTIONS = frozenset({"databricks"})
 _NO_TEMPORARY_TABLES = frozenset({"databricks", "athena", "dremio"})
 """Dialects without tables of a session, which a merge puts what it knows into; sqlglot would write views for them."""
 _WIDENS = frozenset({"ducklake"})
-"""Destinations that change a column's type only to one that holds all values of the former."""
+"""Destinations that change a column's type only to one that holds all values of the former: it is replaced there."""
+_FILES = frozenset({"filesystem"})
+"""Where dlt writes tables by libraries for their files; its SQL is DuckDB's over views of them, which only select."""
+_CONFLICTING = frozenset({"ducklake"})
+"""Where a load fails that another overtook: both replace the table's view, and only one of them can be committed."""
 _LOCKED = frozenset({"duckdb", "postgres"})
 """Where writers wait for each other: for the file, and by an advisory lock of the server."""
 
@@ -26,6 +30,8 @@ class Capabilities:
     """sqlglot's name of its SQL; empty where it has none."""
     replaces_rows: bool
     """Whether rows can be deleted and inserted."""
+    only_selects: bool
+    """Whether SQL cannot change its tables."""
     transactions: bool
     """Whether several statements can take effect as one."""
     alters_in_transactions: bool
@@ -34,6 +40,8 @@ class Capabilities:
     """Whether a column can be given any other type."""
     one_writer: bool
     """Whether two loads of a connection wait for each other, wherever they run."""
+    conflicts: bool
+    """Whether the later of two loads of a table fails and changes nothing, where they do not wait for each other."""
 
     @classmethod
     def of(cls, destination: str, known: DestinationCapabilitiesContext) -> Capabilities:
@@ -48,15 +56,22 @@ class Capabilities:
         return cls(
             dialect=known.sqlglot_dialect or "",
             replaces_rows="delete-insert" in (known.supported_merge_strategies or ()),
+            only_selects=destination in _FILES,
             transactions=transactions,
             alters_in_transactions=transactions and bool(known.supports_ddl_transactions),
             changes_types=destination not in _WIDENS,
             one_writer=destination in _LOCKED,
+            conflicts=destination in _CONFLICTING,
         )
 
     @property
     def refusal(self) -> str | None:
         """Why nothing can be loaded into it, as a clause; ``None`` where it can."""
+        if self.only_selects:
+            return (
+                "SQL cannot change its tables, be they Parquet, Delta or Iceberg, so a table's rows, deletes and entry "
+                "in the read log cannot take effect together; ducklake has open files and can do that"
+            )
         if not self.replaces_rows:
             return "it cannot delete and insert single rows, so what changes or is deleted at the source would stay"
         if not self.dialect:
@@ -78,12 +93,12 @@ class Capabilities:
             found.append(
                 "It changes tables outside transactions: a load that is killed can leave a new, empty column behind."
             )
-        if not self.changes_types:
+        if self.conflicts:
             found.append(
-                "A column's type can only be widened: after another change of a declared type neither a load nor "
-                "`crm-assets migrate` changes the table, which stays as it was."
+                "Loads from several machines do not wait for each other: the later of two loads of a table fails, "
+                "changes nothing and has to be repeated."
             )
-        if not self.one_writer:
+        elif not self.one_writer:
             found.append(
                 "Loads from several machines do not wait for each other: do not load a connection in two runs at once."
             )

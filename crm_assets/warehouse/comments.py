@@ -12,11 +12,15 @@ from crm_assets.warehouse.session import WarehouseSession
 
 Described = dict[tuple[str, str | None], str]
 """Table and column, or the table alone, to its description."""
-_FOUND = {
-    "duckdb": "SELECT table_name, NULL, comment FROM duckdb_tables() "
+_IN_DUCKDB = (
+    "SELECT table_name, NULL, comment FROM duckdb_tables() "
     "WHERE database_name = current_database() AND schema_name = {schema} AND comment IS NOT NULL UNION ALL "
     "SELECT table_name, column_name, comment FROM duckdb_columns() "
-    "WHERE database_name = current_database() AND schema_name = {schema} AND comment IS NOT NULL",
+    "WHERE database_name = current_database() AND schema_name = {schema} AND comment IS NOT NULL"
+)
+_FOUND = {
+    "duckdb": _IN_DUCKDB,
+    "ducklake": _IN_DUCKDB,
     "postgres": "SELECT c.relname, a.attname, d.description FROM pg_catalog.pg_description d "
     "JOIN pg_catalog.pg_class c ON c.oid = d.objoid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
     "LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.objsubid AND d.objsubid > 0 "

@@ -67,9 +67,17 @@ def take_advisory_lock(client: SqlClientBase[Any], dataset: str) -> bool:
 
 def _unopened(destination: str, error: Exception) -> str:
     variable = f"DESTINATION__{destination.upper()}__CREDENTIALS"
-    example = "=postgresql://user:password@host:5432/database" if destination == "postgres" else ""
-    cause = cause_of(error).replace("`", "")
+    match destination:
+        case "postgres":
+            settings, reached = f"{variable}=postgresql://user:password@host:5432/database", "the server can be reached"
+        case "ducklake":
+            settings = f"{variable}__CATALOG and {variable}__STORAGE__BUCKET_URL"
+            reached = "DuckDB has its extension ducklake and that of the catalog"
+        case _:
+            settings, reached = variable, "the server can be reached"
+    # dlt says more of what may be wrong than of what is
+    cause = cause_of(getattr(error, "inner_exc", error)).replace("`", "")
     return (
-        f"The destination {destination} cannot be opened: {cause}. Check {variable}{example} "
-        f"(or the same in .dlt/secrets.toml) and that the server can be reached; nothing was changed."
+        f"The destination {destination} cannot be opened: {cause}. Check {settings} (or the same in "
+        f".dlt/secrets.toml) and that {reached}; nothing was changed."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,6 +14,10 @@ from crm_assets.warehouse.dlt_schema import dlt_columns
 
 if TYPE_CHECKING:
     from crm_assets.extract.fetch import ReadResult
+
+_PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]+@")
+_ATTACHING = re.compile(r'^.*? at path \+ "[^"]*"')
+"""What DuckLake says before the reason for which it cannot open its catalog; the catalog's URL is in it."""
 
 
 class WarehouseError(CrmAssetsError):
@@ -35,11 +40,13 @@ def translate_errors() -> Iterator[None]:
 
 
 def cause_of(error: BaseException) -> str:
-    """Return the root cause as one line, in the words of the library that raised it, without values of records."""
+    """Return the root cause as one line, in the words of the library that raised it, without values or passwords."""
     root = _root(error)
     strerror = root.strerror if isinstance(root, OSError) else None
-    message = strerror or (str(root).strip().splitlines() or [type(root).__name__])[0]
-    return message[:300].rstrip(".")
+    lines = str(root).strip().splitlines() or [type(root).__name__]
+    # a DuckLake that cannot commit gives the reason in a second line
+    said = lines[-1] if lines[0].endswith("Failed to commit DuckLake transaction.") else lines[0]
+    return _PASSWORD.sub(r"\1***@", _ATTACHING.sub("", strerror or said))[:300].rstrip(".")
 
 
 def first_null(reading: ReadResult) -> str | None:

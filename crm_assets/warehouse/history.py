@@ -34,7 +34,7 @@ def history_alterations(session: WarehouseSession, resource: Resource) -> Iterat
     name = history_table(resource)
     for change in schema_changes(session, resource, name).types:
         if change.safe:
-            yield alter_type(session, name, change)
+            yield from alter_type(session, name, change)
         else:
             kept = session.column(free_name(session, name, change))
             yield f"ALTER TABLE {session.table(name)} RENAME COLUMN {session.column(change.column)} TO {kept}"

@@ -58,7 +58,8 @@ def schema_changes(session: WarehouseSession, resource: Resource, table: str | N
         if kind and before != after:
             safe = _is_safe(session, table, name, before, after)
             changes.types.append(TypeChange(name, kind, before, after, safe))
-        if nullable and not hints["nullable"]:
+        replaced = bool(kind) and before != after and not session.capabilities.changes_types
+        if (nullable or replaced) and not hints["nullable"]:
             changes.required.append(name)
         if hints["nullable"] and not nullable:
             changes.optional.append(name)
@@ -86,16 +87,22 @@ def alterations(session: WarehouseSession, resource: Resource, changes: SchemaCh
     statements = [f"ALTER TABLE {table} ALTER COLUMN {session.column(name)} DROP NOT NULL" for name in changes.optional]
     for change in (type_change for type_change in changes.types if type_change.safe):
         # PostgreSQL changes no column that a view shows; the view is ours and made again
-        statements += [drop_view(session, resource.name), alter_type(session, resource.name, change)]
+        statements += [drop_view(session, resource.name), *alter_type(session, resource.name, change)]
     return [*statements, current_view(session, resource.name)]
 
 
-def alter_type(session: WarehouseSession, table: str, change: TypeChange) -> str:
-    """Return the statement that gives a column its declared type."""
-    column, kind = session.column(change.column), session.sql_type(change.after)
-    return (
-        f"ALTER TABLE {session.table(table)} ALTER COLUMN {column} SET DATA TYPE {kind} USING CAST({column} AS {kind})"
-    )
+def alter_type(session: WarehouseSession, table: str, change: TypeChange) -> list[str]:
+    """Return the statements that give a column its declared type, in its place or, where it has to be, in another."""
+    place, column, kind = session.table(table), session.column(change.column), session.sql_type(change.after)
+    if session.capabilities.changes_types:
+        return [f"ALTER TABLE {place} ALTER COLUMN {column} SET DATA TYPE {kind} USING CAST({column} AS {kind})"]
+    replacement = session.column(free_name(session, table, change))
+    return [
+        f"ALTER TABLE {place} ADD COLUMN {replacement} {kind}",
+        f"UPDATE {place} SET {replacement} = CAST({column} AS {kind})",
+        f"ALTER TABLE {place} DROP COLUMN {column}",
+        f"ALTER TABLE {place} RENAME COLUMN {replacement} TO {column}",
+    ]
 
 
 def free_name(session: WarehouseSession, table: str, change: TypeChange) -> str:
@@ -146,7 +153,11 @@ def drop_view(session: WarehouseSession, name: str) -> str:
 
 
 def current_view(session: WarehouseSession, name: str) -> str:
-    """Return the statement that makes the view of the rows that are still at the source."""
+    """Return the statement that makes the view of the rows that are still at the source.
+
+    Each load sends it, also where the view is as it was: of two loads at once into a table of a DuckLake, which takes
+    the same key from both, only one can replace the view.
+    """
     view = session.table(f"{name}__current")
     return f"CREATE OR REPLACE VIEW {view} AS SELECT * FROM {session.table(name)} WHERE _deleted_at IS NULL"
 

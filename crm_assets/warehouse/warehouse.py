@@ -164,6 +164,11 @@ class Warehouse:
 
             yield Postgres()
             return
+        if self.destination == "ducklake":
+            from crm_assets.warehouse.ducklake_destination import open_ducklake
+
+            yield open_ducklake()
+            return
         if self.destination != "duckdb":
             yield destination_named(self.destination)
             return

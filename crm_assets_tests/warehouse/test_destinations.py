@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
 import pytest
 from dlt.common.destination import Destination
 
 from crm_assets.warehouse.capabilities import Capabilities
 from crm_assets.warehouse.dialect import in_dialect
-from crm_assets.warehouse.errors import WarehouseError
+from crm_assets.warehouse.errors import WarehouseError, cause_of
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.commands.conftest import ROOT
 
 LOST = {
     "duckdb": (),
     "postgres": (),
-    "ducklake": ("only be widened", "several machines"),
+    "ducklake": ("later of two loads",),
     "motherduck": ("several machines",),
     "snowflake": ("several machines",),
     "redshift": ("several machines",),
@@ -28,7 +29,7 @@ REFUSED = {
     "databricks": "no temporary tables",
     "athena": "no temporary tables",
     "dremio": "no temporary tables",
-    "filesystem": "cannot delete and insert single rows",
+    "filesystem": "Parquet, Delta or Iceberg, so a table's rows, deletes and entry in the read log cannot take effect",
     "lancedb": "cannot delete and insert single rows",
     "qdrant": "cannot delete and insert single rows",
     "sqlalchemy": "does not know its SQL dialect",
@@ -85,6 +86,24 @@ def test_what_keeps_a_destination_from_being_opened_is_one_sentence(
     assert "s3cret" not in refused
     assert "The destination filesystem cannot be a warehouse" in opened("filesystem", tmp_path)
     assert "CRM_ASSETS_DESTINATION is 'bogus', and dlt has no destination of this name" in opened("bogus", tmp_path)
+
+
+def test_a_lake_is_refused_with_a_duckdb_that_dlt_cannot_close_it_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duckdb, "__version__", "2.0.0")
+    assert "needs DuckDB 1, and DuckDB 2.0.0 is installed" in opened("ducklake", tmp_path)
+
+
+def test_what_a_lake_says_is_cut_to_the_reason_without_the_password() -> None:
+    unreachable = (
+        'IO Error: Failed to attach DuckLake MetaData "m" at path + "postgres:postgresql://loader:s3cret@host/db"'
+        'Unable to connect to Postgres at "postgresql://loader:s3cret@host/db": refused\n\tIs the server running?'
+    )
+    reason = 'Unable to connect to Postgres at "postgresql://loader:***@host/db": refused'
+    assert cause_of(OSError(unreachable)) == reason
+    overtaken = "TransactionContext Error: Failed to commit DuckLake transaction.\nTransaction conflict - too late."
+    assert cause_of(OSError(overtaken)) == "Transaction conflict - too late"
 
 
 def test_names_are_folded_and_parameters_stay() -> None:

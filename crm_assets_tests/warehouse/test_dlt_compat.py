@@ -12,6 +12,7 @@ from pathlib import Path
 import dlt
 import pyarrow as pa
 import pytest
+from dlt.destinations.impl.ducklake.sql_client import DuckLakeSqlClient
 
 import crm_assets
 from crm_assets.warehouse.dlt_compat import CsvCopyJob, PostgresClient
@@ -29,6 +30,11 @@ def test_private_names_are_imported_in_one_module_alone() -> None:
 def test_the_client_makes_jobs_from_a_path() -> None:
     parameters = inspect.signature(PostgresClient.create_load_job).parameters
     assert [*parameters] == ["self", "table", "file_path", "load_id", "restore"]
+
+
+def test_dlt_closes_a_lake_with_what_duckdb_2_no_longer_has() -> None:
+    """When this fails, a lake may work with DuckDB 2, and nothing may have to be refused any more."""
+    assert 'SELECT current_database();").fetchone()' in inspect.getsource(DuckLakeSqlClient.close_connection)
 
 
 def test_a_job_knows_its_file_and_gets_its_client_from_dlt(tmp_path: Path) -> None:
