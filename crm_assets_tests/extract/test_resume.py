@@ -121,7 +121,7 @@ def test_windows_that_were_read_to_their_end_are_not_asked_again(reading: Readin
 def test_pages_of_counted_lists_are_not_asked_again(reading: Reading, name: str) -> None:
     assert not reading.run(name, stays=9)[name].report.complete
     began = datetime.now(timezone.utc)
-    found = reading.run(name)[name]
+    found = reading.run(name, hours=1e300)[name]
     assert ids(found) == [*range(1, 61)]
     assert not found.report.unproven
     assert found.report.started_at is not None

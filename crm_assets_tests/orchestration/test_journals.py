@@ -185,6 +185,12 @@ def change(url: str, sql: str, *parameters: Any) -> None:
         cursor.execute(sql, parameters)
 
 
+def emptied(url: str) -> PostgresJournals:
+    store = PostgresJournals(url)
+    store.execute("DELETE FROM crm_assets_journals")
+    return store
+
+
 def test_nothing_behind_a_damage_is_believed(
     runs: Callable[[], JournalStore], damage: Callable[[random.Random, int], None]
 ) -> None:
@@ -245,8 +251,7 @@ def test_where_there_is_no_room_the_rest_is_not_kept(url: str, monkeypatch: pyte
     monkeypatch.setattr(journals, "_ALL_ROOM", 7_000)
     monkeypatch.setattr(journals, "_LOOK_AFTER", 0)
     told: list[str] = []
-    chance, store = random.Random(13), PostgresJournals(url)
-    change(url, "DELETE FROM crm_assets_journals")
+    chance, store = random.Random(13), emptied(url)
     kept = {}
     for name in (CONTACTS, *OTHERS):
         journal = Journal(store.open(name, 24, fresh=False), name.binding, say=told.append)
@@ -268,8 +273,7 @@ def test_where_there_is_no_room_the_rest_is_not_kept(url: str, monkeypatch: pyte
 
 def test_a_session_that_is_lost_keeps_nothing_more_and_takes_nothing_from_the_next(url: str) -> None:
     told: list[str] = []
-    lost, store = PostgresJournals(url), PostgresJournals(url)
-    change(url, "DELETE FROM crm_assets_journals")
+    lost, store = PostgresJournals(url), emptied(url)
     left(store)
     entries = lost.open(CONTACTS, 24, fresh=False)
     journal = Journal(entries, CONTACTS.binding, say=told.append)
@@ -300,3 +304,14 @@ def test_a_database_that_cannot_be_reached_is_tried_once(monkeypatch: pytest.Mon
     assert len(tries) == 1
     assert "s3cret" not in "".join(told)
     store.close()
+
+
+def test_a_lost_machines_journals_are_free_before_its_run_counts_as_abandoned(url: str) -> None:
+    names = ("tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout")
+    settings = f"SELECT {', '.join(f'(SELECT setting::int FROM pg_settings WHERE name = {name!r})' for name in names)}"
+    with closing(PostgresJournals(url)) as store, closing(connect(url)) as run_lock, run_lock.cursor() as cursor:
+        ((idle, interval, count, unacknowledged),) = store.execute(settings)
+        cursor.execute(settings)
+        _, of_runs, often, _ = cursor.fetchone()
+    assert 0 < idle + interval * count < of_runs * often
+    assert 0 < unacknowledged < of_runs * often * 1000

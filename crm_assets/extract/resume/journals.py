@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from hashlib import sha256
 
 from filelock import Timeout
@@ -104,8 +104,8 @@ class Journals:
     def _begin_anew_if_useless(self, name: str, journal: Journal) -> None:
         if not journal.trusted:
             self._say(name, "what an interrupted run left is damaged or of another kind; it is read again")
-        now, loaded = datetime.now(timezone.utc), self.loaded.get(name)
-        if not now - timedelta(hours=self.hours) <= journal.began <= now or (loaded and loaded >= journal.began):
+        age, loaded = (datetime.now(timezone.utc) - journal.began).total_seconds(), self.loaded.get(name)
+        if not 0 <= age <= self.hours * 3600 or (loaded and loaded >= journal.began):
             journal.begin_anew()
         elif journal.resumed:
             self._say(name, f"resumes what an interrupted run has read since {journal.began:%Y-%m-%d %H:%M} UTC")
