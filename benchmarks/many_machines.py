@@ -19,7 +19,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -242,20 +242,23 @@ def compare_throughput(folder: Path, file: Path, machines: Sequence[str], latenc
     return report
 
 
-def steps_by_worker(fleet: Fleet) -> dict[str, int]:
-    """Return how many steps each worker has begun."""
+def steps_by_worker(fleet: Fleet) -> list[str]:
+    """Return how many steps of each run each worker has begun."""
     found = query(
         fleet.instance,
-        "SELECT substring(event from '@(crm[0-9]+)') AS worker, count(*) FROM event_logs "
-        "WHERE event LIKE '%in celery worker%' GROUP BY 1",
+        "SELECT substring(event from '@(crm[0-9]+)'), left(run_id, 4), count(*) FROM event_logs "
+        "WHERE event LIKE '%in celery worker%' GROUP BY 1, 2 ORDER BY min(timestamp)",
     )
-    return {str(worker): int(str(count)) for worker, count in found}
+    return [f"{worker}: {count} of run {run}" for worker, run, count in found]
 
 
 def run_processes() -> int:
     """Return how many processes of the hub work on a run, or wait for its workers."""
-    lines = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in ip("netns", "pids", HUB).split()]
-    return sum(b"spawn_main" in line for line in lines)
+    found = 0
+    for pid in ip("netns", "pids", HUB).split():
+        with suppress(OSError):  # it has ended meanwhile, as the one that lists them has
+            found += b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return found
 
 
 def compare_steps(folder: Path, file: Path, machines: Sequence[str], latency: float) -> dict[str, Any]:
@@ -274,7 +277,7 @@ def compare_steps(folder: Path, file: Path, machines: Sequence[str], latency: fl
                 "seconds": took,
                 "runs": runs(fleet),
                 "steps": steps_by_worker(fleet),
-                "requests": sum(one["asked"] for one in api().values()),
+                "requests": {name: one["asked"] for name, one in api().items()},
                 "rows": [query(fleet.warehouse, f"SELECT count(*) FROM {name}.contacts")[0][0] for name in SLOW],
                 "kill": killer and killer.report,
                 "processes of runs": run_processes(),
