@@ -201,6 +201,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
         {"resources__0__columns__name__source": "emails[*].text"},
         "resource accounts, key columns.name.source: 'emails[*].text' names many values; a column has one",
     ),
+    (
+        {"resources__0__columns__name__source": 'custom.""'},
+        "resource accounts, key columns.name.source: 'custom.\"\"' names a field without a name",
+    ),
     # windows, cursors, retries
     (
         {"resources__0__cursor": CURSOR, "resources__0__window": WINDOW},

@@ -57,7 +57,7 @@ def test_fields_come_change_and_go(house: Build, connections: dict[str, Connecti
 
 
 RECORDS = [
-    {"a": 1, "m": 1, "list": [1], "d.e": 1.5, "big": 9007199254740993, "huge": 12345678901234567890123, "*": 5},
+    {"a": 1, "m": 1, "list": [1], "d.e": 1.5, "big": 9007199254740993, "huge": 12345678901234567890123, "*": 5, "": 6},
     {"a": 2.5, "m": "x", "list": "none", "firstName": "A", "first_name": "B", "flag": True, "never": None, "id": 9},
     {"at": "2026-01-01T00:00:00+02:00", "local": "2026-01-01T00:00:00", "day": "2026-01-31", "big": 1, "_extra": 1},
 ]
@@ -90,7 +90,7 @@ def test_types_hold_all_values_and_names_are_free(
     schema = pa.schema([field for field in schema if field.name != "_misfits"])
     fill_columns(database, "records", tmp_path / "rows", schema, found, UNLIMITED)
     first, second, third = pq.read_table(tmp_path / "rows").to_pylist()
-    assert (first["a"], first["m"], first["big"], first["_extra"]) == (1.0, "1", 9007199254740993, '{"*":5}')
+    assert (first["a"], first["m"], first["big"], first["_extra"]) == (1.0, "1", 9007199254740993, '{"*":5,"":6}')
     assert (second["list"], second["first_name"], second["first_name_2"], second["id_2"]) == ('"none"', "A", "B", 9)
     assert third["at"].isoformat() == "2025-12-31T22:00:00+00:00"
     assert second["_extra"] is third["_extra"] is None

@@ -92,6 +92,8 @@ class Column(Spec):
     def _one_value(cls, source: str | None) -> str | None:
         if source is not None and WILDCARD in parse_path(source):
             raise ValueError(f"{source!r} names many values; a column has one: declare the list itself as json")
+        if source is not None and not all(parse_path(source)):
+            raise ValueError(f"{source!r} names a field without a name; such a field is kept in _extra")
         return source
 
     @property

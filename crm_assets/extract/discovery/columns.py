@@ -68,8 +68,8 @@ def columns_of(
 
 
 def can_be_named(path: Segments) -> bool:
-    """Whether a declaration can name a path: ``*`` and ``{…}`` mean something else there."""
-    return WILDCARD not in path and not PLACEHOLDER.search(path_text(path))
+    """Whether a declaration can name a path: ``*`` and ``{…}`` mean something else there, and a name has characters."""
+    return all(path) and WILDCARD not in path and not PLACEHOLDER.search(path_text(path))
 
 
 def _column_declaration(name: str, path: Segments, held: list[Any]) -> dict[str, Any]:
