@@ -16,11 +16,11 @@ demo: $(VENV)/.installed ## Sandbox, 32 assets, checks, Dagster UI (ARGS=--no-ui
 
 test: $(VENV)/.installed ## The test suite on all cores (ARGS go to pytest)
 	@$(BIN)/python scripts/browser.py
-	@$(BIN)/python -m pytest -n auto --dist loadfile -q $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -q $(ARGS)
 
 test-newest: $(NEWEST)/.installed ## The same suite on the newest Dagster, with dagster-dlt alone
 	@$(NEWEST)/bin/python scripts/browser.py
-	@$(NEWEST)/bin/python -m pytest -n auto --dist loadfile -q $(ARGS)
+	@$(NEWEST)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -q $(ARGS)
 
 lint: $(VENV)/.installed ## Style, types, import directions and declared dependencies
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-cache && $(BIN)/deptry .

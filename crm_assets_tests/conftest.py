@@ -29,6 +29,16 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a background job 
 Build = Callable[..., Installation]
 HOUSES: dict[str, type[Installation]] = {"duckdb": Installation, "postgres": PostgresHouse, "ducklake": LakeHouse}
 """Installations by destination."""
+_LONGEST_FIRST = (
+    "conformance",
+    "reliability",
+    "ui",
+    "automation",
+    "orchestration",
+    "commands",
+    "discovery",
+    "warehouse",
+)
 _THEIRS = ("dagster", "dagster_shared", "dagster_dlt", "dagster_embedded_elt", "dlt", "sqlalchemy")
 
 
@@ -41,6 +51,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the tests that build a house of their own be run against another destination: ``--destination postgres``."""
     parser.addoption("--destination", default="duckdb", choices=[*HOUSES])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the folders whose files take minutes; the small ones at the end then keep all workers busy."""
+    ranks = {folder: rank for rank, folder in enumerate(_LONGEST_FIRST)}
+    items.sort(key=lambda item: ranks.get(item.path.parent.name, len(ranks)))
 
 
 def pytest_collection_finish() -> None:
