@@ -20,13 +20,15 @@ DAY, LATER = START.isoformat(), START.replace(day=20).isoformat()
 
 def verdict(house: Installation, asset: str, name: str) -> tuple[bool, dg.AssetCheckSeverity, str]:
     """Evaluate one check alone and return what it says."""
-    found = house.check(asset, name)[name]
+    return said(house.check(asset, name)[name])
+
+
+def said(found: dg.AssetCheckEvaluation) -> tuple[bool, dg.AssetCheckSeverity, str]:
     return found.passed, found.severity, str(found.description)
 
 
-def metadata(house: Installation, asset: str, name: str) -> dict[str, Any]:
-    """Evaluate one check alone and return its metadata."""
-    return {key: value.value for key, value in house.check(asset, name)[name].metadata.items()}
+def facts_of(found: dg.AssetCheckEvaluation) -> dict[str, Any]:
+    return {key: value.value for key, value in found.metadata.items()}
 
 
 def sql_of(facts: dict[str, Any]) -> str:
@@ -50,14 +52,16 @@ def test_every_check_runs_alone_and_reads_nothing(paging: Installation, sandbox:
 def test_every_check_of_a_windowed_table_runs_alone(house: Build, name: str) -> None:
     here = house("visitor_analytics")
     assert here.materialize("visitor_analytics/visits", day=DAY).success
-    assert list(here.check("visitor_analytics/visits", name)) == [name]
-    assert verdict(here, "visitor_analytics/visits", name)[0]
+    found = here.check("visitor_analytics/visits", name)
+    assert list(found) == [name]
+    assert found[name].passed
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_check_tells_a_sentence_numbers_and_a_query_that_runs(paging: Installation, name: str) -> None:
-    passed, _, sentence = verdict(paging, "paging/by_page", name)
-    facts = metadata(paging, "paging/by_page", name)
+    found = paging.check("paging/by_page", name)[name]
+    passed, _, sentence = said(found)
+    facts = facts_of(found)
     assert passed
     assert sentence[0].isupper()
     assert sentence.endswith(".")
@@ -98,8 +102,9 @@ BY_HAND = {
 def test_the_schema_check_sees_what_was_done_to_the_table(paging: Installation, what: str) -> None:
     statement, severity, sentence = BY_HAND[what]
     paging.change(f"USE paging; {statement}")
-    assert verdict(paging, "paging/by_page", "schema") == (False, severity, sentence)
-    facts = metadata(paging, "paging/by_page", "schema")
+    found = paging.check("paging/by_page", "schema")["schema"]
+    assert said(found) == (False, severity, sentence)
+    facts = facts_of(found)
     counts = {name: facts[name] for name in ("missing", "extra", "type_differs", "nullability_differs")}
     assert counts == {**dict.fromkeys(counts, 0), what: 1}
     assert [record.data["difference"] for record in facts["offenders"].records] == [
@@ -120,7 +125,8 @@ def test_the_schema_check_counts_misfits_and_unknown_fields(paging: Installation
     )
     assert paging.materialize("paging/whole").success
     rows = len(paging.truth("paging", "whole"))
-    assert verdict(paging, "paging/whole", "schema") == (
+    found = paging.check("paging/whole", "schema")["schema"]
+    assert said(found) == (
         False,
         WARN,
         (
@@ -128,7 +134,7 @@ def test_the_schema_check_counts_misfits_and_unknown_fields(paging: Installation
             f"undeclared fields arrived: mood ({rows}) (kept in _extra)."
         ),
     )
-    facts = metadata(paging, "paging/whole", "schema")
+    facts = facts_of(found)
     assert (facts["rows_with_misfits"], facts["rows_with_unknown_fields"]) == (1, rows)
     assert paging.query("SELECT DISTINCT _extra FROM paging.whole") == [{"_extra": '{"mood":"good"}'}]
     assert paging.query("SELECT _misfits FROM paging.whole WHERE _misfits IS NOT NULL") == [
@@ -141,21 +147,23 @@ def test_the_primary_key_check_sees_rows_without_a_key(paging: Installation) -> 
         "USE paging; DROP VIEW by_page__current; ALTER TABLE by_page ALTER id DROP NOT NULL; "
         "INSERT INTO by_page (_read_id) VALUES ('by hand'), ('by hand')"
     )
-    assert verdict(paging, "paging/by_page", "primary_key") == (
+    found = paging.check("paging/by_page", "primary_key")["primary_key"]
+    assert said(found) == (
         False,
         ERROR,
         "2 rows have no key.",
     )
-    assert metadata(paging, "paging/by_page", "primary_key")["null_keys"] == 2
+    assert facts_of(found)["null_keys"] == 2
 
 
 def test_the_primary_key_check_sees_keys_on_several_rows_and_shows_a_few(paging: Installation) -> None:
     rows = len(paging.table("paging", "by_page"))
     assert rows > OFFENDERS
     paging.change("INSERT INTO paging.by_page SELECT * FROM paging.by_page")
-    passed, severity, sentence = verdict(paging, "paging/by_page", "primary_key")
+    found = paging.check("paging/by_page", "primary_key")["primary_key"]
+    passed, severity, sentence = said(found)
     assert (passed, severity, sentence) == (False, ERROR, f"At least {OFFENDERS} keys are on several rows.")
-    facts = metadata(paging, "paging/by_page", "primary_key")
+    facts = facts_of(found)
     assert facts["rows"] == 2 * rows
     assert [record.data["times"] for record in facts["offenders"].records] == [2] * OFFENDERS
     assert len(paging.query(sql_of(facts))) == OFFENDERS
@@ -188,12 +196,13 @@ def test_rejected_records_are_forgotten_when_they_come_with_a_key(paging: Instal
 def test_the_primary_key_check_warns_of_records_seen_twice(paging: Installation, sandbox: FaultySandbox) -> None:
     sandbox.faults.push(Fault("duplicates", "paging", "by_offset", page=2))
     assert paging.materialize("paging/by_offset").success
-    assert verdict(paging, "paging/by_offset", "primary_key") == (
+    found = paging.check("paging/by_offset", "primary_key")["primary_key"]
+    assert said(found) == (
         False,
         WARN,
         "The last read saw 1 record twice (the newest was kept).",
     )
-    offenders = metadata(paging, "paging/by_offset", "primary_key")["offenders"].records
+    offenders = facts_of(found)["offenders"].records
     assert [offender.data["seen"] for offender in offenders] == [2]
     assert paging.table("paging", "by_offset") == paging.truth("paging", "by_offset")
 
@@ -217,10 +226,11 @@ def test_lists_that_were_skipped_are_told(house: Build, connections: dict[str, A
     assert len(accounts) > 1
     sandbox.faults.push(Fault("status", "leadfeeder", "visits", parent=accounts[0]["id"], status=402))
     assert here.materialize("leadfeeder/visits", day=DAY).success
-    passed, severity, sentence = verdict(here, "leadfeeder/visits", "completeness")
+    found = here.check("leadfeeder/visits", "completeness")["completeness"]
+    passed, severity, sentence = said(found)
     assert (passed, severity) == (False, WARN)
     assert sentence.startswith(f"1 list was skipped: account_id {accounts[0]['id']}, window {DAY}: page 1: ")
-    facts = metadata(here, "leadfeeder/visits", "completeness")
+    facts = facts_of(found)
     assert facts["skipped_lists"] == 1
     assert len(facts["offenders"].records) == 1
 
@@ -248,12 +258,13 @@ def test_rows_outside_the_days_asked_for_are_told(
 def test_what_vanished_beyond_the_guard_is_told(paging: Installation, sandbox: FaultySandbox) -> None:
     paging.change("INSERT INTO paging.whole BY NAME SELECT 900000 + range AS id, 'old' AS _read_id FROM range(100)")
     assert paging.materialize("paging/whole").success
-    passed, severity, sentence = verdict(paging, "paging/whole", "completeness")
+    found = paging.check("paging/whole", "completeness")["completeness"]
+    passed, severity, sentence = said(found)
     assert (passed, severity) == (False, WARN)
     assert sentence.startswith(
         "100 rows vanished at the source, more than max_delete_fraction allows; none was marked."
     )
-    assert metadata(paging, "paging/whole", "completeness")["vanished_rows_not_marked"] == 100
+    assert facts_of(found)["vanished_rows_not_marked"] == 100
     assert paging.query("SELECT count(_deleted_at) AS marked FROM paging.whole") == [{"marked": 0}]
 
 
