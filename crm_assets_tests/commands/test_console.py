@@ -60,6 +60,12 @@ def test_what_is_true_of_several_lists_is_said_once() -> None:
     assert next(line.split()[-6:] for line in lines if "failed" in line) == ["1", "✓", "1", "!", "1", "✗"]
 
 
+def test_names_are_whole_where_no_list_was_loaded() -> None:
+    failed = AssetResult("service_crm", "appointment_types", checks=CHECKS)
+    assert "service_crm.appointment_types failed 2 ✓ 1 ! 1 ✗" in shown(failed)
+    assert "deleted" not in shown(failed)
+
+
 def test_one_row_is_a_row() -> None:
     assert "1 row loaded" in totals([loaded("accounts", rows=1)], 1)
     assert "2 rows loaded (12 new, 34,567 changed, 123,456 marked as deleted) in 1.0 s" in totals(

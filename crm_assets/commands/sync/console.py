@@ -26,6 +26,7 @@ _CHANGE_COUNTS = {
     "duplicates": "duplicates_in_read",
 }
 """Numbers of a materialization in the summary's JSON: name there to name in the metadata."""
+_COUNTS = ("rows", "loaded", "new", "changed", "deleted", "requests")
 _MARKS = {"passed": "[green]✓[/]", "warned": "[yellow]![/]", "failed": "[red]✗[/]"}
 
 
@@ -89,17 +90,25 @@ class Bars(Listener):
 
 def print_summary(results: Sequence[AssetResult], seconds: float, console: Console) -> None:
     """Print the summary: a row per asset, then what went wrong, then the totals."""
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("asset", overflow="fold")
-    for heading in ("rows", "loaded", "new", "changed", "deleted", "requests"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("checks")
-    for result in results:
-        table.add_row(f"{result.connection}.{result.resource}", *_change_counts(result), _marks(result))
-    console.print(table)
+    console.print(_table(results))
     for (connection, sentence), resources in _grouped_sentences(results).items():
         console.print(f"{connection}.{', '.join(resources)}: {sentence}", highlight=False, markup=False)
     console.print(totals(results, seconds), highlight=False)
+
+
+def _table(results: Sequence[AssetResult]) -> Table:
+    """Return a row per asset; numbers that none of them has have no column."""
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("asset", overflow="fold")
+    counts = {heading: [_change_counts(result)[place] for result in results] for place, heading in enumerate(_COUNTS)}
+    shown = {heading: cells for heading, cells in counts.items() if any(cells)}
+    for heading in shown:
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("checks")
+    for row, result in enumerate(results):
+        cells = [column[row] for column in shown.values()]
+        table.add_row(f"{result.connection}.{result.resource}", *cells, _marks(result))
+    return table
 
 
 def _grouped_sentences(results: Iterable[AssetResult]) -> dict[tuple[str, str], list[str]]:
