@@ -64,10 +64,11 @@ def table_source(connection: Connection, readings: list[ReadResult], session: Wa
 
 
 def prepare_schema(session: WarehouseSession) -> None:
-    """Make the schema and the read log where they are missing."""
+    """Make the schema and the read log where they are missing, and correct what is impossible in it."""
     if not session.client.has_dataset():
         session.client.create_dataset()
     session.execute(read_log.create(session))
+    session.execute(read_log.corrections(session))
 
 
 @contextmanager

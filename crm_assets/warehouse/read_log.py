@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from crm_assets.date_range import DateRange, merge_ranges
@@ -57,6 +57,10 @@ COLUMNS = {
     "details": "VARCHAR",
 }
 """The columns and their types."""
+_CLOCKS_DIFFER = timedelta(hours=1)
+"""By how much the clocks of machines may differ that load into one warehouse."""
+_LONGEST_RUN = timedelta(days=1)
+"""Age of the latest entry that is put back, so that what the present run has read is later."""
 _RECENT = 20
 """Reads to compare the last one with: enough to know what is usual, few enough to forget what no longer is."""
 _DETAILS = (
@@ -126,6 +130,20 @@ def create(session: WarehouseSession) -> list[Statement]:
         return [(f"CREATE TABLE IF NOT EXISTS {session.table(TABLE)} ({declared})", ())]
     missing = {name: kind for name, kind in COLUMNS.items() if name not in existing}
     return [(f"ALTER TABLE {session.table(TABLE)} ADD COLUMN {name} {kind}", ()) for name, kind in missing.items()]
+
+
+def corrections(session: WarehouseSession) -> list[Statement]:
+    """Return the statements that put entries back that a clock made which was ahead.
+
+    They would stand for the latest reads until the clock has caught up, and hide all that follow.
+    """
+    table, now = session.table(TABLE), datetime.now(timezone.utc)
+    ahead = session.query(
+        f"SELECT read_id, started_at, finished_at FROM {table} WHERE finished_at > %s", now + _CLOCKS_DIFFER
+    )
+    lead = max((finished for _, _, finished in ahead), default=now) - (now - _LONGEST_RUN)
+    moved = f"UPDATE {table} SET started_at = %s, finished_at = %s WHERE read_id = %s"
+    return [(moved, (started - lead, finished - lead, read_id)) for read_id, started, finished in ahead]
 
 
 def entry(session: WarehouseSession, reading: ReadResult, run_id: str, done: Committed | None = None) -> Statement:

@@ -74,6 +74,19 @@ def test_keys_of_an_increment_are_checked_after_it_and_all_keys_when_asked(
     assert "1 key is on several rows" in str(alone.description)
 
 
+def test_reads_of_a_clock_that_was_ahead_hide_no_later_ones(things: tuple[LivingApi, dict[int, datetime]]) -> None:
+    api, records = things
+    records.update({1: NOW - 2 * DAY, 2: NOW - DAY})
+    api.sync()
+    ahead = ", ".join(f"{name} = {name} + INTERVAL 400 DAY" for name in ("started_at", "finished_at"))
+    api.installation.change(f"UPDATE desk._reads SET {ahead}")
+    records[3] = datetime.now(timezone.utc)
+    (asked,) = api.sync()
+    assert (since(asked) is not None, api.ids("things")) == (True, [1, 2, 3])
+    modes = [row["mode"] for row in api.installation.query("SELECT mode FROM desk._reads ORDER BY finished_at")]
+    assert modes == ["full_refresh", "incremental"]
+
+
 def test_a_list_of_nothing_but_the_future_is_read_on(things: tuple[LivingApi, dict[int, datetime]]) -> None:
     api, records = things
     records[1] = NOW + YEAR
