@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,8 +31,12 @@ def read_days(work: Work) -> list[str]:
 @contextmanager
 def crew(size: int) -> Iterator[Callable[[Sequence[Work]], list[str]]]:
     """Keep processes ready; yield what lets as many work at once and returns what failed."""
-    with ProcessPoolExecutor(size, context, os.environ.update, (dict(os.environ),)) as pool:
+    with ProcessPoolExecutor(size, context, _inherit, (dict(os.environ),)) as pool:
         yield lambda works: [problem for problems in pool.map(read_days, works) for problem in problems]
+
+
+def _inherit(environment: Mapping[str, str]) -> None:
+    os.environ.update(environment)  # the server they are forked off has that of its start
 
 
 def read_at_once(works: Sequence[Work]) -> list[str]:
