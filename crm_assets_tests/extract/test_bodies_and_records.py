@@ -77,6 +77,8 @@ XML_COLUMNS = {"id": {"type": "bigint", "source": "@id"}, "name": "text"}
         ("id,name\n1,Ada\n2,Bob; ü\n".encode("cp1252"), "text/csv", {"decoder": {"type": "csv", "encoding": "cp1252"}}),
         (gzip.compress(json.dumps(ADA_BOB).encode(), mtime=0), "application/gzip", {}),
         (gzip.compress(LINES.encode(), mtime=0), "application/gzip", {"decoder": "jsonl"}),
+        ("\nid,name\n\n1,Ada\n2,Bob; ü\n".encode("utf-16"), "text/csv", {}),
+        ("id,name\n1,Ada\n2,Bob; ü\n".encode("latin-1"), "text/csv; charset=latin-1", {}),
         (gzip.compress(b"id,name\n1,Ada\n2,Bob; \xc3\xbc", mtime=0), "application/octet-stream", {"decoder": "csv"}),
     ],
 )
@@ -116,6 +118,7 @@ def test_fields_of_csv_keep_digits_line_ends_and_length(tmp_path: Path) -> None:
         (b"id,id\n1,2\n", {"decoder": "csv"}, "not valid CSV (two columns have one name"),
         (b'id,name\n1,"Ada', {"decoder": "csv"}, "not valid CSV (unexpected end of data)"),
         (b"\xff\xfe,", {"decoder": "csv"}, "not valid CSV ('utf-8' codec"),
+        (b"\xef\xbb\xbf", {"decoder": "csv"}, "not valid CSV (no line has the names of columns)"),
         (b'{"id": 1}\n{"id": 2', {"decoder": "jsonl"}, "not valid JSON"),
         (b"<a><b></a>", OF_XML, "not valid XML (mismatched tag"),
         (b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', OF_XML, "not valid XML (it defines entities"),
@@ -251,3 +254,8 @@ def test_one_object_is_one_row(tmp_path: Path) -> None:
 def test_what_is_not_a_format_or_a_condition_is_refused(keys: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         Endpoint.model_validate({"path": "/x", **keys})
+
+
+def test_a_file_of_no_lines_has_no_records(tmp_path: Path) -> None:
+    reading = reading_of(tmp_path, b"\n", "application/x-ndjson", ID_NAME)
+    assert (reading.report.complete, rows_of(reading)) == (True, [])

@@ -46,9 +46,13 @@ def with_json_body(answer: Answer, declared: ResponseDecoder | None) -> Answer:
     body = _gunzipped(answer.body) if answer.body.startswith(_GZIP) else answer.body
     named = _BY_CONTENT_TYPE.get(answer.content_type.partition(";")[0].strip().lower(), "json")
     decoder = declared or ResponseDecoder.model_validate(named)
+    if not body.strip() and decoder.type == "jsonl":  # a file of no lines has no records
+        return replace(answer, body=b"[]", content_type="application/json")
     if not body.strip() or decoder.type == "json":
         utf8 = _as_utf8(body, answer.content_type)
         return answer if utf8 is answer.body else replace(answer, body=utf8, content_type="application/json")
+    if decoder.type != "xml" and decoder.encoding == "utf-8":  # XML says itself what it is written in
+        body = _as_utf8(body, answer.content_type)
     try:
         body = {"jsonl": _of_lines, "csv": _of_csv, "xml": _of_xml}[decoder.type](body, decoder)
     except (UnicodeDecodeError, csv.Error, ET.ParseError, _FormatError) as error:
@@ -65,7 +69,7 @@ class _FormatError(Exception):
 
 
 def _as_utf8(body: bytes, content_type: str) -> bytes:
-    """Return JSON in UTF-8: what is not, by its byte order mark or by the charset of its content type.
+    """Return a body in UTF-8: what is not, by its byte order mark or by the charset of its content type.
 
     Many servers name a charset by default and send UTF-8 all the same.
     """
@@ -107,14 +111,17 @@ def _of_lines(body: bytes, decoder: ResponseDecoder) -> bytes:
 def _of_csv(body: bytes, decoder: ResponseDecoder) -> bytes:
     csv.field_size_limit(_LARGEST_FIELD)
     text = body.decode(decoder.encoding).removeprefix("\ufeff")
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=decoder.delimiter, strict=True)
-    names = next(rows)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=decoder.delimiter, strict=True)
+    rows = filter(None, reader)
+    names = next(rows, None)
+    if names is None:
+        raise _FormatError("no line has the names of columns")
     if len(set(names)) < len(names):
         raise _FormatError(f"two columns have one name: {', '.join(names)}")
     records = []
-    for row in filter(None, rows):
+    for row in rows:
         if len(row) != len(names):
-            raise _FormatError(f"line {rows.line_num} has {len(row)} fields, and the first one has {len(names)}")
+            raise _FormatError(f"line {reader.line_num} has {len(row)} fields, and the first one has {len(names)}")
         records.append({name: value or None for name, value in zip(names, row, strict=True)})
     return msgspec.json.encode(records)
 
