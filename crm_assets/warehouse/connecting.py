@@ -33,7 +33,11 @@ def connected(pipeline: Pipeline, destination: str) -> Iterator[SqlClientBase[An
         raise WarehouseError(f"The destination {destination} cannot be a warehouse: {refusal}.")
     with ExitStack() as stack:
         try:
-            client: SqlClientBase[Any] = stack.enter_context(cast("Any", pipeline.sql_client()))
+            client = cast("Any", pipeline.sql_client())
+            _refuse_single_catalog(client.credentials)
+            stack.enter_context(client)
+        except WarehouseError:
+            raise
         except Exception as error:  # each destination's driver raises classes of its own
             raise WarehouseError(_unopened(destination, error)) from error
         yield client
@@ -63,6 +67,21 @@ def take_advisory_lock(client: SqlClientBase[Any], dataset: str) -> bool:
     with client.execute_query("SELECT pg_try_advisory_lock(hashtext(%s))", f"crm_assets.{dataset}") as cursor:
         row = cursor.fetchone()
     return bool(row and row[0])
+
+
+def _refuse_single_catalog(credentials: Any) -> None:
+    """Refuse a lake with its catalog in a DuckDB file, which takes one connection: a load has two, ours and dlt's.
+
+    Raises:
+        WarehouseError: It is such a lake.
+    """
+    catalog = getattr(credentials, "catalog", None)
+    if catalog is not None and catalog.drivername == "duckdb":
+        raise WarehouseError(
+            "The lake's catalog is a DuckDB file, which takes one connection at a time, and a load needs two. Set "
+            "DESTINATION__DUCKLAKE__CREDENTIALS__CATALOG to sqlite:////folder/catalog.sqlite or to a "
+            "postgresql://user:password@host:5432/database; nothing was changed."
+        )
 
 
 def _unopened(destination: str, error: Exception) -> str:

@@ -95,6 +95,14 @@ def test_a_lake_is_refused_with_a_duckdb_that_dlt_cannot_close_it_with(
     assert "needs DuckDB 1, and DuckDB 2.0.0 is installed" in opened("ducklake", tmp_path)
 
 
+def test_a_lake_with_a_catalog_for_one_connection_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duckdb, "__version__", "1.5.5")
+    monkeypatch.setenv("DESTINATION__DUCKLAKE__CREDENTIALS__CATALOG", f"duckdb:///{tmp_path}/catalog.duckdb")
+    monkeypatch.setenv("DESTINATION__DUCKLAKE__CREDENTIALS__STORAGE__BUCKET_URL", f"{tmp_path}/files")
+    assert "takes one connection at a time" in opened("ducklake", tmp_path)
+    assert not (tmp_path / "catalog.duckdb").exists()
+
+
 def test_what_a_lake_says_is_cut_to_the_reason_without_the_password() -> None:
     unreachable = (
         'IO Error: Failed to attach DuckLake MetaData "m" at path + "postgres:postgresql://loader:s3cret@host/db"'
