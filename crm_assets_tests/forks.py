@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import runpy
 import shlex
 import signal
@@ -19,11 +20,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import entry_points
+from itertools import takewhile
 from pathlib import Path
 
 from crm_assets_tests.reliability.killed_runs import context
 
-_WARM = ("crm-assets ", "dagster ", "dg ")
+_WARM = ("crm-assets", "dagster", "dg")
+_ASSIGNMENT = re.compile(r"\w+=")
 _FOR_SHELLS = frozenset("|&;<>$`#*?~\n")
 
 
@@ -31,8 +34,11 @@ def typed(
     command: str, *, folder: Path, environment: Mapping[str, str], timeout: float = 240
 ) -> subprocess.CompletedProcess[str]:
     """Run a command line as a shell would, ``crm-assets`` and Dagster's programs without their imports."""
-    if command.startswith(_WARM) and _FOR_SHELLS.isdisjoint(command):
-        return program(shlex.split(command), folder=folder, environment=environment, timeout=timeout)
+    words = shlex.split(command) if _FOR_SHELLS.isdisjoint(command) else []
+    variables = dict(word.split("=", 1) for word in takewhile(_ASSIGNMENT.match, words))
+    typed_words = words[len(variables) :]
+    if typed_words and typed_words[0] in _WARM:
+        return program(typed_words, folder=folder, environment={**environment, **variables}, timeout=timeout)
     return subprocess.run(
         command,
         shell=True,

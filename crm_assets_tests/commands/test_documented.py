@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from crm_assets_tests.commands.conftest import ROOT, Desk
+from crm_assets_tests.forks import typed
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -76,7 +77,7 @@ def test_the_python_of_the_page_is_a_code_location(desk: Desk, tmp_path_factory:
     (folder / "acme.py").write_text(code, encoding="utf-8")
     connections = "connections:\n  - {name: shop, system: repairshopr, params: {subdomain: acme}}\n"
     (folder / "connections.yaml").write_text(connections, encoding="utf-8")
-    done = desk.types(f"cd {folder} && dagster definitions validate -f acme.py")
+    done = typed("dagster definitions validate -f acme.py", folder=folder, environment=desk.environment)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
