@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -172,9 +173,14 @@ def _forked(act: Callable[[], Any]) -> tuple[int, Any]:
     child = os.fork()
     if not child:
         os.close(reading)
-        with os.fdopen(writing, "w") as pipe:
-            json.dump(act(), pipe, default=str)
-        os._exit(0)
+        try:
+            with os.fdopen(writing, "w") as pipe:
+                json.dump(act(), pipe, default=str)
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(1)  # an orderly end would wait for threads of Arrow's for ever
     os.close(writing)
     with os.fdopen(reading) as pipe:
         told = pipe.read()
