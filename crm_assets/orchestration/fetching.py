@@ -16,6 +16,7 @@ from crm_assets.extract import progress
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.read_report import ReadTask
 from crm_assets.extract.shared_state import SharedState
+from crm_assets.orchestration.checks.report import counted
 from crm_assets.orchestration.keys import FRESH_TAG, FULL_TAG
 from crm_assets.orchestration.partitions import ranges_of
 from crm_assets.orchestration.resources import CrmSecrets
@@ -130,8 +131,9 @@ class Fetcher:
             waited = f", {report.seconds_waited:.1f} s of it waiting" if report.seconds_waited >= _NOTICEABLE else ""
             doubt, end = report.unproven or report.assumed, "; ".join(filter(None, (report.resumed, report.reason)))
             self.context.log.info(
-                f"{name}: fetched {report.rows:,} rows from {report.pages:,} pages in {report.seconds_fetch:.1f} s"
-                f"{speed}{waited} ({report.requests:,} requests, {report.retries:,} retries). "
+                f"{name}: fetched {counted(report.rows, 'row', 'rows')} from {counted(report.pages, 'page', 'pages')} "
+                f"in {report.seconds_fetch:.1f} s{speed}{waited} ({counted(report.requests, 'request', 'requests')}, "
+                f"{counted(report.retries, 'retry', 'retries')}). "
                 f"{f'Not proven complete: {doubt}' if doubt else f'Verified to its end: {end}'}."
             )
         else:

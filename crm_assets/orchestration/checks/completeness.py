@@ -22,7 +22,8 @@ def completeness(session: WarehouseSession, connection: Connection, resource: Re
         report.problems.append("it was never read; materialize the asset")
         return report
     report.summary = (
-        f"The last read ({last.mode}) saw the end: {last.reason}; {last.rows} rows from {last.pages} pages."
+        f"The last read ({last.mode}) saw the end: {last.reason}; {counted(last.rows, 'row', 'rows')} from "
+        f"{counted(last.pages, 'page', 'pages')}."
     )
     if not last.complete:
         reason = last.reason.removeprefix(f"{connection.name}.{resource.name}: ")
