@@ -93,10 +93,10 @@ class PostgresJournals:
         return _PostgresJournal(self, number, key)
 
     def left_by(self, connection: str) -> bool:
-        """Return whether an interrupted run of a connection may have left anything."""
+        """Return whether an interrupted run of a connection may have left anything; it may have if that is unknown."""
         with suppress(OSError):
             return bool(self.execute("SELECT 1 FROM crm_assets_journals WHERE connection = %s LIMIT 1", connection))
-        return False
+        return True
 
     def close(self) -> None:
         """End the session, and with it all locks."""
