@@ -17,7 +17,7 @@ from crm_assets.extract.paging.paginate import walk
 from crm_assets.extract.read_report import ReadTask
 from crm_assets.extract.resume.journal import ListOutcome
 from crm_assets.extract.resume.kept_list import KeptList
-from crm_assets.extract.staging.staged_rows import RowFilter
+from crm_assets.extract.staging.row_filter import RowFilter
 
 
 class ResourceRead(Protocol):

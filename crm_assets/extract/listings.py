@@ -13,7 +13,7 @@ from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.incremental import names_days
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.read_report import ReadTask
-from crm_assets.extract.staging.staged_rows import ALL_ROWS, RowFilter
+from crm_assets.extract.staging.row_filter import ALL_ROWS, RowFilter
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from crm_assets.extract.read_report import ReadReport, ReadTask
 from crm_assets.extract.resume.journal import Journal, ListOutcome
 from crm_assets.extract.resume.kept_list import KeptList
 from crm_assets.extract.staging.decode_queue import Batches, DecodingThread, UndecodableError
-from crm_assets.extract.staging.staged_rows import RowFilter, StagedRows
+from crm_assets.extract.staging.row_filter import RowFilter
+from crm_assets.extract.staging.staged_rows import StagedRows
 
 _DOUBTS = 20
 """Doubts of a resource that are kept; it may have thousands of lists, which are all alike."""

@@ -7,6 +7,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from multiprocessing import get_context
 from pathlib import Path
@@ -18,6 +19,7 @@ from filelock import Timeout
 
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.journal_storage.frame import framed, unframed
+from crm_assets.extract.journal_storage.journal_file import JournalFile
 from crm_assets.extract.journal_storage.journal_store import JournalName, JournalStore
 from crm_assets.extract.resume.journal import Began, Journal, ListEnded, ListOutcome
 from crm_assets.extract.shared_state import FileState, SharedState
@@ -27,6 +29,7 @@ from crm_assets.orchestration.shared_state.journals import PostgresJournals
 from crm_assets.orchestration.shared_state.state import PostgresState
 from crm_assets_tests.away_server import away_server
 from crm_assets_tests.extract.test_resume import Reading, ids
+from crm_assets_tests.reliability.killed_runs import until
 
 FORK = get_context("fork")
 CONTACTS = JournalName("crm", "contacts", "b" * 64)
@@ -280,6 +283,7 @@ def test_a_session_that_is_lost_keeps_nothing_more_and_takes_nothing_from_the_ne
     journal.add(ListEnded(b"list", ListOutcome(1)))
     ((session,),) = lost.execute("SELECT pg_backend_pid()")
     change(url, "SELECT pg_terminate_backend(%s)", session)
+    until(lambda: store.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", session) == [])
     before = found(store)
     assert len(before) == 2
     journal.add(ListEnded(b"list", ListOutcome(2)))
@@ -315,3 +319,29 @@ def test_a_lost_machines_journals_are_free_before_its_run_counts_as_abandoned(ur
         _, of_runs, often, _ = cursor.fetchone()
     assert 0 < idle + interval * count < of_runs * often
     assert 0 < unacknowledged < of_runs * often * 1000
+
+
+class FullForAMoment(JournalFile):
+    """A file on a disk that is full for one entry, and slow, so that the next ones wait to be written."""
+
+    appended = 0
+
+    def append(self, entry: bytes) -> int:
+        self.appended += 1
+        if self.appended == 2:
+            time.sleep(0.1)
+            raise OSError(28, "No space left on device")
+        return super().append(entry)
+
+
+def test_nothing_is_written_behind_an_entry_that_could_not_be(tmp_path: Path) -> None:
+    told: list[str] = []
+    with ThreadPoolExecutor(1) as writer:
+        journal = Journal(FullForAMoment(tmp_path / "journal"), "b", say=told.append, writer=writer)
+        for name in (b"first", b"second", b"third"):
+            journal.add(ListEnded(name, ListOutcome(1)))
+        journal.close()
+    assert told == ["what is read from now on is not saved for resuming (No space left on device)"]
+    kept = Journal(JournalFile(tmp_path / "journal"), "b")
+    assert not any(kept.kept(name).outcome for name in (b"first", b"second", b"third"))
+    kept.close()

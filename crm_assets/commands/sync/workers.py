@@ -33,8 +33,8 @@ class WorkerExit:
         if self.code < 0:
             name = signal.Signals(-self.code).name
             hint = ", perhaps because memory ran out" if name == "SIGKILL" else ""
-            return f"the process that read it was killed ({name}{hint}); run it again"
-        return f"the process that read it stopped with exit code {self.code}; its traceback is above"
+            return f"its process was killed ({name}{hint}); run it again"
+        return f"its process stopped with exit code {self.code}; its traceback is above"
 
 
 def run_workers(jobs: Mapping[str, Callable[[SendMessage], None]]) -> Generator[tuple[str, Any], None, None]:

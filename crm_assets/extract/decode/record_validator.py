@@ -94,7 +94,8 @@ class RecordValidator:
         Raises:
             msgspec.DecodeError: The array is not valid JSON.
         """
-        if self._decoder is not None and (self._limits.nul or b"\\u0000" not in array):
+        # Looking for one character takes a hundredth of the time of looking for six.
+        if self._decoder is not None and (self._limits.nul or b"\\" not in array or b"\\u0000" not in array):
             try:
                 rows = self._decoder.decode(array)
             except (msgspec.ValidationError, UnicodeDecodeError):

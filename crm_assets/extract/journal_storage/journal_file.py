@@ -14,7 +14,7 @@ from crm_assets.extract.journal_storage.frame import HEAD_BYTES, framed, packed_
 
 
 class JournalFile:
-    """The file, open for reading and writing.
+    """The file, open for reading and writing; one thread may read while another one writes.
 
     Args:
         path: Where it is; made, for its owner alone, if it is not there.
@@ -47,9 +47,8 @@ class JournalFile:
             OSError: It could not be written; the file is as it was.
         """
         whole, place = framed(entry), self._end
-        self._file.seek(place)
         try:
-            complete = self._file.write(whole) == len(whole)
+            complete = os.pwrite(self._file.fileno(), whole, place) == len(whole)
         except OSError:
             self.cut(place)
             raise
@@ -79,10 +78,9 @@ class JournalFile:
         return os.fstat(self._file.fileno()).st_size
 
     def _entry(self, place: int) -> tuple[bytes, int] | None:
-        self._file.seek(place)
-        head = self._file.read(HEAD_BYTES)
+        head = os.pread(self._file.fileno(), HEAD_BYTES, place)
         size = packed_size(head)
         if size is None or size > self._size - place - HEAD_BYTES:
             return None
-        entry = unframed(head + self._file.read(size))
+        entry = unframed(head + os.pread(self._file.fileno(), size, place + HEAD_BYTES))
         return None if entry is None else (entry, place + HEAD_BYTES + size)

@@ -6,7 +6,9 @@ it began when the journal began: it is one read that took longer, and is proven 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Annotated, TypeAlias
@@ -75,6 +77,10 @@ class Dropped(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 _Entry: TypeAlias = Began | KeptPage | ListEnded | Dropped
+_WAITING = 8
+"""Entries of a journal that wait to be written: what a killed process loses of what it has read."""
+_OF_THIS_RUN = -1
+"""Place of an entry that this run has added, and does not read."""
 _ENTRIES = msgspec.msgpack.Decoder[_Entry](_Entry)
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -91,11 +97,15 @@ class KeptEntries:
 class Journal:
     """What is kept of one resource's read.
 
+    Entries are written by a thread of their own: the next pages don't wait for the disk or the database. Nothing is
+    written behind an entry that could not be, so that a list never seems complete without all of its pages.
+
     Args:
         entries: Where; ``None`` to keep nothing.
         binding: Names what is read: of another journal nothing is taken.
         is_secret: Whether a text shows a secret, so that it must not be kept.
         say: Told that nothing more can be kept.
+        writer: Has a single thread, which writes the entries; without it they are written at once.
 
     Raises:
         OSError: What is there cannot be read.
@@ -107,6 +117,7 @@ class Journal:
         binding: str = "",
         is_secret: Callable[[str], bool] = lambda _: False,
         say: Callable[[str], object] = lambda _: None,
+        writer: Executor | None = None,
     ) -> None:
         self.began = datetime.now(timezone.utc)
         self.grown = False
@@ -114,7 +125,10 @@ class Journal:
         self.trusted = True
         """Whether all that was there could be used."""
         self.is_secret = is_secret
-        self._full = False
+        self._failed: OSError | None = None
+        self._told = False
+        self._writer = writer
+        self._writing: deque[Future[None]] = deque()
         self._binding = binding
         self._entries = entries
         self._say = say
@@ -147,23 +161,29 @@ class Journal:
 
     def add(self, entry: _Entry) -> None:
         """Keep an entry; where that fails, as on a full disk, nothing more is kept and the read goes on."""
-        if self._entries is None or self._full:
+        if self._entries is None or self._failed:
+            self._tell()
             return
-        try:
-            self._note(entry, self._entries.append(_encode(entry)))
-            self.grown = True
-        except OSError as error:
-            self._full = True
-            self._say(f"what is read from now on is not saved for resuming ({error.strerror or error})")
+        self._note(entry, _OF_THIS_RUN)
+        self.grown = True
+        if self._writer is None:
+            self._write(self._entries, entry)
+        else:
+            self._writing.append(self._writer.submit(self._write, self._entries, entry))
+            self._wait(most=_WAITING)
+        self._tell()
 
     def close(self) -> None:
         """Keep nothing more, and let other runs have what is there."""
+        self._wait()
+        self._tell()
         if self._entries is not None:
             self._entries.close()
         self._entries = None
 
     def remove(self) -> None:
         """Keep nothing more, and remove what is there."""
+        self._wait()
         if self._entries is not None:
             self._entries.remove()
         self._entries = None
@@ -174,6 +194,7 @@ class Journal:
         Raises:
             OSError: What is there cannot be removed.
         """
+        self._wait()
         self._lists.clear()
         self.began = datetime.now(timezone.utc)
         if self._entries is not None:
@@ -192,6 +213,24 @@ class Journal:
             self.trusted = first is None
             self.begin_anew()
         self.trusted = self.trusted and not kept.damaged
+
+    def _write(self, entries: JournalEntries, entry: _Entry) -> None:
+        if self._failed is None:
+            try:
+                entries.append(_encode(entry))
+            except OSError as error:
+                self._failed = error
+
+    def _wait(self, most: int = 0) -> None:
+        """Wait until at most so many entries are still to be written."""
+        while len(self._writing) > most or (self._writing and self._writing[0].done()):
+            self._writing.popleft().result()
+
+    def _tell(self) -> None:
+        if self._failed and not self._told:
+            self._told = True
+            reason = self._failed.strerror or self._failed
+            self._say(f"what is read from now on is not saved for resuming ({reason})")
 
     def _note(self, entry: _Entry, place: int) -> None:
         match entry:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from hashlib import sha256
@@ -44,6 +45,7 @@ class Journals:
     loaded: dict[str, datetime] = field(default_factory=dict)
     log: Callable[[str], object] = lambda _: None
     _open: dict[str, Journal] = field(default_factory=dict)
+    _writer: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "journal"))
 
     def of(
         self, connection: Connection, task: ReadTask, secrets: Mapping[str, str], redact: Callable[[str], str]
@@ -61,7 +63,13 @@ class Journals:
             return Journal()
         try:
             entries = self.store.open(JournalName(connection.name, name, binding), self.hours, fresh=self.fresh)
-            journal = Journal(entries, binding, lambda text: redact(text) != text, lambda text: self._say(name, text))
+            journal = Journal(
+                entries,
+                binding,
+                lambda text: redact(text) != text,
+                lambda text: self._say(name, text),
+                self._writer,
+            )
             self._begin_anew_if_useless(name, journal)
         except Timeout:
             self._say(name, "another run is reading the same list; this one starts over")
@@ -98,6 +106,7 @@ class Journals:
         for journal in self._open.values():
             journal.close()
         self._open.clear()
+        self._writer.shutdown()
         if self.store is not None:
             self.store.close()
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from crm_assets.extract.decode.records import Records
 from crm_assets.extract.errors import ReadError
-from crm_assets.extract.staging.staged_rows import RowFilter
+from crm_assets.extract.staging.row_filter import RowFilter
 
 _BYTES = 8_000_000
 _PAGES_QUEUED = 256

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,26 +20,12 @@ from crm_assets.extract.decode.records import Records
 from crm_assets.extract.read_report import FoundBefore, ReadReport
 from crm_assets.extract.staging.found_columns import fill_columns, found_columns
 from crm_assets.extract.staging.parquet_writer import RowGroups
+from crm_assets.extract.staging.row_filter import RowFilter
 from crm_assets.extract.staging.staged_keys import StagedKeys, numbered_rows
 
 _OFFENDERS = 20
 _READ_ID = pa.field("_read_id", pa.string(), nullable=False)
 _DELETED_AT = pa.field("_deleted_at", pa.timestamp("us", "UTC"))
-
-
-@dataclass(frozen=True)
-class RowFilter:
-    """Filter for rows outside the requested range."""
-
-    include_undated: bool = False
-    """Only rows without a date: the question had no bounds."""
-    before: datetime | None = None
-    """Only rows before this moment: the API counts its last bound in, the window does not."""
-    again: bool = False
-    """Whether the pages were read before, so that what was rejected is in ``__rejected`` already."""
-
-
-ALL_ROWS = RowFilter()
 NOTHING_FOUND = FoundBefore()
 
 
