@@ -13,7 +13,7 @@ import pytest
 
 from crm_assets.extract.decode.records import Records
 from crm_assets.extract.staging.decode_queue import Batches, DecodingThread, UndecodableError
-from crm_assets.extract.staging.staged_rows import ALL_ROWS, RowFilter
+from crm_assets.extract.staging.row_filter import ALL_ROWS, RowFilter
 
 UNDATED = RowFilter(include_undated=True)
 Append = Callable[[list[Records], RowFilter], None]

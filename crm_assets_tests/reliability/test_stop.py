@@ -134,7 +134,7 @@ def test_a_worker_that_is_killed_is_told_and_its_run_marked(
     code, told = command.wait()
     assert code == 1
     told = " ".join(told.split())
-    assert f"{HELD}.campaigns: the process that read it was killed (SIGKILL, perhaps because memory ran out)" in told
+    assert f"{HELD}.campaigns, prospects: its process was killed (SIGKILL, perhaps because memory ran out)" in told
     assert statuses(tmp_path)[HELD] == dg.DagsterRunStatus.FAILURE
     sandbox.faults.clear()
     code, told = start(f"key:{HELD}/*").wait()
