@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from crm_assets.commands.local_postgres import local_postgres
+from crm_assets.commands.local_postgres import local_postgres, programs
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.sandbox import sandbox_environment, serve
 from crm_assets.sandbox.people import person
@@ -43,9 +43,13 @@ _THEIRS = ("dagster", "dagster_shared", "dagster_dlt", "dagster_embedded_elt", "
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Take warnings for errors, but those that libraries cause in themselves."""
+    """Take warnings for errors, but those of libraries in themselves; find PostgreSQL's programs for all workers.
+
+    A worker, like all it forks, ends without removing the 40 MB that it would copy for itself.
+    """
     for library in _THEIRS:
         config.addinivalue_line("filterwarnings", rf"ignore::DeprecationWarning:{library}(\..*)?$")
+    os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], str(programs())])
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
