@@ -11,6 +11,18 @@ from psycopg2.extras import RealDictCursor
 
 from crm_assets_tests.installation import Installation, Row
 
+COLUMN_TYPES = {
+    "text": "character varying",
+    "bigint": "bigint",
+    "double": "double precision",
+    "decimal": "numeric",
+    "bool": "boolean",
+    "timestamp": "timestamp with time zone",
+    "date": "date",
+    "json": "jsonb",
+}
+"""What the catalogue calls the columns of each declared type."""
+
 
 class PostgresHouse(Installation):
     """An installation whose warehouse is the server that dlt's configuration names."""

@@ -120,15 +120,8 @@ class _Fetch:
         return [reading for reading in readings if reading.task.load]
 
     async def _read(self, task: ReadTask, opened: OpenConnection, decoding: DecodingThread) -> ReadResult:
-        report, started = (
-            ReadReport(
-                declaration=declared(self._connection, task.resource),
-                mode=task.mode,
-                date_ranges=task.date_ranges,
-                since=task.since,
-            ),
-            time.perf_counter(),
-        )
+        started, declaration = time.perf_counter(), declared(self._connection, task.resource)
+        report = ReadReport(declaration=declaration, mode=task.mode, date_ranges=task.date_ranges, since=task.since)
         room = _ROOM // max(len(self._tasks), 1)
         staged = StagedRows(task.resource, report.read_id, self._folder, opened.database, room, self._limits)
         memory = self._memory.of(task.resource, in_full=task.mode == "full_refresh")

@@ -15,6 +15,7 @@ from crm_assets.sandbox.paging import DEFAULT_SIZE
 from crm_assets_tests.conformance.conftest import Load
 from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.installation import all_connections, dates
+from crm_assets_tests.postgres import COLUMN_TYPES
 from crm_assets_tests.reliability import kinds
 
 CONNECTIONS = all_connections()
@@ -34,17 +35,7 @@ DUCKDB_TYPES = {
     "date": "DATE",
     "json": "JSON",
 }
-POSTGRES_TYPES = {
-    "text": "character varying",
-    "bigint": "bigint",
-    "double": "double precision",
-    "decimal": "numeric",
-    "bool": "boolean",
-    "timestamp": "timestamp with time zone",
-    "date": "date",
-    "json": "jsonb",
-}
-TYPES = {"duckdb": DUCKDB_TYPES, "ducklake": DUCKDB_TYPES, "postgres": POSTGRES_TYPES}
+TYPES = {"duckdb": DUCKDB_TYPES, "ducklake": DUCKDB_TYPES, "postgres": COLUMN_TYPES}
 OURS = {
     "_extra": ("json", "YES"),
     "_misfits": ("json", "YES"),

@@ -215,6 +215,20 @@ def test_two_runs_at_once_do_not_share_a_journal(reading: Reading) -> None:
     assert not everything_is_asked_again(reading)
 
 
+def scramble(content: bytearray, chance: random.Random, way: int) -> None:
+    """Damage a journal's bytes in one of four ways: change one, cut them off, put some in between, replace them all."""
+    place = chance.randrange(len(content))
+    match way:
+        case 0:
+            content[place] ^= 1 + chance.randrange(255)
+        case 1:
+            del content[place:]
+        case 2:
+            content[place:place] = chance.randbytes(50)
+        case _:
+            content[:] = chance.randbytes(place)
+
+
 def test_damaged_journals_have_no_power(reading: Reading) -> None:
     """Whatever stands in the file, a read is complete and right, and what was whole before the damage may be used."""
     chance = random.Random(7)
@@ -223,16 +237,7 @@ def test_damaged_journals_have_no_power(reading: Reading) -> None:
     good = journal.read_bytes()
     for number in range(8):
         damaged = bytearray(good)
-        place = chance.randrange(len(good))
-        match number % 4:
-            case 0:
-                damaged[place] ^= 1 + chance.randrange(255)
-            case 1:
-                del damaged[place:]
-            case 2:
-                damaged[place:place] = chance.randbytes(50)
-            case _:
-                damaged[:] = chance.randbytes(place)
+        scramble(damaged, chance, number % 4)
         journal.write_bytes(damaged)
         assert ids(reading.run("tickets")["tickets"]) == [*range(1, 61)]
     journal.write_bytes(good)

@@ -28,7 +28,7 @@ from crm_assets.orchestration.shared_state.database import connect
 from crm_assets.orchestration.shared_state.journals import PostgresJournals
 from crm_assets.orchestration.shared_state.state import PostgresState
 from crm_assets_tests.away_server import away_server
-from crm_assets_tests.extract.test_resume import Reading, ids
+from crm_assets_tests.extract.test_resume import Reading, ids, scramble
 from crm_assets_tests.reliability.killed_runs import until
 
 FORK = get_context("fork")
@@ -155,7 +155,7 @@ def damage(state: SharedState, url: str) -> Callable[[random.Random, int], None]
         assert isinstance(state, FileState)
         (path,) = (state.folder / "resume").glob("*.journal")
         content = bytearray(path.read_bytes())
-        _damaged(chance, way, content)
+        scramble(content, chance, way)
         path.write_bytes(content)
 
     def in_table(chance: random.Random, way: int) -> None:
@@ -164,23 +164,10 @@ def damage(state: SharedState, url: str) -> Callable[[random.Random, int], None]
             change(url, "DELETE FROM crm_assets_journal_entries WHERE place = %s", place)
             return
         frame = bytearray(framed(WRITTEN[place]))
-        _damaged(chance, way, frame)
+        scramble(frame, chance, way)
         change(url, "UPDATE crm_assets_journal_entries SET content = %s WHERE place = %s", bytes(frame), place)
 
     return in_table if isinstance(state, PostgresState) else in_file
-
-
-def _damaged(chance: random.Random, way: int, content: bytearray) -> None:
-    place = chance.randrange(len(content))
-    match way:
-        case 0:
-            content[place] ^= 1 + chance.randrange(255)
-        case 1:
-            del content[place:]
-        case 2:
-            content[place:place] = chance.randbytes(50)
-        case _:
-            content[:] = chance.randbytes(place)
 
 
 def change(url: str, sql: str, *parameters: Any) -> None:

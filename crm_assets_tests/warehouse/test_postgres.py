@@ -23,21 +23,11 @@ from crm_assets.warehouse.dialect import in_dialect
 from crm_assets.warehouse.session import WarehouseSession
 from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.installation import dates, failure
-from crm_assets_tests.postgres import PostgresHouse
+from crm_assets_tests.postgres import COLUMN_TYPES, PostgresHouse
 from crm_assets_tests.reliability import times
 from crm_assets_tests.warehouse.growing_table import grow_and_compare, open_to_all
 from crm_assets_tests.writers import CONNECTION, crew
 
-TYPES = {
-    "text": "character varying",
-    "bigint": "bigint",
-    "double": "double precision",
-    "decimal": "numeric",
-    "bool": "boolean",
-    "timestamp": "timestamp with time zone",
-    "date": "date",
-    "json": "jsonb",
-}
 CHECKS = ("schema", "primary_key", "completeness")
 
 
@@ -84,7 +74,7 @@ def test_tables_hold_what_the_api_holds(loaded: PostgresHouse, connection: str) 
             f"WHERE table_schema = '{connection}' AND table_name = '{name}'"
         )
         types = {row["column_name"]: row["data_type"] for row in found if row["column_name"] in declared.columns}
-        assert types == {column: TYPES[kind.type.value] for column, kind in declared.columns.items()}
+        assert types == {column: COLUMN_TYPES[kind.type.value] for column, kind in declared.columns.items()}
         required = {row["column_name"] for row in found if row["is_nullable"] == "NO"}
         assert required >= {*declared.primary_key}
 
