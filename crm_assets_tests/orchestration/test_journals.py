@@ -70,6 +70,20 @@ def found(run: JournalStore, name: JournalName = CONTACTS, hours: float = 24, fr
     return [entry for _, entry in entries]
 
 
+def test_lists_are_opened_while_others_are_written(runs: Callable[[], JournalStore]) -> None:
+    """The writer of a run is a thread: an entry must neither wait forever nor end with another list's turn."""
+    run = runs()
+    journal = run.open(CONTACTS, 24, fresh=False)
+    with ThreadPoolExecutor(1) as writer:
+        written = writer.submit(lambda: [journal.append(entry * 100) for entry in WRITTEN * 40])
+        while not written.done():
+            for name in OTHERS:
+                run.open(name, 24, fresh=False).remove()
+        assert len(set(written.result(30))) == 40 * len(WRITTEN)
+    journal.close()
+    assert found(runs()) == [entry * 100 for entry in WRITTEN * 40]
+
+
 def test_what_a_run_leaves_another_one_finds_and_goes_on_with(runs: Callable[[], JournalStore]) -> None:
     left(runs())
     journal = runs().open(CONTACTS, 24, fresh=False)

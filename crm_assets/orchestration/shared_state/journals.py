@@ -6,6 +6,7 @@ Everybody who can read the instance's tables can read what is kept: the records 
 from __future__ import annotations
 
 import struct
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
@@ -59,6 +60,8 @@ class PostgresJournals:
     """The journals of all connections, for one run: one session, which holds an advisory lock for each open journal.
 
     The server frees them when the process dies. A session that is lost is not made anew: its locks may be another's.
+    The thread that reads and the one that writes entries take turns at it: psycopg2 does not keep a statement out of
+    another thread's COPY or transaction.
 
     Args:
         url: The instance's database.
@@ -69,6 +72,7 @@ class PostgresJournals:
         self._database: Any = None
         self._failed: OSError | None = None
         self._ours: list[int] = []
+        self._session = threading.RLock()
 
     def open(self, name: JournalName, hours: float, *, fresh: bool) -> JournalEntries:
         """Open a journal, and remove those that are of no use.
@@ -109,7 +113,7 @@ class PostgresJournals:
         Raises:
             OSError: The database cannot be used.
         """
-        with self._cursor() as cursor:
+        with self._session, self._cursor() as cursor:
             cursor.execute(sql, parameters)
             return list(cursor.fetchall()) if cursor.description else []
 
@@ -119,7 +123,7 @@ class PostgresJournals:
         Raises:
             OSError: The database cannot be used.
         """
-        with self._cursor() as cursor:
+        with self._session, self._cursor() as cursor:
             cursor.copy_expert(f"COPY {table} FROM STDIN (FORMAT binary)", BytesIO(row))
 
     @contextmanager
@@ -141,14 +145,15 @@ class PostgresJournals:
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """Let no other run open or remove a journal meanwhile."""
-        self.execute(_TURN)
-        try:
-            yield
-        except BaseException:
-            with suppress(OSError):
-                self.execute("ROLLBACK")
-            raise
-        self.execute("COMMIT")
+        with self._session:
+            self.execute(_TURN)
+            try:
+                yield
+            except BaseException:
+                with suppress(OSError):
+                    self.execute("ROLLBACK")
+                raise
+            self.execute("COMMIT")
 
 
 class _PostgresJournal:
