@@ -14,6 +14,7 @@ from crm_assets.declarations.models.connection import Connection
 from crm_assets.errors import CommandError
 from crm_assets.orchestration.build import made
 from crm_assets.orchestration.dagster_compat import modules_of_project
+from crm_assets.orchestration.keys import api_key
 from crm_assets.warehouse.warehouse import Warehouse
 
 _OWN_MODULE = "crm_assets.definitions"
@@ -42,7 +43,9 @@ def own_location(folder: Path) -> CodeLocation | None:
         return None
     if len(modules) > 1:
         raise CommandError(f"pyproject.toml names several modules ({', '.join(modules)}); crm-assets reads one.")
-    definitions, found = _definitions(modules[0], folder), made()
+    definitions = _definitions(modules[0], folder)
+    keys = set(definitions.resolve_all_asset_keys())
+    found = [(connection, warehouse) for connection, warehouse in made() if api_key(connection) in keys]
     if not found:
         return None
     warehouses = {warehouse for _, warehouse in found}

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from crm_assets import build_defs
 from crm_assets.commands.workspace import Workspace
 from crm_assets.settings import Settings
 from crm_assets_tests.commands.conftest import Desk
@@ -114,7 +115,10 @@ def test_what_is_downstream_of_a_failed_table_waits(desk: Desk, project: Path) -
     assert assets["default.customers_by_city"]["sentences"] == ["not materialized, an asset it depends on failed"]
 
 
-def test_other_commands_find_the_accounts_too(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_commands_find_the_accounts_too(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the project's definitions, not what else the process has made."""
+    (tmp_path / "others.yaml").write_text("connections: [{name: elsewhere, system: sales_crm}]\n")
+    build_defs(tmp_path / "others.yaml", data_dir=tmp_path / "elsewhere")
     monkeypatch.chdir(project)
     monkeypatch.delitem(sys.modules, "acme", raising=False)
     monkeypatch.delitem(sys.modules, "acme.definitions", raising=False)
