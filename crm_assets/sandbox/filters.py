@@ -21,6 +21,12 @@ class Bounds(NamedTuple):
     start: datetime | None = None
     end: datetime | None = None
 
+    def include(self, moment: datetime | None) -> bool:
+        """Return whether a moment is between them; none at all is where nothing is filtered."""
+        if moment is None:
+            return self == UNBOUNDED
+        return (self.start is None or self.start <= moment) and (self.end is None or moment < self.end)
+
 
 UNBOUNDED = Bounds()
 

@@ -15,7 +15,7 @@ from crm_assets.declarations import Column, ColumnType, Resource
 from crm_assets.declarations.json_path import dig
 from crm_assets.declarations.models.resource import Reference
 from crm_assets.sandbox.population import STAFF, Population
-from crm_assets.sandbox.times import Calendar, Span, microseconds, midnight, on_the_wire
+from crm_assets.sandbox.times import Calendar, Span, midnight, on_the_wire
 from crm_assets.sandbox.values import Make, RowSeed, numbered, value_maker
 from crm_assets.sandbox.wire import Record, join_companion, place
 
@@ -34,8 +34,8 @@ class StoredRow(NamedTuple):
     """Number of the row among all that ever were, from 0; the sightings of an aggregate share one."""
     parent: int | None
     """Which of the parent's rows it belongs to."""
-    moment: int | None
-    """The instant a date filter speaks of, in microseconds since 1970."""
+    moment: datetime | None
+    """The instant a date filter speaks of."""
     record: str
     """The record as JSON."""
 
@@ -98,7 +98,7 @@ class RecordMaker:
         user = serial if name in population.staff else draws.randrange(users)
         return RowSeed(serial, population.origin(name, serial).subject, user, name in population.personal, draws)
 
-    def _put_dates(self, record: Record, span: Span, share: float, row: RowSeed) -> int | None:
+    def _put_dates(self, record: Record, span: Span, share: float, row: RowSeed) -> datetime | None:
         """Put the dates of a moment into a record; return the instant that a date filter speaks of."""
         moment = None
         for name, instant in self._calendar.instants(span, share, row.draws, row.pick).items():
@@ -108,12 +108,12 @@ class RecordMaker:
             join_companion(self._resource.endpoint.include, record)
         return moment
 
-    def _put_date(self, record: Record, name: str, instant: datetime | None) -> int | None:
+    def _put_date(self, record: Record, name: str, instant: datetime | None) -> datetime | None:
         column = self._resource.columns[name]
         place(record, column.wire_path(name), instant and on_the_wire(column, instant, self._zone))
         if instant and column.type is ColumnType.DATE:
-            instant = midnight(instant.astimezone(self._zone).date(), self._zone)
-        return microseconds(instant) if instant else None
+            return midnight(instant.astimezone(self._zone).date(), self._zone)
+        return instant
 
     def _maker(self, name: str, column: Column) -> Make:
         if name in self._population.counted(self._resource):

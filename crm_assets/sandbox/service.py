@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from datetime import date, datetime, timezone
 from functools import cache
 from typing import Any
 
-import duckdb
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -61,10 +59,8 @@ class Sandbox:
         self.connections = {connection.name: _with_columns(connection) for connection in connections}
         self.state, self._start = state, start
         self._today, self._started = today, datetime.now(timezone.utc)
-        self._database = duckdb.connect(config={"threads": 1})
         self._population = cache(lambda name: Population(self.connections[name], rows, seed))
-        self._tables: dict[tuple[str, str], Table] = {}
-        self._lock = threading.Lock()
+        self.table = cache(self._table)
         self._exports = Exports()
         self.app = Starlette(routes=[Route("/{path:path}", self.handle, methods=_METHODS)])
 
@@ -104,15 +100,11 @@ class Sandbox:
         body = enveloped(body, {endpoint.include.path: companions}) if endpoint.include else body
         return response(body, endpoint.decoder, around.headers)
 
-    def table(self, name: str, resource: str) -> Table:
+    def _table(self, name: str, resource: str) -> Table:
         """Return the table of a resource of the connection called ``name``."""
-        with self._lock:
-            if (name, resource) not in self._tables:
-                connection = self.connections[name]
-                population, start = self._population(name), self._start or connection.start_date
-                today = self._today or self._started.astimezone(connection.zone).date() - DAY
-                self._tables[name, resource] = Table(connection, resource, population, self._database, start, today)
-            return self._tables[name, resource]
+        connection = self.connections[name]
+        today = self._today or self._started.astimezone(connection.zone).date() - DAY
+        return Table(connection, resource, self._population(name), self._start or connection.start_date, today)
 
     def parents(self, connection: str, resource: Resource) -> list[Any]:
         """Return the values that bind lists of a resource to the rows of its parent, row by row."""

@@ -25,9 +25,8 @@ from crm_assets.declarations.json_path import dig
 from crm_assets.declarations.loader import available_systems
 from crm_assets.declarations.models.base import deep_merge
 from crm_assets.sandbox import sandbox_environment, serve
-from crm_assets.sandbox.records import StoredRow
 from crm_assets.sandbox.tables import Table
-from crm_assets.sandbox.times import microseconds, on_the_wire, read_instant
+from crm_assets.sandbox.times import on_the_wire, read_instant
 from crm_assets.sandbox.wire import place
 from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.faults.truth import from_the_wire
@@ -86,13 +85,11 @@ def declared(folder: Path) -> Path:
 def change_source(table: Table) -> None:
     """Let the day that leads to state 1 move all rows of one day but the first to a later one, and drop another day."""
     table.records(0)
-    table.days = 1
+    rows = table.days[0]
     if window := table.resource.window:
         column = table.resource.columns[window.field]
         path = column.wire_path(window.field)
-        rows = [StoredRow(*row) for row in table.query(f"SELECT serial, parent, moment, record FROM {table.name}", {})]
         own_days = [own_day(dig(json.loads(row.record), path), column, table.zone) for row in rows]
-        touched = {row.serial for row, own in zip(rows, own_days, strict=True) if own in (MOVED, EMPTIED)}
         kept, moved = [], 0
         for row, own in zip(rows, own_days, strict=True):
             moved += own == MOVED
@@ -101,11 +98,11 @@ def change_source(table: Table) -> None:
                 later = from_the_wire(column, dig(record, path)) + timedelta(days=len(DAYS) // 2)
                 instant = read_instant(str(later), table.zone)
                 place(record, path, on_the_wire(column, instant, table.zone))
-                kept.append(row._replace(moment=microseconds(instant), record=json.dumps(record)))
-            elif row.serial in touched and own != EMPTIED:
+                kept.append(row._replace(moment=instant, record=json.dumps(record)))
+            elif own != EMPTIED:
                 kept.append(row)
-        table.retire([*touched], 1)
-        table.insert(kept, 1)
+        rows = kept
+    table.days.append(rows)
 
 
 def own_day(value: Any, column: Column, zone: ZoneInfo) -> date | None:
