@@ -19,7 +19,7 @@ from crm_assets.sandbox.people import person
 from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.installation import START, TODAY, Installation, all_connections, close_abandoned
 from crm_assets_tests.lake import LakeHouse
-from crm_assets_tests.postgres import PostgresHouse
+from crm_assets_tests.postgres import URL, PostgresHouse, new_database
 
 os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "true"
@@ -141,7 +141,15 @@ def paging(house: Build, request: pytest.FixtureRequest, tmp_path: Path, destina
 def postgres() -> Iterator[str]:
     """A PostgreSQL server of this worker, as dlt's configuration names it; gives its URL."""
     with local_postgres() as url, pytest.MonkeyPatch.context() as environment:
-        environment.setenv("DESTINATION__POSTGRES__CREDENTIALS", url)
+        environment.setenv(URL, url)
+        yield url
+
+
+@pytest.fixture
+def own_database(postgres: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An empty database of this server, as dlt's configuration names it for one test; gives its URL."""
+    with new_database(postgres) as url:
+        monkeypatch.setenv(URL, url)
         yield url
 
 

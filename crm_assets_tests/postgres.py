@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 
 import psycopg2
 from psycopg2.extras import RealDictCursor
 
 from crm_assets_tests.installation import Installation, Row
+
+URL = "DESTINATION__POSTGRES__CREDENTIALS"
+"""The variable that names the server and the database to load into."""
 
 COLUMN_TYPES = {
     "text": "character varying",
@@ -22,6 +26,7 @@ COLUMN_TYPES = {
     "json": "jsonb",
 }
 """What the catalogue calls the columns of each declared type."""
+_NUMBERS = count()
 
 
 class PostgresHouse(Installation):
@@ -45,8 +50,27 @@ class PostgresHouse(Installation):
 
 
 @contextmanager
+def new_database(server: str) -> Iterator[str]:
+    """Make an empty database on a server, given by a URL of it, and yield its URL; drop it in the end."""
+    name = f"database_{next(_NUMBERS)}"
+    administer(server, f"CREATE DATABASE {name}")
+    yield f"{server.rpartition('/')[0]}/{name}"
+    administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def administer(server: str, *statements: str) -> None:
+    """Run statements about whole databases, while connected to none that tests use."""
+    database = psycopg2.connect(f"{server.rpartition('/')[0]}/postgres")
+    database.autocommit = True
+    with database.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+    database.close()
+
+
+@contextmanager
 def _connected() -> Iterator[psycopg2.extensions.connection]:
-    database = psycopg2.connect(os.environ["DESTINATION__POSTGRES__CREDENTIALS"])
+    database = psycopg2.connect(os.environ[URL])
     try:
         with database:
             yield database

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg2
@@ -14,7 +13,6 @@ import pytest
 import yaml
 
 from crm_assets.commands.dagster_home import TEMPLATE, dagster_home, open_instance
-from crm_assets.commands.local_postgres import local_postgres
 from crm_assets.errors import CommandError
 from crm_assets_tests.commands.conftest import ROOT, Desk
 from crm_assets_tests.reliability.killed_runs import until
@@ -123,19 +121,13 @@ def test_a_report_is_of_the_last_sync_and_the_terminal_is_quiet(desk: Desk, tmp_
     assert "2 of " in report.stdout
 
 
-@pytest.fixture(scope="module")
-def database() -> Iterator[str]:
-    with local_postgres() as url:
-        yield url
-
-
-def test_a_sync_leaves_room_on_a_postgres_instance(desk: Desk, tmp_path: Path, database: str) -> None:
+def test_a_sync_leaves_room_on_a_postgres_instance(desk: Desk, tmp_path: Path, own_database: str) -> None:
     """Each storage operation of Dagster's opens a connection, and closed ones stay until garbage is collected."""
-    watcher = psycopg2.connect(database)
+    watcher = psycopg2.connect(own_database)
     watcher.autocommit = True
     with watcher.cursor() as cursor:
         cursor.execute("CREATE ROLE dagster LOGIN CONNECTION LIMIT 40; GRANT ALL ON SCHEMA public TO dagster")
-    storage = database.replace("postgresql://loader", "postgresql+psycopg2://dagster")
+    storage = own_database.replace("postgresql://loader", "postgresql+psycopg2://dagster")
     (tmp_path / "dagster.yaml").write_text(
         f"telemetry: {{enabled: false}}\nstorage: {{postgres: {{postgres_url: '{storage}'}}}}\n"
     )

@@ -11,7 +11,6 @@ import pytest
 from crm_assets.commands.discover import discover
 from crm_assets.commands.doctor import examine
 from crm_assets.commands.list_sizes import list_sizes
-from crm_assets.commands.local_postgres import local_postgres
 from crm_assets.commands.preview import preview
 from crm_assets.commands.workspace import Workspace
 from crm_assets.declarations.models.connection import Connection
@@ -21,6 +20,7 @@ from crm_assets.orchestration.shared_state.state import PostgresState
 from crm_assets.settings import Settings
 from crm_assets_tests.extract.oauth_server import oauth_server
 from crm_assets_tests.extract.test_oauth import REFRESH_TOKEN, SECRETS, connection_at
+from crm_assets_tests.postgres import new_database
 
 HELD = 0.3
 """Seconds for which another machine was asked to stay away."""
@@ -33,8 +33,8 @@ COMMANDS: dict[str, Callable[[Connection, SharedState], object]] = {
 
 
 @pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with local_postgres() as found:
+def url(postgres: str) -> Iterator[str]:
+    with new_database(postgres) as found:
         yield found
 
 

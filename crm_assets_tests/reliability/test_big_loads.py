@@ -7,8 +7,7 @@ import random
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from crm_assets.commands.local_postgres import local_postgres, programs
+from crm_assets.commands.local_postgres import programs
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.extract.fetch import ReadResult
 from crm_assets.extract.read_report import ReadReport, ReadTask
@@ -28,6 +27,7 @@ from crm_assets.warehouse.errors import WarehouseError
 from crm_assets.warehouse.load import prepare_schema, staged_rows, table_source
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.conftest import only
+from crm_assets_tests.postgres import URL
 from crm_assets_tests.reliability import times
 from crm_assets_tests.reliability.killed_runs import context
 from crm_assets_tests.reliability.test_disk import no_file_beyond
@@ -35,7 +35,6 @@ from crm_assets_tests.reliability.test_disk import no_file_beyond
 ROWS = 60_000
 KILLS = times(3, 100)
 """Of loads that were still at work, per destination: the long variant kills 200 of them."""
-URL = "DESTINATION__POSTGRES__CREDENTIALS"
 DESTINATIONS = ("duckdb", *(["postgres"] if programs() else []))
 Look = Callable[[], tuple[list[tuple[str, int]], set[str]]]
 
@@ -117,31 +116,30 @@ def one_list(connections: dict[str, Connection]) -> Connection:
 
 
 @pytest.fixture
-def look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Look]]:
+def look(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[str], Look]:
     """Return what looks into a warehouse of a kind: versions and number of rows in the table, reads in the log."""
     queries = (
         "SELECT _read_id, count(*) FROM paging.whole GROUP BY 1 ORDER BY 1",
         "SELECT read_id FROM paging._reads WHERE complete",
     )
-    with ExitStack() as stack:
 
-        def open_(destination: str) -> Look:
-            if destination == "postgres":
-                monkeypatch.setenv(URL, stack.enter_context(local_postgres()))
-            kept = tmp_path / "data" / "warehouse.duckdb"
+    def open_(destination: str) -> Look:
+        if destination == "postgres":
+            request.getfixturevalue("own_database")
+        kept = tmp_path / "data" / "warehouse.duckdb"
 
-            def see() -> tuple[list[tuple[str, int]], set[str]]:
-                database = psycopg2.connect(os.environ[URL]) if destination == "postgres" else duckdb.connect(str(kept))
-                cursor, found = database.cursor(), []
-                for query in queries:
-                    cursor.execute(query)
-                    found.append(cursor.fetchall())
-                database.close()
-                return found[0], {read_id for (read_id,) in found[1]}
+        def see() -> tuple[list[tuple[str, int]], set[str]]:
+            database = psycopg2.connect(os.environ[URL]) if destination == "postgres" else duckdb.connect(str(kept))
+            cursor, found = database.cursor(), []
+            for query in queries:
+                cursor.execute(query)
+                found.append(cursor.fetchall())
+            database.close()
+            return found[0], {read_id for (read_id,) in found[1]}
 
-            return see
+        return see
 
-        yield open_
+    return open_
 
 
 @pytest.mark.parametrize("destination", DESTINATIONS)

@@ -8,23 +8,21 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import pytest
 
-from crm_assets.commands.local_postgres import local_postgres, programs
+from crm_assets.commands.local_postgres import programs
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.warehouse.session import WarehouseSession
 from crm_assets_tests.conftest import only
 from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.installation import Installation, failure
-from crm_assets_tests.postgres import PostgresHouse
+from crm_assets_tests.postgres import URL, PostgresHouse, administer
 from crm_assets_tests.reliability import times
 from crm_assets_tests.reliability.conftest import MakeJob
 from crm_assets_tests.reliability.killed_runs import Victim
@@ -40,7 +38,6 @@ DESTINATIONS = ("duckdb", *(["postgres"] if programs() else []))
 EVERY = times(18, 1)
 """Of the statements of a load, kill at each of so many: the suite leaves some out."""
 Snapshot = dict[str, list[str]]
-URL = "DESTINATION__POSTGRES__CREDENTIALS"
 
 
 def die_before(statement: int) -> None:
@@ -122,24 +119,22 @@ def make_stage(
     served: tuple[FaultySandbox, str],
     connections: dict[str, Connection],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Callable[[str, str], Stage]]:
+    request: pytest.FixtureRequest,
+) -> Callable[[str, str], Stage]:
     """Return what loads a scene's first day and can bring it back."""
-    with ExitStack() as stack:
 
-        def make(scene: str, destination: str) -> Stage:
-            name, resources, _ = SCENES[scene]
-            connection, folder = only(connections[name], *resources), tmp_path / "data"
-            house_class = Installation
-            if destination == "postgres":
-                monkeypatch.setenv(URL, stack.enter_context(local_postgres()))
-                house_class = PostgresHouse
-            house = house_class(*served, folder, [connection], destination=destination)
-            assert all(result.success for result in house.load(name))
-            restore = _restore_database if destination == "postgres" else _restore_folder
-            return Stage(house, restore(folder), connection)
+    def make(scene: str, destination: str) -> Stage:
+        name, resources, _ = SCENES[scene]
+        connection, folder = only(connections[name], *resources), tmp_path / "data"
+        house_class, restore = Installation, _restore_folder
+        if destination == "postgres":
+            request.getfixturevalue("own_database")
+            house_class, restore = PostgresHouse, _restore_database
+        house = house_class(*served, folder, [connection], destination=destination)
+        assert all(result.success for result in house.load(name))
+        return Stage(house, restore(folder), connection)
 
-        yield make
+    return make
 
 
 def _restore_folder(folder: Path) -> Callable[[], None]:
@@ -153,13 +148,14 @@ def _restore_folder(folder: Path) -> Callable[[], None]:
 
 
 def _restore_database(_folder: Path) -> Callable[[], None]:
-    def copy(source: str, copied: str) -> None:
-        database = psycopg2.connect(os.environ[URL].removesuffix("postgres") + "template1")
-        database.autocommit = True
-        with database.cursor() as cursor:
-            cursor.execute(f"DROP DATABASE IF EXISTS {copied} WITH (FORCE)")
-            cursor.execute(f"CREATE DATABASE {copied} TEMPLATE {source}")
-        database.close()
+    server, _, name = os.environ[URL].rpartition("/")
 
-    copy("postgres", "kept")
-    return lambda: copy("kept", "postgres")
+    def copy(source: str, copied: str) -> None:
+        administer(
+            f"{server}/",
+            f"DROP DATABASE IF EXISTS {copied} WITH (FORCE)",
+            f"CREATE DATABASE {copied} TEMPLATE {source}",
+        )
+
+    copy(name, "kept")
+    return lambda: copy("kept", name)

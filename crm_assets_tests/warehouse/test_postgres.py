@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,6 @@ import pytest
 import sqlglot
 from rich.console import Console, RenderableType
 
-from crm_assets.commands.local_postgres import local_postgres
 from crm_assets.commands.migrate import migrate, render_migrations
 from crm_assets.commands.plan import plan
 from crm_assets.commands.plan_view import render_plans
@@ -23,7 +21,7 @@ from crm_assets.warehouse.dialect import in_dialect
 from crm_assets.warehouse.session import WarehouseSession
 from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.installation import dates, failure
-from crm_assets_tests.postgres import COLUMN_TYPES, PostgresHouse
+from crm_assets_tests.postgres import COLUMN_TYPES, URL, PostgresHouse, new_database
 from crm_assets_tests.reliability import times
 from crm_assets_tests.warehouse.growing_table import grow_and_compare, open_to_all
 from crm_assets_tests.writers import CONNECTION, crew
@@ -37,15 +35,15 @@ DIALECTS = {"snowflake": str.upper} | dict.fromkeys(["bigquery", "redshift", "cl
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _postgres() -> Iterator[None]:
+def _database(postgres: str) -> Iterator[None]:
     in_dialect = WarehouseSession.in_dialect
 
     def noted(session: WarehouseSession, sql: str) -> str:
         STATEMENTS.add(sql)
         return in_dialect(session, sql)
 
-    with local_postgres() as url, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DESTINATION__POSTGRES__CREDENTIALS", url)
+    with new_database(postgres) as url, pytest.MonkeyPatch.context() as patch:
+        patch.setenv(URL, url)
         patch.setattr(WarehouseSession, "in_dialect", noted)
         yield
 
@@ -132,11 +130,9 @@ def test_fields_without_a_column_come_change_and_go(
     served: tuple[FaultySandbox, str],
     connections: dict[str, Connection],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    own_database: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    variable = "DESTINATION__POSTGRES__CREDENTIALS"
-    monkeypatch.setenv(variable, os.environ[variable].removesuffix("postgres") + "template1")
     growing = open_to_all(connections["paging"], history=True)
     grow_and_compare(PostgresHouse(*served, tmp_path / "data", [growing], destination="postgres"))
     assert "column hints were different" not in caplog.text
