@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from starlette.exceptions import HTTPException
 
 from crm_assets.declarations import Resource
+from crm_assets.declarations.models.columns import MICROSECONDS
 from crm_assets.declarations.models.incremental import Incremental, TimeFormat, Window, names_days
 from crm_assets.sandbox.templates import MismatchError, unfill
-from crm_assets.sandbox.times import EPOCH, is_date, midnight, read_instant
+from crm_assets.sandbox.times import EPOCH, midnight, read_instant
 
 
 class Bounds(NamedTuple):
@@ -68,14 +69,12 @@ def _instant(value: Any, form: TimeFormat, zone: ZoneInfo, after: bool = False) 
     if value is None:
         return None
     text = str(value).strip()
-    if form in ("epoch_s", "epoch_ms"):
-        unit = timedelta(seconds=1) if form == "epoch_s" else timedelta(milliseconds=1)
-        return EPOCH + (int(text) + after) * unit
-    if form == "date":
-        text = date.fromisoformat(text).isoformat()
-    elif "%" in form:
-        text = datetime.strptime(text, form).isoformat()  # noqa: DTZ007 - read as of the zone below
+    if form in MICROSECONDS:
+        return EPOCH + (int(text) + after) * timedelta(microseconds=MICROSECONDS[form])
+    pattern = "%Y-%m-%d" if form == "date" else form
+    if "%" in pattern:
+        text = datetime.strptime(text, pattern).isoformat()  # noqa: DTZ007 - read as of the zone below
     instant = read_instant(text, zone)
-    if names_days(form) or is_date(text):
+    if names_days(form) or len(text) == len("2026-01-01"):
         return midnight(instant.astimezone(zone).date() + timedelta(days=after), zone)
     return instant + timedelta(milliseconds=after)

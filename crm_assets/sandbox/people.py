@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from crm_assets.sandbox.sample_data import sample_data
 
 if TYPE_CHECKING:
     from faker import Faker
 
 _COLLEAGUES = 10_000_000
 """Number of the first colleague, beyond all other people."""
-
-
-Words = dict[str, str]
+Words = Mapping[str, str]
 """What stands in the place of each word of the examples."""
 CORA = frozenset({"Cora", "North", "Cora North", "CN", "cora@crm.example"})
 ADA = frozenset({
@@ -28,48 +28,8 @@ ADA = frozenset({
 })  # fmt: skip
 PLACE = frozenset({"Chicago", "Illinois", "60601", "United States", "US", "America/Chicago"})
 """Where Ada lives; colleagues live there, too."""
-_WORD = re.compile(
-    rf"(?<![\w.@+-])(?:{'|'.join(map(re.escape, sorted(ADA | CORA | PLACE, key=len, reverse=True)))})(?![\w@])"
-)
-
-
-class _Country(NamedTuple):
-    locale: str
-    name: str
-    code: str
-    street: str
-    phone: str
-    """Pattern of telephone numbers that the country's regulator reserves for fiction."""
-    towns: tuple[tuple[str, str, str, str], ...]
-    """City, region, pattern of its postcodes and time zone."""
-
-
-_COUNTRIES = (
-    _Country("en_US", "United States", "US", "{number} {street}", "+1 %## 555 01##", (
-        ("Boston", "Massachusetts", "021##", "America/New_York"),
-        ("Chicago", "Illinois", "606##", "America/Chicago"),
-        ("Denver", "Colorado", "802##", "America/Denver"),
-        ("Seattle", "Washington", "981##", "America/Los_Angeles"),
-    )),
-    _Country("de_DE", "Germany", "DE", "{street} {number}", "+49 30 23125 ###", (
-        ("Dresden", "Sachsen", "010##", "Europe/Berlin"),
-        ("Hamburg", "Hamburg", "203##", "Europe/Berlin"),
-        ("München", "Bayern", "803##", "Europe/Berlin"),
-        ("Stuttgart", "Baden-Württemberg", "701##", "Europe/Berlin"),
-    )),
-    _Country("en_GB", "United Kingdom", "GB", "{number} {street}", "+44 1632 960###", (
-        ("Bristol", "England", "BS1 #AB", "Europe/London"),
-        ("Cardiff", "Wales", "CF10 #AE", "Europe/London"),
-        ("Glasgow", "Scotland", "G2 #DW", "Europe/London"),
-        ("Leeds", "England", "LS1 #HD", "Europe/London"),
-    )),
-    _Country("fr_FR", "France", "FR", "{number} {street}", "+33 1 99 00 ## ##", (
-        ("Bordeaux", "Nouvelle-Aquitaine", "33000", "Europe/Paris"),
-        ("Lille", "Hauts-de-France", "59800", "Europe/Paris"),
-        ("Lyon", "Auvergne-Rhône-Alpes", "6900%", "Europe/Paris"),
-        ("Nantes", "Pays de la Loire", "44000", "Europe/Paris"),
-    )),
-)  # fmt: skip
+_ALL = sorted(ADA | CORA | PLACE, key=len, reverse=True)
+_WORD = re.compile(rf"(?<![\w.@+-])(?:{'|'.join(map(re.escape, _ALL))})(?![\w@])")
 
 
 @cache
@@ -83,7 +43,8 @@ def _generator(locale: str) -> Faker:
 @lru_cache(maxsize=50_000)
 def person(number: int) -> Words:
     """Return the person of that number, counted from 0 without end, and the company they work for."""
-    country = _COUNTRIES[number % len(_COUNTRIES)]
+    countries = sample_data().countries
+    country = countries[number % len(countries)]
     fake = _generator(country.locale)
     fake.seed_instance(number)
     first, last, company = fake.first_name(), fake.last_name(), fake.company()
@@ -116,18 +77,13 @@ def person(number: int) -> Words:
 def colleague(number: int) -> Words:
     """Return the user of the CRM of that number, counted from 0."""
     who = person(_COLLEAGUES + number)
-    first, last = who["Ada"], who["Stone"]
-    email = f"{_slug(first)}.{_slug(last)}@crm.example"
-    return {"Cora": first, "North": last, "Cora North": f"{first} {last}", "CN": who["AS"], "cora@crm.example": email}
+    email = f"{_slug(who['Ada'])}.{_slug(who['Stone'])}@crm.example"
+    return dict(zip(("Cora", "North", "Cora North", "CN"), who.values(), strict=False)) | {"cora@crm.example": email}
 
 
 def speaks_of(words: Set[str], example: Any) -> bool:
     """Return whether an example, or a text inside it, holds one of the words."""
-    if isinstance(example, dict):
-        return any(speaks_of(words, value) for value in example.values())
-    if isinstance(example, (list, tuple)):
-        return any(speaks_of(words, value) for value in example)
-    return isinstance(example, str) and not words.isdisjoint(_WORD.findall(example))
+    return bool(retold(example, {word: "" if word in words else word for word in _ALL}) != example)
 
 
 def retold(example: Any, words: Words) -> Any:
@@ -135,7 +91,7 @@ def retold(example: Any, words: Words) -> Any:
     if isinstance(example, dict):
         return {key: retold(value, words) for key, value in example.items()}
     if isinstance(example, (list, tuple)):
-        return [retold(value, words) for value in example]
+        return type(example)(retold(value, words) for value in example)
     return _WORD.sub(lambda word: words[word[0]], example) if isinstance(example, str) else example
 
 

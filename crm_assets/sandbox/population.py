@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from functools import lru_cache
-from typing import NamedTuple
+from functools import cache
 
 from crm_assets.declarations import ColumnType, Connection, Resource
 from crm_assets.sandbox.people import ADA, CORA, PLACE, speaks_of
@@ -21,15 +20,6 @@ _SELF_REFERENCES = 0.2
 _IDENTITY = frozenset({"name", "email", "phone"})
 
 
-class Origin(NamedTuple):
-    """What is decided about a row before its values are made."""
-
-    subject: int
-    """Number of the person it is about."""
-    parent: int | None
-    """Which of the parent's rows it belongs to, from 0; ``None`` without a parent."""
-
-
 class Population:
     """The people of one connection: rows refer to rows about the same person.
 
@@ -40,27 +30,24 @@ class Population:
     """
 
     def __init__(self, connection: Connection, rows: int, seed: int) -> None:
-        self.system, self._rows, self._seed = connection.system, rows, f"{seed}/{connection.name}"
-        resources = self.system.resources
-        self.references = {each.name: self.system.references(each) for each in resources}
-        self.families = {each.parent.resource for each in resources if each.parent}
-        self.staff = {each.name for each in resources if _speaks_of(CORA, each) and not _speaks_of(ADA, each)}
+        self.resources = {each.name: each for each in connection.system.resources}
+        self._rows, self._seed = rows, f"{seed}/{connection.name}"
+        self.references = {name: connection.system.references(each) for name, each in self.resources.items()}
+        self.families = {each.parent.resource for each in self.resources.values() if each.parent}
+        self.staff = {
+            name for name, each in self.resources.items() if _speaks_of(CORA, each) and not _speaks_of(ADA, each)
+        }
         self.personal = self._about_people()
         self._first_person = self.draws("people").randrange(rows // 3 + 1)  # systems share most people, not all
-        self._sizes = {each.name: self._size(each) for each in resources}
+        self.sizes = {name: self._size(each) for name, each in self.resources.items()}
+        """The initial number of rows of each resource."""
         self._pool = max(round(rows * _SMALLEST_FACTOR), 1)
-        self._order = lru_cache(maxsize=None)(
-            lambda name: self.draws(name, "order").sample(range(self._pool), self._pool)
-        )
-        self._rows_about = lru_cache(maxsize=None)(self._index)
+        self._order = cache(lambda name: self.draws(name, "order").sample(range(self._pool), self._pool))
+        self._rows_about = cache(self._index)
 
     def draws(self, *stream: object) -> random.Random:
         """Return the random stream of that name, the same in every run and process."""
         return random.Random("/".join(map(str, (self._seed, *stream))))  # noqa: S311 - test data, not cryptography
-
-    def size(self, name: str) -> int:
-        """Return the initial number of rows of a resource."""
-        return self._sizes[name]
 
     def counted(self, resource: Resource) -> tuple[str, ...]:
         """Return the columns whose values count the rows: the key, and what other resources refer to."""
@@ -74,28 +61,32 @@ class Population:
         keys = [name for name in resource.primary_key if name in countable][:1]
         return (*keys, *(name for name in countable if name in referred and name not in keys))
 
-    def origin(self, name: str, serial: int) -> Origin:
-        """Return whom row ``serial`` of a resource is about and where it belongs."""
-        parent = self.system.resource(name).parent
-        if parent and parent.resource in self.personal and self.size(parent.resource):
+    def origin(self, name: str, serial: int) -> tuple[int, int | None]:
+        """Return the number of the person that row ``serial`` is about, and which of the parent's rows it belongs to.
+
+        The latter counts from 0 and is ``None`` without a parent.
+        """
+        parent = self.resources[name].parent
+        if parent and parent.resource in self.personal and self.sizes[parent.resource]:
             row = self._parent(parent.resource, f"{name}/{serial}")
-            return Origin(self.origin(parent.resource, row).subject, row)
-        fresh = serial >= self._pool and _is_unique(self.system.resource(name))
+            return self.origin(parent.resource, row)[0], row
+        fresh = serial >= self._pool and _is_unique(self.resources[name])
         subject = self._first_person + (serial if fresh else self._order(name)[serial % self._pool])
         # Lists below one parent are about the same people: what they have in common refers to each other.
-        return Origin(subject, self._parent(parent.resource, subject) if parent and self._rows else None)
+        return subject, self._parent(parent.resource, subject) if parent and self._rows else None
 
     def referred(self, name: str, target: str, serial: int, draws: random.Random) -> int | None:
         """Return the row of another resource that row ``serial`` refers to, by its number, or ``None`` for none."""
-        parent, origin, rows = self.system.resource(name).parent, self.origin(name, serial), range(self.size(target))
+        parent, rows = self.resources[name].parent, range(self.sizes[target])
+        subject, family = self.origin(name, serial)
         if parent and parent.resource == target:
-            return origin.parent
+            return family
         if target == name:
             other = draws.choice(rows) if rows and draws.random() < _SELF_REFERENCES else serial
-            return None if other == serial or self.origin(name, other).parent != origin.parent else other
-        above = self.system.resource(target).parent
+            return None if other == serial or self.origin(name, other)[1] != family else other
+        above = self.resources[target].parent
         alike = {name, target} <= self.personal or (parent and above and parent.resource == above.resource)
-        candidates = self._rows_about(target).get(origin.subject, ()) if alike else rows
+        candidates = self._rows_about(target).get(subject, ()) if alike else rows
         return draws.choice(candidates) if candidates else None
 
     def _size(self, resource: Resource) -> int:
@@ -107,23 +98,21 @@ class Population:
 
     def _parent(self, name: str, key: object) -> int:
         """Return the row of a parent that a child belongs to: earlier parents have more children."""
-        rows = range(self.size(name))
+        rows = range(self.sizes[name])
         return self.draws(name, "children", key).choices(rows, [1 / (row + 1) for row in rows])[0]
 
     def _index(self, name: str) -> dict[int, list[int]]:
         index = defaultdict(list)
-        for row in range(self.size(name)):
-            index[self.origin(name, row).subject].append(row)
+        for row in range(self.sizes[name]):
+            index[self.origin(name, row)[0]].append(row)
         return dict(index)
 
     def _about_people(self) -> set[str]:
         """Return the resources that hold people or companies, and those that refer to them."""
-        about = {each.name for each in self.system.resources if _speaks_of(ADA | PLACE, each) or _has_identity(each)}
-        about -= self.staff
+        others = {name: each for name, each in self.resources.items() if name not in self.staff}
+        about = {name for name, each in others.items() if _speaks_of(ADA | PLACE, each) or _has_identity(each)}
         while more := {
-            name
-            for name, references in self.references.items()
-            if name not in about | self.staff and any(reference.resource in about for reference in references)
+            name for name in others.keys() - about if any(each.resource in about for each in self.references[name])
         }:
             about |= more
         return about

@@ -14,8 +14,9 @@ import msgspec
 from crm_assets.declarations import Column, ColumnType, Resource
 from crm_assets.declarations.json_path import dig
 from crm_assets.declarations.models.resource import Reference
+from crm_assets.sandbox.calendar import Calendar
 from crm_assets.sandbox.population import STAFF, Population
-from crm_assets.sandbox.times import Calendar, Span, midnight, on_the_wire
+from crm_assets.sandbox.times import Span
 from crm_assets.sandbox.values import Make, RowSeed, numbered, value_maker
 from crm_assets.sandbox.wire import Record, join_companion, place
 
@@ -36,26 +37,19 @@ class StoredRow(NamedTuple):
     """Which of the parent's rows it belongs to."""
     moment: datetime | None
     """The instant a date filter speaks of."""
-    record: str
+    record: bytes
     """The record as JSON."""
 
 
 class RecordMaker:
-    """Makes the records of one resource.
-
-    Args:
-        population: The people of its connection.
-        resource: The resource.
-        zone: Time zone of the connection.
-    """
+    """Makes the records of one resource, whose connection is in that time zone."""
 
     def __init__(self, population: Population, resource: Resource, zone: ZoneInfo) -> None:
-        self._population, self._resource, self._zone = population, resource, zone
+        self._population, self._resource = population, resource
         self._calendar = Calendar(resource, zone)
-        self._references = population.references[resource.name]
-        self._aggregated = bool(resource.window and resource.window.per_partition)
-        self._fixed = {*resource.primary_key, *population.counted(resource)}
-        self._fixed |= {child.parent.field for child in population.system.resources if child.parent}
+        self._counted = population.counted(resource)
+        self._fixed = {*resource.primary_key, *self._counted}
+        self._fixed |= {child.parent.field for child in population.resources.values() if child.parent}
         columns = [
             (column.wire_path(name), column.type is not ColumnType.JSON, self._maker(name, column))
             for name, column in resource.columns.items()
@@ -67,19 +61,21 @@ class RecordMaker:
 
     def rows(self, serials: range, span: Span) -> Iterator[StoredRow]:
         """Make new records, spread over a span: one each, of an aggregate one for every sighting."""
+        window, include = self._resource.window, self._resource.endpoint.include
         for index, serial in enumerate(serials):
             draws = self._population.draws(self._resource.name, serial)
             shares = [(index + draws.random()) / len(serials)]
-            if self._aggregated:
+            if window and window.per_partition:
                 shares = sorted(draws.random() for _ in range(draws.randint(1, _SIGHTINGS)))
-            row = self._row(serial, draws)
+            row, parent = self._row(serial, draws)
             record: Record = {}
             for path, _, make in self._columns:
                 place(record, path, make(row))
-            parent = self._population.origin(self._resource.name, serial).parent
             for share in shares:
-                moment = self._put_dates(record, span, share, row)
-                yield StoredRow(serial, parent, moment, _json_text(record))
+                moment = self._calendar.put_dates(record, span, share, row)
+                if include:
+                    join_companion(include, record)
+                yield StoredRow(serial, parent, moment, msgspec.json.encode(record))
 
     def changed(self, row: StoredRow, span: Span, draws: random.Random) -> StoredRow:
         """Return a row with another value, and changed at some moment of the span if it has a change time."""
@@ -89,37 +85,21 @@ class RecordMaker:
             path = column.wire_path(self._changing)
             place(record, path, _other(dig(record, path), column, draws))
         if incremental:
-            moment = self._put_date(record, incremental.field, span.at(draws.random(), self._calendar.step))
-        return row._replace(moment=moment, record=_json_text(record))
+            moment = self._calendar.put(record, incremental.field, self._calendar.at(span, draws.random()))
+        return row._replace(moment=moment, record=msgspec.json.encode(record))
 
-    def _row(self, serial: int, draws: random.Random) -> RowSeed:
+    def _row(self, serial: int, draws: random.Random) -> tuple[RowSeed, int | None]:
         population, name = self._population, self._resource.name
-        users = max((population.size(each) for each in population.staff), default=STAFF) or STAFF
+        users = max((population.sizes[each] for each in population.staff), default=STAFF) or STAFF
         user = serial if name in population.staff else draws.randrange(users)
-        return RowSeed(serial, population.origin(name, serial).subject, user, name in population.personal, draws)
-
-    def _put_dates(self, record: Record, span: Span, share: float, row: RowSeed) -> datetime | None:
-        """Put the dates of a moment into a record; return the instant that a date filter speaks of."""
-        moment = None
-        for name, instant in self._calendar.instants(span, share, row.draws, row.pick).items():
-            put = self._put_date(record, name, instant)
-            moment = put if name == self._calendar.filtered else moment
-        if self._resource.endpoint.include:
-            join_companion(self._resource.endpoint.include, record)
-        return moment
-
-    def _put_date(self, record: Record, name: str, instant: datetime | None) -> datetime | None:
-        column = self._resource.columns[name]
-        place(record, column.wire_path(name), instant and on_the_wire(column, instant, self._zone))
-        if instant and column.type is ColumnType.DATE:
-            return midnight(instant.astimezone(self._zone).date(), self._zone)
-        return instant
+        subject, parent = population.origin(name, serial)
+        return RowSeed(serial, subject, user, name in population.personal, draws), parent
 
     def _maker(self, name: str, column: Column) -> Make:
-        if name in self._population.counted(self._resource):
+        if name in self._counted:
             return lambda row: numbered(column, row.serial)
         plain = value_maker(column)
-        references = [reference for reference in self._references if reference.column == name]
+        references = [each for each in self._population.references[self._resource.name] if each.column == name]
         if references:
             return lambda row: self._referring(column, references, plain, row)
         # The examples contain their own share of missing values.
@@ -138,24 +118,23 @@ class RecordMaker:
 
     def _key(self, column: Column, reference: Reference, row: RowSeed) -> Any:
         """Return the key of the row that a row refers to, as a value of the referring column."""
-        population, target = self._population, self._population.system.resource(reference.resource)
-        size = population.size(target.name)
-        if target.name in population.staff and target.name != self._resource.name and size:
-            serial: int | None = row.user
-        else:
-            serial = population.referred(self._resource.name, target.name, row.serial, row.draws)
-        if serial is None and not column.nullable and size:
-            serial = row.draws.randrange(size)
-        key = None if serial is None else numbered(target.columns[reference.key], serial)
-        return str(key) if key is not None and column.type is ColumnType.TEXT else key
+        population, name, target = self._population, self._resource.name, reference.resource
+        size, serial = population.sizes[target], row.user
+        if target not in population.staff or target == name or not size:
+            found = population.referred(name, target, row.serial, row.draws)
+            if found is None and (column.nullable or not size):
+                return None
+            serial = row.draws.randrange(size) if found is None else found
+        key = numbered(population.resources[target].columns[reference.key], serial)
+        return str(key) if column.type is ColumnType.TEXT else key
 
     def _changing_column(self) -> str | None:
         """Return the column a change shows in: a status rather than a text, a text rather than a number."""
-        resource, include = self._resource, self._resource.endpoint.include
-        fixed = self._fixed | {*self._calendar.columns} | {reference.column for reference in self._references}
+        include, references = self._resource.endpoint.include, self._population.references[self._resource.name]
+        fixed = self._fixed | {*self._calendar.columns} | {reference.column for reference in references}
         free = [
             (_LIKED.index(column.type), len(column.examples) < 2 or bool(column.pii), name)
-            for name, column in resource.columns.items()
+            for name, column in self._resource.columns.items()
             if column.type in _LIKED and name not in fixed and not column.placeholder
             if not (include and column.wire_path(name)[0] == include.field)
         ]
@@ -170,7 +149,3 @@ def _other(value: Any, column: Column, draws: random.Random) -> Any:
     if column.type is ColumnType.BOOL:
         return not value
     return str(Decimal(value or 0) + 1) if column.type is ColumnType.DECIMAL else (value or 0) + 1
-
-
-def _json_text(record: Record) -> str:
-    return msgspec.json.encode(record).decode()

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from crm_assets.declarations import Column, ColumnType, Connection, Resource
+from crm_assets.declarations import Connection, Resource
 from crm_assets.sandbox.calls import Call, find_resource
 from crm_assets.sandbox.credentials import answer_login, check_credentials, login_at
 from crm_assets.sandbox.exports import Exports
@@ -21,17 +21,12 @@ from crm_assets.sandbox.filters import requested_bounds
 from crm_assets.sandbox.formats import is_bare, response
 from crm_assets.sandbox.paging import PageRequest, envelope, requested_page
 from crm_assets.sandbox.population import Population
+from crm_assets.sandbox.sample_data import sample_data
 from crm_assets.sandbox.tables import Table
 from crm_assets.sandbox.times import DAY
 from crm_assets.sandbox.wire import enveloped, list_path, listed_at, split_companions
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-_FOUND = {
-    "id": Column(type=ColumnType.BIGINT, nullable=False, examples=(1001,)),
-    "name": Column(type=ColumnType.TEXT, examples=("Ada Stone",)),
-    "email": Column(type=ColumnType.TEXT, examples=("ada@stone.example",)),
-}
-"""Columns of lists that declare none, whose fields become columns."""
 
 
 class Sandbox:
@@ -130,8 +125,8 @@ class Sandbox:
 
 
 def _with_columns(connection: Connection) -> Connection:
-    resources = [
-        each if each.columns else each.model_copy(update={"columns": _FOUND}) for each in connection.system.resources
-    ]
+    """Return a connection whose lists that declare no columns have some, so that there are fields to become columns."""
+    columns = {"columns": sample_data().columns}
+    resources = [each if each.columns else each.model_copy(update=columns) for each in connection.system.resources]
     system = connection.system.model_copy(update={"resources": tuple(resources)})
     return connection.model_copy(update={"system": system})

@@ -27,7 +27,7 @@ _ENOUGH_TO_LOSE = 20
 class RecordList:
     """The records one list of an API consists of."""
 
-    def __init__(self, texts: Iterable[str]) -> None:
+    def __init__(self, texts: Iterable[bytes]) -> None:
         self._texts = [*texts]
         self._positions = cache(self._index)
 
@@ -65,7 +65,7 @@ class Table:
         """The rows of the days made so far, in the order they came; the first day is that before any passed."""
         self._maker = RecordMaker(population, self.resource, self.zone)
         self._population, self._start, self._today = population, start, today
-        self._serial = population.size(resource)
+        self._serial = population.sizes[resource]
         """Number of the next row."""
         self._lock = threading.Lock()
 
@@ -99,7 +99,7 @@ class Table:
         lost, changed = {*touched[:losses]}, {*touched[losses:]}
         kept = [row for row in rows if row.serial not in lost]
         kept = [self._maker.changed(row, span, draws) if row.serial in changed else row for row in kept]
-        if parent and not self._population.size(parent.resource):
+        if parent and not self._population.sizes[parent.resource]:
             return kept
         first, self._serial = self._serial, self._serial + count // _NEW_SHARE + 1
         return [*kept, *self._maker.rows(range(first, self._serial), span)]

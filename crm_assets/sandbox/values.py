@@ -12,19 +12,11 @@ from typing import Any
 
 from crm_assets.declarations import Column, ColumnType
 from crm_assets.sandbox.people import ADA, CORA, PLACE, Words, colleague, person, retold, speaks_of
+from crm_assets.sandbox.sample_data import sample_data
 
 _COUNTER = 1000
 """Examples from here on that follow one another, as 1001, 1002, 1003 do, are numbers given in turn."""
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_SENTENCES = (
-    "Asked for a quote.",
-    "Called back, wants the new price list.",
-    "Please send the contract again.",
-    "Met at the trade fair – very interested.",
-    'Said: "let us talk in autumn".',
-    "Waiting for the spare parts.\nDelivery in two weeks.",
-    "Zufrieden mit dem Service, möchte verlängern.",
-)
 
 
 @dataclass(frozen=True)
@@ -45,7 +37,7 @@ class RowSeed:
     @cached_property
     def words(self) -> Words:
         """What stands in the place of the examples' words."""
-        return person(self.subject) | colleague(self.user)
+        return {**person(self.subject), **colleague(self.user)}
 
     def pick(self, count: int) -> int:
         """Choose among that many examples; columns with as many of them choose alike, so that they fit together."""
@@ -59,7 +51,7 @@ Make = Callable[[RowSeed], Any]
 
 def value_maker(column: Column) -> Make:
     """Return the generator of a column's values on the wire; dates, keys and references are made elsewhere."""
-    examples = column.examples or _EXAMPLES.get((column.type, column.pii), ())
+    examples = column.examples or sample_data().examples.get(column.type, {}).get(column.pii or "", ())
     if not examples:
         return _MAKERS[column.type]
     # Where some speak of Ada or Cora, the others would belong to another person.
@@ -79,10 +71,10 @@ def value_maker(column: Column) -> Make:
 def numbered(column: Column, serial: int) -> Any:
     """Return the key of the row of that number, in the shape of the column's first example."""
     example = str(column.examples[0]) if column.examples else "1" if column.type is ColumnType.BIGINT else "1001"
-    runs = list(re.finditer(r"\d+", example))
-    if not runs:
+    # Its longest run of digits counts.
+    run = max(re.finditer(r"\d+|$", example), key=lambda digits: len(digits[0]))
+    if not run[0]:
         return f"{example}-{serial + 1}"
-    run = max(runs, key=lambda digits: len(digits[0]))
     text = f"{example[: run.start()]}{int(run[0]) + serial:0{len(run[0])}d}{example[run.end() :]}"
     return int(text) if column.type is ColumnType.BIGINT else text
 
@@ -109,15 +101,3 @@ _MAKERS: dict[ColumnType, Make] = {
     ColumnType.BOOL: lambda row: row.draws.random() < 0.5,
     ColumnType.JSON: lambda _: {},
 }
-_EXAMPLES: dict[tuple[ColumnType, str | None], tuple[Any, ...]] = {
-    (ColumnType.TEXT, "name"): ("Ada Stone",),
-    (ColumnType.TEXT, "email"): ("ada@stone.example",),
-    (ColumnType.TEXT, "phone"): ("+1 555 0100",),
-    (ColumnType.TEXT, "address"): ("1 Main St, Chicago",),
-    (ColumnType.TEXT, "url"): ("https://stone.example",),
-    (ColumnType.TEXT, "text"): _SENTENCES,
-    (ColumnType.JSON, "email"): (["ada@stone.example"],),
-    (ColumnType.JSON, "phone"): (["+1 555 0100"],),
-    (ColumnType.JSON, "record"): ({"name": "Ada Stone", "company": "Stone Ltd"},),
-}
-"""Examples of a column without any, by its class of personal data."""

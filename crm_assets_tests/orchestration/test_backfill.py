@@ -98,7 +98,7 @@ def change_source(table: Table) -> None:
                 later = from_the_wire(column, dig(record, path)) + timedelta(days=len(DAYS) // 2)
                 instant = read_instant(str(later), table.zone)
                 place(record, path, on_the_wire(column, instant, table.zone))
-                kept.append(row._replace(moment=instant, record=json.dumps(record)))
+                kept.append(row._replace(moment=instant, record=json.dumps(record).encode()))
             elif own != EMPTIED:
                 kept.append(row)
         rows = kept

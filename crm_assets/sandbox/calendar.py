@@ -1,0 +1,95 @@
+"""Dates and timestamps of records: spread over the days served, and apart as the examples of the declaration are."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from crm_assets.declarations import ColumnType, Resource
+from crm_assets.sandbox.times import EPOCH, Span, midnight, on_the_wire, read_instant
+from crm_assets.sandbox.values import RowSeed
+from crm_assets.sandbox.wire import Record, place
+
+_UNDATED = 1 / 12
+"""Share of rows without the date a window speaks of, where such rows exist."""
+_UNTOUCHED = 0.4
+"""Share of rows that were never changed."""
+
+
+class Calendar:
+    """The dates and timestamps of one resource, whose connection is in that time zone."""
+
+    def __init__(self, resource: Resource, zone: ZoneInfo) -> None:
+        self._window, self._incremental, self._zone = resource.window, resource.incremental, zone
+        self.columns = {
+            name: column
+            for name, column in resource.columns.items()
+            if column.type in (ColumnType.DATE, ColumnType.TIMESTAMP) and not column.placeholder
+        }
+        self._step = max((_resolution(column.format) for column in self.columns.values()), default=1)
+        """Resolution in milliseconds: that of the coarsest column."""
+        self._delays = self._read_delays()
+
+    def put_dates(self, record: Record, span: Span, share: float, row: RowSeed) -> datetime | None:
+        """Put the dates of a row into its record; return the instant that a date filter speaks of.
+
+        Args:
+            record: The record.
+            span: When rows come into being.
+            share: Where in the span this one does, from 0 to 1.
+            row: What its values are made from.
+        """
+        part, instants = self._window or self._incremental, self._instants(span, share, row)
+        placed = {name: self.put(record, name, instant) for name, instant in instants.items()}
+        return placed[part.field] if part else None
+
+    def put(self, record: Record, name: str, instant: datetime | None) -> datetime | None:
+        """Put an instant into a record; return it as the column says it, which is of a date the first of the day."""
+        column = self.columns[name]
+        place(record, column.wire_path(name), instant and on_the_wire(column, instant, self._zone))
+        if instant and column.type is ColumnType.DATE:
+            return midnight(instant.astimezone(self._zone).date(), self._zone)
+        return instant
+
+    def at(self, span: Span, share: float) -> datetime:
+        """Return the instant after a share (0 to 1) of a span, as exact as all columns say it."""
+        return span.at(share, self._step)
+
+    def _read_delays(self) -> dict[str, list[timedelta | None]]:
+        """Return, by column, how long after the first of all examples its own are; ``None`` for a missing value."""
+        examples = {
+            name: [None if example is None else read_instant(str(example), self._zone) for example in column.examples]
+            for name, column in self.columns.items()
+        }
+        first = min((each for several in examples.values() for each in several if each), default=EPOCH)
+        return {
+            name: [None if each is None else each - first for each in several or [first]]
+            for name, several in examples.items()
+        }
+
+    def _instants(self, span: Span, share: float, row: RowSeed) -> dict[str, datetime | None]:
+        pace, moment, window = 0.3 + row.draws.random(), self.at(span, share), self._window
+        waits = {name: self._paced(several[row.pick(len(several))], pace) for name, several in self._delays.items()}
+        if window:
+            moment -= waits[window.field] or timedelta()
+        instants = {name: None if wait is None else moment + wait for name, wait in waits.items()}
+        for name, instant in instants.items():
+            if None in self._delays[name] and instant and instant > span.end:
+                instants[name] = None  # what may never happen has not happened yet
+        if window and window.include_undated and row.draws.random() < _UNDATED:
+            instants[window.field] = None
+        if self._incremental:
+            touched = self.at(Span(moment, max(span.end, moment)), row.draws.random())
+            instants[self._incremental.field] = moment if row.draws.random() < _UNTOUCHED else touched
+        return instants
+
+    def _paced(self, delay: timedelta | None, pace: float) -> timedelta | None:
+        step = timedelta(milliseconds=self._step)
+        return None if delay is None else delay * pace // step * step
+
+
+def _resolution(format_: str) -> int:
+    """Return the milliseconds below which a format says nothing."""
+    if "%" in format_ and "%f" not in format_:
+        return 1000 if "%S" in format_ else 60_000
+    return 1000 if format_ == "epoch_s" else 1
