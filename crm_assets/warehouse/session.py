@@ -51,6 +51,8 @@ class WarehouseSession:
 
     def execute(self, statements: Sequence[Statement]) -> None:
         """Run statements in one transaction."""
+        if not statements:
+            return
         with self.transaction():
             for sql, parameters in statements:
                 self.write(sql, *parameters)
