@@ -94,8 +94,8 @@ def _document(path: Path, notes: Notes) -> dict[str, Any]:
     if "client" in document and "resources" in document:
         return declarable(document, notes)
     raise SpecError(
-        "is none of a configuration of dlt's REST API source (client, resources), an Airbyte manifest (streams) and an "
-        "OpenAPI document (openapi, paths)",
+        "is neither a configuration of dlt's REST API source (client, resources) nor an Airbyte manifest (streams) nor "
+        "an OpenAPI document (openapi, paths)",
         path.name,
     )
 

@@ -50,7 +50,7 @@ def captured(target: str, notes: Notes) -> list[Document]:
 
 def _assumptions(answer: Document, notes: Notes) -> None:
     for name, others in answer["compared"].items():
-        notes.add("assumed", f"{name}, an argument or setting, is none of {', '.join(map(repr, others))}")
+        notes.add("assumed", f"{name}, an argument or setting, is not {' or '.join(map(repr, others))}")
     for name in answer["stood in"]:
         notes.add("assumed", f"what the function {name} returns cannot be known; it is a parameter of that name")
     if answer["defaults"]:
