@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Literal
 
 from crm_assets.date_range import DateRange
-from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.connection import SHARED_SCHEMA, Connection
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.first_page import PAGE_TIMEOUT, FirstPage, last_days, parents_of
 from crm_assets.extract.list_probe import ListProber, probing_lists
 from crm_assets.extract.secrets import missing_secrets, secret_variable, secrets_of
 from crm_assets.extract.shared_state import SharedState
+from crm_assets.warehouse.errors import WarehouseError
+from crm_assets.warehouse.warehouse import Warehouse
 
 ListState = Literal["ok", "doubt", "problem", "not asked"]
 
@@ -41,7 +43,7 @@ class ListFinding:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """How a connection is."""
+    """How a connection is, or the warehouse."""
 
     connection: str
     problems: tuple[str, ...] = ()
@@ -55,6 +57,22 @@ class Diagnosis:
     def healthy(self) -> bool:
         """Whether everything that was asked for came."""
         return not self.problems and all(finding.state != "problem" for finding in self.findings)
+
+
+def warehouse_problems(warehouse: Warehouse) -> list[Diagnosis]:
+    """Return why the warehouse cannot be opened, if it cannot; a DuckDB file that is missing is made by the first sync.
+
+    Args:
+        warehouse: Opened in a schema that no run loads into, so that runs are waited for in a DuckDB file alone.
+    """
+    try:
+        with warehouse.working_folder() as folder:
+            if warehouse.exists:
+                with warehouse.session(SHARED_SCHEMA, folder, print):
+                    pass
+    except WarehouseError as error:
+        return [Diagnosis("warehouse", problems=(str(error),))]
+    return []
 
 
 def examine(connections: Iterable[Connection], state: SharedState, patience: float = PAGE_TIMEOUT) -> list[Diagnosis]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from io import StringIO
@@ -11,11 +12,12 @@ import pytest
 from rich.console import Console
 from syrupy.assertion import SnapshotAssertion
 
-from crm_assets.commands.doctor import Diagnosis, ListFinding, examine
+from crm_assets.commands.doctor import Diagnosis, ListFinding, examine, warehouse_problems
 from crm_assets.commands.doctor_view import render_diagnoses
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.extract.shared_state import FileState
 from crm_assets.sandbox import sandbox_secrets
+from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.faults import Fault, FaultySandbox
 
 Examine = Callable[..., Diagnosis]
@@ -234,3 +236,31 @@ def test_no_secret_is_shown(doctor: Examine, connections: Connections) -> None:
     text = shown(doctor("sales_crm", Fault("status", status=401)), doctor("nutshell"))
     secrets = [value for name in ("sales_crm", "nutshell") for value in sandbox_secrets(connections[name]).values()]
     assert [secret for secret in secrets if secret in text] == []
+
+
+@pytest.mark.parametrize(
+    ("destination", "explained"),
+    [
+        ("postgres", r"postgres cannot be opened: .*Check DESTINATION__POSTGRES__CREDENTIALS=.*server can be reached"),
+        ("postgrez", "'postgrez', and dlt has no destination of this name"),
+    ],
+)
+def test_a_warehouse_that_cannot_be_opened_is_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, destination: str, explained: str
+) -> None:
+    monkeypatch.setenv("DESTINATION__POSTGRES__CREDENTIALS", "postgresql://loader:hidden@127.0.0.1:9/crm")
+    (diagnosis,) = warehouse_problems(Warehouse(tmp_path, destination))
+    assert not diagnosis.healthy
+    assert re.search(explained, shown(diagnosis))
+    assert "hidden" not in shown(diagnosis)
+
+
+def test_a_warehouse_that_is_yet_to_be_made_is_not_made(tmp_path: Path) -> None:
+    assert warehouse_problems(Warehouse(tmp_path)) == []
+    assert not Warehouse(tmp_path).exists
+
+
+def test_a_file_that_is_no_warehouse_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "warehouse.duckdb").write_text("not a database " * 2000)
+    (diagnosis,) = warehouse_problems(Warehouse(tmp_path))
+    assert "cannot be opened" in diagnosis.problems[0]
