@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import gzip
 import zlib
+from importlib.util import find_spec
 
+import brotli
 import pytest
 
 from crm_assets.extract.errors import UnexpectedResponseError
@@ -35,6 +37,7 @@ RAW = _RAW.compress(PLAIN) + _RAW.flush()
         ("deflate", zlib.compress(PLAIN)),
         ("deflate", RAW),
         ("deflate, gzip", gzip.compress(zlib.compress(PLAIN), mtime=0)),
+        ("br", brotli.compress(PLAIN)),
     ],
 )
 def test_every_spelling_is_decoded(encoding: str, body: bytes) -> None:
@@ -44,7 +47,12 @@ def test_every_spelling_is_decoded(encoding: str, body: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("encoding", "body"),
-    [("gzip", gzip.compress(PLAIN, mtime=0)), ("deflate", zlib.compress(PLAIN)), ("deflate", RAW)],
+    [
+        ("gzip", gzip.compress(PLAIN, mtime=0)),
+        ("deflate", zlib.compress(PLAIN)),
+        ("deflate", RAW),
+        ("br", brotli.compress(PLAIN)),
+    ],
 )
 def test_a_body_that_is_cut_short_is_a_broken_connection(encoding: str, body: bytes) -> None:
     for length in range(1, len(body)):
@@ -52,13 +60,45 @@ def test_a_body_that_is_cut_short_is_a_broken_connection(encoding: str, body: by
             decoded(body[:length], encoding)
 
 
-@pytest.mark.parametrize("wbits", [31, 15, -15])
-def test_a_body_that_unpacks_to_more_than_any_page_is_refused(wbits: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(content_encoding, "LONGEST_BODY", 1_000_000)
+def bomb(wbits: int) -> bytes:
     packer = zlib.compressobj(9, wbits=wbits)
-    bomb = packer.compress(b"[" * 1_000_001) + packer.flush()
+    return packer.compress(b"[" * 1_000_001) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", bomb(31)),
+        ("deflate", bomb(15)),
+        ("deflate", bomb(-15)),
+        ("br", brotli.compress(b"[" * 1_000_001)),
+    ],
+)
+def test_a_body_that_unpacks_to_more_than_any_page_is_refused(
+    encoding: str, body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(content_encoding, "LONGEST_BODY", 1_000_000)
     with pytest.raises(UnexpectedResponseError, match="larger than 1 GB"):
-        decoded(bomb, "gzip" if wbits == 31 else "deflate")
+        decoded(body, encoding)
+
+
+ZSTD = b'(\xb5/\xfd`\xe8\x02\xdd\x00\x00\xa0{"items": [1, 2, 3]}\x01\x00\xa2_5\x99'
+"""``PLAIN``, packed."""
+
+
+def test_zstd_is_decoded_or_its_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not any(find_spec(name.split(".")[0]) and find_spec(name) for name in ("compression.zstd", "backports.zstd")):
+        with pytest.raises(UnexpectedResponseError, match=r"pip install backports\.zstd"):
+            decoded(ZSTD, "zstd")
+        return
+    assert decoded(ZSTD, "zstd") == PLAIN
+    assert decoded(ZSTD * 2, "zstd") == PLAIN * 2
+    for length in range(1, len(ZSTD)):
+        with pytest.raises(BrokenBodyError):
+            decoded(ZSTD[:length], "zstd")
+    monkeypatch.setattr(content_encoding, "LONGEST_BODY", len(PLAIN) - 1)
+    with pytest.raises(UnexpectedResponseError, match="larger than 1 GB"):
+        decoded(ZSTD, "zstd")
 
 
 def test_a_body_without_an_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,16 @@
 """Compressed bodies: decoded by their ``Content-Encoding``, or refused by its name.
 
-Gzip and deflate are asked for. Brotli and zstd are decoded where Python has a module for them, because some servers and
-caches send them unasked.
+Gzip and deflate are asked for. Brotli is decoded too, and zstd where Python has a module for it, because some servers
+and caches send them unasked.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
+from io import BytesIO
+from types import ModuleType
 
 from crm_assets.extract.errors import UnexpectedResponseError
 
@@ -17,7 +19,8 @@ LONGEST_BODY = 1_000_000_000
 """Bytes that a body may have, packed or unpacked; beyond, it is a mistake or meant to fill the memory."""
 _PLAIN = frozenset({"", "identity", "none", "utf-8", "binary", "aws-chunked"})
 """What servers write into the header of a body that is not compressed."""
-_MODULES = {"br": ("brotli", "brotlicffi"), "zstd": ("compression.zstd", "backports.zstd", "zstandard")}
+_ZSTD = ("compression.zstd", "backports.zstd")
+"""Modules that decode it: Python's own since 3.14, and the same as a package; `zstandard` overlooks a missing end."""
 
 
 class BrokenBodyError(Exception):
@@ -52,12 +55,10 @@ def _decode(body: bytes, name: str) -> bytes:
             return _inflated(body, 16 + zlib.MAX_WBITS)
         case "deflate":
             return _inflated(body, zlib.MAX_WBITS if body[0] & 0x0F == 8 else -zlib.MAX_WBITS)
-        case "br" | "zstd":
-            decompress = _decompressor(name)
-            try:
-                return decompress(body)
-            except Exception as error:  # each of these modules raises a class of its own
-                raise BrokenBodyError(f"a body with Content-Encoding {name} is damaged ({error})") from error
+        case "br":
+            return _of_brotli(body)
+        case "zstd":
+            return _of_zstd(body)
         case _:
             raise UnexpectedResponseError(
                 f"the server sent a body with Content-Encoding {name[:40]!r}, which is unknown"
@@ -82,19 +83,43 @@ def _inflated(body: bytes, window_bits: int) -> bytes:
     return b"".join(parts)
 
 
+def _of_brotli(body: bytes) -> bytes:
+    import brotli
+
+    stream = brotli.Decompressor()
+    try:
+        plain: bytes = stream.process(body, output_buffer_limit=LONGEST_BODY + 1)
+    except brotli.error as error:
+        raise BrokenBodyError(f"a body with Content-Encoding br is damaged ({error})") from error
+    if len(plain) > LONGEST_BODY:
+        raise too_long()
+    if not stream.is_finished():
+        raise BrokenBodyError("a body with Content-Encoding br is cut short")
+    return plain
+
+
+def _of_zstd(body: bytes) -> bytes:
+    module = _zstd_module()
+    try:
+        with module.open(BytesIO(body)) as stream:
+            plain: bytes = stream.read(LONGEST_BODY + 1)
+    except (EOFError, module.ZstdError) as error:
+        raise BrokenBodyError(f"a body with Content-Encoding zstd is damaged ({error})") from error
+    if len(plain) > LONGEST_BODY:
+        raise too_long()
+    return plain
+
+
+def _zstd_module() -> ModuleType:
+    for name in _ZSTD:
+        with suppress(ImportError):
+            return import_module(name)
+    raise UnexpectedResponseError(
+        f"the server sent a body with Content-Encoding zstd, though {ACCEPTED} was asked for; "
+        f"`pip install {_ZSTD[-1]}` makes it readable"
+    )
+
+
 def too_long() -> UnexpectedResponseError:
     """Return the error of a body that is longer than :data:`LONGEST_BODY`."""
     return UnexpectedResponseError("the answer is larger than 1 GB; ask for smaller pages", status=200)
-
-
-def _decompressor(name: str) -> Callable[[bytes], bytes]:
-    for module in _MODULES[name]:
-        try:
-            found: Callable[[bytes], bytes] = import_module(module).decompress
-        except (ImportError, AttributeError):
-            continue
-        return found
-    raise UnexpectedResponseError(
-        f"the server sent a body with Content-Encoding {name}, though {ACCEPTED} was asked for; "
-        f"`pip install {_MODULES[name][-1] if name == 'zstd' else _MODULES[name][0]}` makes it readable"
-    )
