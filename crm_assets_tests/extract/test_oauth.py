@@ -257,7 +257,7 @@ def test_consent_that_was_taken_back_is_one_sentence(tmp_path: Path) -> None:
             "no token at 'token'; it contains: access_token",
         ),
         ({**CLIENT_CREDENTIALS, "access_token_url": "/moved/token"}, {}, "secrets are not sent elsewhere"),
-        ({**CLIENT_CREDENTIALS, "access_token_url": "/nothing"}, {}, "answered with 404"),
+        ({**CLIENT_CREDENTIALS, "access_token_url": "/nothing"}, {}, "answered with 404; check its address"),
         (
             {**CLIENT_CREDENTIALS, "access_token_url": "http://127.0.0.1:9/token"},
             {},
@@ -278,6 +278,13 @@ def test_a_login_is_tried_again_after_a_passing_fault(tmp_path: Path) -> None:
     with oauth_server(outages=2) as server:
         assert count(read(connection_at(server.url, CLIENT_CREDENTIALS), tmp_path)[0]) == 50
         assert len(server.token_requests) == 3
+
+
+def test_a_login_that_is_down_does_not_blame_the_secrets(tmp_path: Path) -> None:
+    with oauth_server(outages=3) as server:
+        (reading,) = read(connection_at(server.url, CLIENT_CREDENTIALS), tmp_path)
+    assert "answered with 503" in reading.report.reason
+    assert "the secrets were neither accepted nor refused; run again later" in reading.report.reason
 
 
 def test_a_list_that_is_forbidden_to_every_token_does_not_log_in_for_ever(tmp_path: Path) -> None:

@@ -172,11 +172,17 @@ class Login:
                 f"give consent again and set the secret {self._auth.refresh_token} to the new refresh token"
             )
         elif 300 <= answer.status < 400:
-            problem = f"the login at {self._url} redirects, and secrets are not sent elsewhere; check token_url"
+            problem = f"the login at {self._url} redirects, and secrets are not sent elsewhere; check its address"
         else:
-            names = " and ".join(self._auth.secrets)
-            problem = f"the login at {self._url} was answered with {answer.status}{says}; check {names}"
+            problem = f"the login at {self._url} was answered with {answer.status}{says}; {self._advice(answer.status)}"
         return ReadError(problem)
+
+    def _advice(self, status: int) -> str:
+        if status in _TEMPORARY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return "the secrets were neither accepted nor refused; run again later"
+        if status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE):
+            return "check its address"
+        return f"check {' and '.join(self._auth.secrets)}"
 
 
 def login_call(auth: TokenAuth, secrets: Mapping[str, str], url: str, refresh_token: str = "") -> LoginCall:
