@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from crm_assets.declarations import ColumnType, Resource
+from crm_assets.sandbox.bodies import Record, place
 from crm_assets.sandbox.times import EPOCH, Span, midnight, on_the_wire, read_instant
 from crm_assets.sandbox.values import RowSeed
-from crm_assets.sandbox.wire import Record, place
 
 _UNDATED = 1 / 12
 """Share of rows without the date a window speaks of, where such rows exist."""

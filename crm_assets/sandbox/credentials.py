@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterable
+from contextlib import suppress
 from urllib.parse import unquote_plus, urlsplit
 
 from starlette.exceptions import HTTPException
@@ -15,7 +15,7 @@ from crm_assets.declarations import Connection, Resource
 from crm_assets.declarations.models.auth import token_auth
 from crm_assets.declarations.models.simple_auth import HANDED_OUT
 from crm_assets.declarations.models.token_auth import SessionTokenAuth, TokenAuth
-from crm_assets.sandbox.wire import enveloped
+from crm_assets.sandbox.bodies import enveloped
 
 _TOKEN_SECONDS = 3600
 """How long a token is said to be valid; the sandbox never refuses one."""
@@ -48,14 +48,14 @@ def check_credentials(connection: Connection, resource: Resource, request: Reque
     """
     secrets = {**sandbox_secrets(connection), HANDED_OUT: _access_token(connection)}
     auth = resource.endpoint.auth or connection.system.client.auth
-    for place, name, expected in auth.sent(secrets):
-        sent = request.query_params.get(name) if place == "query" else request.headers.get(name)
-        if sent != expected:
-            where = "query parameter" if place == "query" else "header"
+    for location, name, expected in auth.sent(secrets):
+        sent = request.query_params if location == "query" else request.headers
+        if sent.get(name) != expected:
+            where = "query parameter" if location == "query" else "header"
             raise HTTPException(401, f"The credential in the {where} {name} is missing or not valid.")
 
 
-def login_at(connection: Connection, path: tuple[str, ...]) -> TokenAuth | None:
+def login_at(connection: Connection, path: Iterable[str]) -> TokenAuth | None:
     """Return the login a path below the connection's name belongs to."""
     logins = filter(None, map(token_auth, connection.system.auths))
     return next((login for login in logins if urlsplit(login.login_url).path.strip("/") == "/".join(path)), None)
@@ -69,7 +69,9 @@ async def answer_login(connection: Connection, auth: TokenAuth, request: Request
     """
     secrets = sandbox_secrets(connection)
     sent = [(await request.body()).decode(errors="replace"), request.url.query, *request.headers.values()]
-    sent = [*sent, *map(unquote_plus, sent), _basic_text(request.headers.get("Authorization", ""))]
+    sent += [unquote_plus(text) for text in sent]
+    with suppress(ValueError):
+        sent.append(base64.b64decode(request.headers.get("Authorization", "").removeprefix("Basic ")).decode())
     missing = [name for name in auth.secrets if not any(secrets[name] in text for text in sent)]
     if missing:
         raise HTTPException(401, f"The login is missing {' and '.join(missing)}.")
@@ -81,10 +83,3 @@ async def answer_login(connection: Connection, auth: TokenAuth, request: Request
 
 def _access_token(connection: Connection) -> str:
     return f"sandbox-{connection.name}-access-token"
-
-
-def _basic_text(header: str) -> str:
-    try:
-        return base64.b64decode(header.removeprefix("Basic ")).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return ""

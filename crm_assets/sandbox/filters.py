@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -11,8 +10,9 @@ from starlette.exceptions import HTTPException
 
 from crm_assets.declarations import Resource
 from crm_assets.declarations.models.columns import MICROSECONDS
-from crm_assets.declarations.models.incremental import Incremental, TimeFormat, Window, names_days
-from crm_assets.sandbox.templates import MismatchError, unfill
+from crm_assets.declarations.models.incremental import TimeFormat, names_days
+from crm_assets.sandbox.calls import Call
+from crm_assets.sandbox.templates import unfill
 from crm_assets.sandbox.times import EPOCH, midnight, read_instant
 
 
@@ -32,46 +32,40 @@ class Bounds(NamedTuple):
 UNBOUNDED = Bounds()
 
 
-def requested_bounds(resource: Resource, zone: ZoneInfo, query: Mapping[str, Any], body: Any) -> Bounds:
-    """Return the span of time a request asks for.
+def requested_bounds(resource: Resource, zone: ZoneInfo, call: Call) -> Bounds:
+    """Return the span of time that a request for a resource asks for.
 
     Args:
         resource: Whose window or cursor the request may fill.
         zone: Time zone of values without an offset.
-        query: Query parameters.
-        body: Decoded JSON body, if any.
+        call: The request.
 
     Raises:
         HTTPException: A filter's value is not of the declared format (400).
     """
-    part = resource.window or resource.incremental
+    part, endpoint = resource.window or resource.incremental, resource.endpoint
     if part is None:
         return UNBOUNDED
+    templates = [part.params, part.json_body or {}]
     try:
-        sent = _filter_values(part, query, body)
+        sent = unfill(templates, [call.query, call.body if isinstance(call.body, dict) else {}], partial=True)
         # Bounds an API demands of every request are part of the endpoint: sent unchanged, they ask for everything.
-        demanded = _filter_values(part, resource.endpoint.params, resource.endpoint.json_body)
+        demanded = unfill(templates, [endpoint.params, endpoint.json_body or {}], partial=True)
         sent = {name: value for name, value in sent.items() if str(demanded.get(name)) != str(value)}
         inclusive = resource.window is None or resource.window.end == "inclusive"
         start = _instant(sent.get("window_start", sent.get("incremental.start_value")), part.format, zone)
         return Bounds(start, _instant(sent.get("window_end"), part.format, zone, inclusive))
-    except (MismatchError, ValueError, OverflowError):
+    except (ValueError, OverflowError):
         raise HTTPException(400, f"The date filter of {resource.name} is not in the format {part.format}.") from None
-
-
-def _filter_values(part: Window | Incremental, query: Mapping[str, Any], body: Any) -> dict[str, Any]:
-    values = unfill(part.params, query, partial=True)
-    return values | unfill(part.json_body or {}, body if isinstance(body, dict) else {}, partial=True)
 
 
 def _instant(value: Any, form: TimeFormat, zone: ZoneInfo, after: bool = False) -> datetime | None:
     """Return the instant of a filter value; ``after`` the first one behind the day, second or millisecond it names."""
     if value is None:
         return None
-    text = str(value).strip()
+    text, pattern = str(value).strip(), "%Y-%m-%d" if form == "date" else form
     if form in MICROSECONDS:
         return EPOCH + (int(text) + after) * timedelta(microseconds=MICROSECONDS[form])
-    pattern = "%Y-%m-%d" if form == "date" else form
     if "%" in pattern:
         text = datetime.strptime(text, pattern).isoformat()  # noqa: DTZ007 - read as of the zone below
     instant = read_instant(text, zone)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from typing_extensions import assert_never
 
 from crm_assets.declarations import Connection, Resource
@@ -26,27 +25,25 @@ from crm_assets.declarations.models.paginator import (
     PageNumber,
     SinglePage,
 )
+from crm_assets.sandbox.bodies import list_path
 from crm_assets.sandbox.calls import Call
 from crm_assets.sandbox.tables import RecordList
-from crm_assets.sandbox.wire import list_path
 
 DEFAULT_SIZE = 25
 """Records of a page when the API has no page size parameter, or none is sent."""
 _LINK_PARAM = "after"
 """Query parameter of the links the sandbox makes."""
-_Paged = PageNumber | Offset | JsonLink | HeaderLink | CursorPage | HeaderCursor
 
 
 @dataclass(frozen=True)
 class PageRequest:
     """A request for one page of one list, found to be in order."""
 
-    request: Request
+    call: Call
     connection: Connection
     resource: Resource
     parent: Any
     """Value that binds the list to its parent, if it has one."""
-    call: Call
     records: RecordList
     """The whole list."""
     key: Segments | None
@@ -55,15 +52,6 @@ class PageRequest:
     """Record the page begins at, from 0."""
     size: int
     """Records of a page."""
-
-
-@dataclass(frozen=True)
-class Envelope:
-    """The parts of an answer beside its list."""
-
-    values: dict[Segments, Any] = field(default_factory=dict)
-    """Values in the body, by path."""
-    headers: dict[str, str] = field(default_factory=dict)
 
 
 def requested_page(endpoint: Endpoint, call: Call, records: RecordList, key: Segments | None) -> tuple[int, int]:
@@ -78,77 +66,81 @@ def requested_page(endpoint: Endpoint, call: Call, records: RecordList, key: Seg
     Raises:
         HTTPException: A page number, offset, cursor or size is missing or wrong (400).
     """
-    match endpoint.paginator:
-        case SinglePage() | Auto():
-            return 0, len(records)
-        case PageNumber() as paging:
-            size, first = _page_size(paging, call), paging.start_from_page
-            return (call.count(paging.page_param, paging.location, first) - first) * size, size
-        case Offset() as paging:
-            first = paging.start_offset
-            return call.count(paging.offset_param, paging.location, first) - first, _page_size(paging, call)
-        case JsonLink() | HeaderLink() as paging:
-            start = 0 if call.value(_LINK_PARAM) is None else call.count(_LINK_PARAM, "query", 0)
-            return start, _page_size(paging, call)
-        case CursorPage() | HeaderCursor() as paging:
-            cursor, size = call.value(paging.cursor_param, paging.location), _page_size(paging, call)
+    paging = endpoint.paginator
+    if isinstance(paging, (SinglePage, Auto)):
+        return 0, len(records)
+    given = paging.limit_param and call.value(paging.limit_param, paging.location) is not None
+    size = call.count(paging.limit_param, paging.location, 1) if paging.limit_param and given else DEFAULT_SIZE
+    match paging:
+        case PageNumber() | Offset():
+            position = call.count(paging.counter, paging.location, paging.first) - paging.first
+            return position * size if isinstance(paging, PageNumber) else position, size
+        case JsonLink() | HeaderLink():
+            return 0 if call.value(_LINK_PARAM) is None else call.count(_LINK_PARAM, "query", 0), size
+        case CursorPage() | HeaderCursor():
+            cursor = call.value(paging.cursor_param, paging.location)
             return 0 if cursor is None else _at_cursor(endpoint, paging, records, str(cursor), key), size
         case other:
             assert_never(other)
 
 
-def envelope(page: PageRequest) -> Envelope:
-    """Return the parts of an answer beside the list."""
+def envelope(page: PageRequest) -> tuple[dict[Segments, Any], dict[str, str]]:
+    """Return the parts of an answer beside the list: values in its body, by path, and headers."""
     total, following = len(page.records), page.start + page.size
+    values: dict[Segments | None, Any] = {}
+    headers: dict[str, str] = {}
     match page.resource.endpoint.paginator:
         case Auto():
-            return Envelope()
+            pass
         case SinglePage() as paging:
-            return Envelope({paging.total_records_path: total} if paging.total_records_path else {})
+            values = {paging.total_records_path: total}
         case PageNumber() | Offset() as paging:
-            counts = {
+            values = {
                 paging.total_pages_path: max(ceil(total / page.size), 1),
                 paging.total_records_path: total,
                 paging.has_more_path: following < total,
                 # Where the absence of a link ends the list, the last page has none.
                 paging.next_link_path if following < total else None: _next_link(paging, page),
             }
-            return Envelope({path: value for path, value in counts.items() if path})
         case JsonLink() | HeaderLink() | CursorPage() | HeaderCursor() as paging:
-            more = {paging.has_more_path: following < total} if paging.has_more_path else {}
             # Where a repeated link or cursor ends the list, the last page names itself once more.
             after = following if following < total else page.start if paging.end == "repeat" else None
-            reference = _reference(paging, page, after)
-            return Envelope({**more, **reference.values}, reference.headers)
+            values, headers = _reference(paging, page, after)
+            values = {paging.has_more_path: following < total, **values}
         case other:
             assert_never(other)
+    return {path: value for path, value in values.items() if path}, headers
 
 
 def _next_link(paging: PageNumber | Offset, page: PageRequest) -> str:
-    name, step = (paging.page_param, 1) if isinstance(paging, PageNumber) else (paging.offset_param, page.size)
-    return page.call.link(name, page.call.count(name, paging.location, 0) + step)
+    step = 1 if isinstance(paging, PageNumber) else page.size
+    return _link(page, paging.counter, page.call.count(paging.counter, paging.location, 0) + step)
+
+
+def _link(page: PageRequest, name: str, value: int) -> str:
+    """Return the address of a request with another value of a parameter."""
+    return str(page.call.request.url.include_query_params(**{name: value}))
 
 
 def _reference(
     paging: JsonLink | HeaderLink | CursorPage | HeaderCursor, page: PageRequest, after: int | None
-) -> Envelope:
-    """Return the reference to the next page, which begins at record ``after``, if one follows."""
+) -> tuple[dict[Segments | None, Any], dict[str, str]]:
+    """Return the reference to the next page, which begins at record ``after``, in the body or in a header."""
     match paging:
         case CursorPage() if path := _cursor_in_records(page.resource.endpoint, paging, page.key):
             # The path leads through the list itself, or the cursor is the key of the last record.
             last = page.records.page(page.start, page.start + page.size)[-1:]
-            return Envelope({paging.cursor_path: dig(last[0], path) if last else None} if paging.overlap else {})
+            return {paging.cursor_path: dig(last[0], path) if last else None} if paging.overlap else {}, {}
         case CursorPage():
-            return Envelope({paging.cursor_path: None if after is None else _opaque(after)})
+            return {paging.cursor_path: None if after is None else _opaque(after)}, {}
         case _ if after is None:
-            return Envelope()
+            return {}, {}
         case JsonLink():
-            return Envelope({paging.next_url_path: page.call.link(_LINK_PARAM, after)})
+            return {paging.next_url_path: _link(page, _LINK_PARAM, after)}, {}
         case HeaderLink():
-            link = f'<{page.call.link(_LINK_PARAM, after)}>; rel="{paging.links_next_key}"'
-            return Envelope(headers={"Link": link})
+            return {}, {"Link": f'<{_link(page, _LINK_PARAM, after)}>; rel="{paging.links_next_key}"'}
         case HeaderCursor():
-            return Envelope(headers={paging.cursor_key: _opaque(after)})
+            return {}, {paging.cursor_key: _opaque(after)}
         case other:
             assert_never(other)
 
@@ -179,9 +171,3 @@ def _at_cursor(
 
 def _opaque(after: int) -> str:
     return base64.urlsafe_b64encode(f"after:{after}".encode()).decode()
-
-
-def _page_size(paging: _Paged, call: Call) -> int:
-    if not paging.limit_param or call.value(paging.limit_param, paging.location) is None:
-        return DEFAULT_SIZE
-    return call.count(paging.limit_param, paging.location, 1)

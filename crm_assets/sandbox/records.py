@@ -14,11 +14,11 @@ import msgspec
 from crm_assets.declarations import Column, ColumnType, Resource
 from crm_assets.declarations.json_path import dig
 from crm_assets.declarations.models.resource import Reference
+from crm_assets.sandbox.bodies import Record, join_companion, place
 from crm_assets.sandbox.calendar import Calendar
 from crm_assets.sandbox.population import STAFF, Population
 from crm_assets.sandbox.times import Span
 from crm_assets.sandbox.values import Make, RowSeed, numbered, value_maker
-from crm_assets.sandbox.wire import Record, join_companion, place
 
 _NULLS = 1 / 12
 """Share of values that are null of a column without examples."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
-
-import yaml
 
 from crm_assets.declarations import ColumnType
 from crm_assets.declarations.models.base import Spec
 from crm_assets.declarations.models.columns import Columns
+from crm_assets.declarations.yaml_reader import read_yaml
 
 
 class _Country(Spec):
@@ -31,4 +30,4 @@ class _SampleData(Spec):
 @cache
 def sample_data() -> _SampleData:
     """Return the data; the file explains them."""
-    return _SampleData.model_validate(yaml.safe_load(files(__package__).joinpath("sample_data.yaml").read_bytes()))
+    return _SampleData.model_validate(read_yaml(Path(__file__).with_name("sample_data.yaml")))

@@ -29,14 +29,15 @@ def serve(sandbox: Sandbox, port: int = 0) -> Iterator[str]:
     Raises:
         OSError: The port is taken.
     """
-    config = uvicorn.Config(
-        sandbox.app,
-        log_level="critical",
-        lifespan="off",
-        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
-        timeout_keep_alive=_IDLE,
+    server = uvicorn.Server(
+        uvicorn.Config(
+            sandbox.app,
+            log_level="critical",
+            lifespan="off",
+            timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+            timeout_keep_alive=_IDLE,
+        )
     )
-    server = uvicorn.Server(config)
     with socket.create_server((_LOOPBACK_HOST, port), backlog=512) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True)
         thread.start()
@@ -49,11 +50,7 @@ def serve(sandbox: Sandbox, port: int = 0) -> Iterator[str]:
 
 
 def run_forever(sandbox: Sandbox, port: int) -> None:
-    """Serve a sandbox until Ctrl-C, then return; SIGTERM ends the process.
-
-    Args:
-        sandbox: What to serve.
-        port: Where to listen on 127.0.0.1.
+    """Serve a sandbox on a port of 127.0.0.1 until Ctrl-C, then return; SIGTERM ends the process.
 
     Raises:
         OSError: The port is taken.

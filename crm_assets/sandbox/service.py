@@ -14,17 +14,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from crm_assets.declarations import Connection, Resource
+from crm_assets.sandbox.bodies import answer
 from crm_assets.sandbox.calls import Call, find_resource
 from crm_assets.sandbox.credentials import answer_login, check_credentials, login_at
 from crm_assets.sandbox.exports import Exports
 from crm_assets.sandbox.filters import requested_bounds
-from crm_assets.sandbox.formats import is_bare, response
 from crm_assets.sandbox.paging import PageRequest, envelope, requested_page
 from crm_assets.sandbox.population import Population
 from crm_assets.sandbox.sample_data import sample_data
 from crm_assets.sandbox.tables import Table
 from crm_assets.sandbox.times import DAY
-from crm_assets.sandbox.wire import enveloped, list_path, listed_at, split_companions
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -69,9 +68,9 @@ class Sandbox:
                 raise HTTPException(404, f"Unknown connection {call.connection}; expected one of: {expected}.")
             if login := login_at(connection, call.path):
                 return await answer_login(connection, login, request)
-            if found := self._exports.at(connection, call, request):
+            if found := self._exports.at(connection, call):
                 return found if isinstance(found, Response) else await self.respond(found)
-            page = self._page_request(request, connection, call)
+            page = self._page_request(connection, call)
             job = page.resource.endpoint.export_job
             return self._exports.make(page, job) if job else await self.respond(page)
         except HTTPException as refusal:
@@ -83,17 +82,15 @@ class Sandbox:
         Raises:
             HTTPException: The answer is an error.
         """
-        endpoint, window = page.resource.endpoint, page.resource.window
+        window, end = page.resource.window, page.start + page.size
         # An API with a greatest depth serves nothing beyond it, without a word.
-        end = min(page.start + page.size, window.max_rows if window and window.max_rows else page.start + page.size)
-        records = page.records.page(page.start, end)
-        companions = split_companions(endpoint.include, records) if endpoint.include else []
-        around = envelope(page)
-        wrapped = [{endpoint.unwrap: record} if endpoint.unwrap else record for record in records]
-        body = wrapped if is_bare(endpoint.decoder) else listed_at(list_path(endpoint), wrapped)
-        body = enveloped(body, around.values)
-        body = enveloped(body, {endpoint.include.path: companions}) if endpoint.include else body
-        return response(body, endpoint.decoder, around.headers)
+        records = page.records.page(page.start, min(end, window.max_rows) if window and window.max_rows else end)
+        return answer(page.resource.endpoint, records, *envelope(page))
+
+    def parents(self, connection: str, resource: Resource) -> list[Any]:
+        """Return the values that bind lists of a resource to the rows of its parent, row by row."""
+        assert resource.parent
+        return self.table(connection, resource.parent.resource).values(resource.parent.field, self.state)
 
     def _table(self, name: str, resource: str) -> Table:
         """Return the table of a resource of the connection called ``name``."""
@@ -101,14 +98,9 @@ class Sandbox:
         today = self._today or self._started.astimezone(connection.zone).date() - DAY
         return Table(connection, resource, self._population(name), self._start or connection.start_date, today)
 
-    def parents(self, connection: str, resource: Resource) -> list[Any]:
-        """Return the values that bind lists of a resource to the rows of its parent, row by row."""
-        assert resource.parent
-        return self.table(connection, resource.parent.resource).values(resource.parent.field, self.state)
-
-    def _page_request(self, request: Request, connection: Connection, call: Call) -> PageRequest:
+    def _page_request(self, connection: Connection, call: Call) -> PageRequest:
         resource, values = find_resource(connection, call)
-        check_credentials(connection, resource, request)
+        check_credentials(connection, resource, call.request)
         parent = index = None
         if resource.parent:
             key, parents = str(values.get(resource.parent.placeholder)), self.parents(connection.name, resource)
@@ -116,12 +108,12 @@ class Sandbox:
             if index is None:
                 raise HTTPException(404, f"No row {key} in {resource.parent.resource}.")
             parent = parents[index]
-        bounds = requested_bounds(resource, connection.zone, call.query, call.body)
+        bounds = requested_bounds(resource, connection.zone, call)
         records = self.table(connection.name, resource.name).records(self.state, index, bounds)
         keys = self._population(connection.name).counted(resource)
         key_path = resource.columns[keys[0]].wire_path(keys[0]) if keys else None
         start, size = requested_page(resource.endpoint, call, records, key_path)
-        return PageRequest(request, connection, resource, parent, call, records, key_path, start, size)
+        return PageRequest(call, connection, resource, parent, records, key_path, start, size)
 
 
 def _with_columns(connection: Connection) -> Connection:

@@ -12,11 +12,11 @@ import msgspec
 
 from crm_assets.declarations import Connection
 from crm_assets.declarations.json_path import dig
+from crm_assets.sandbox.bodies import Record
 from crm_assets.sandbox.filters import UNBOUNDED, Bounds
 from crm_assets.sandbox.population import Population
 from crm_assets.sandbox.records import RecordMaker, StoredRow
 from crm_assets.sandbox.times import DAY, Span, midnight
-from crm_assets.sandbox.wire import Record
 
 _CHANGED_SHARE, _DELETED_SHARE, _NEW_SHARE = 20, 50, 40
 """One row in that many changes, goes or comes in a day."""

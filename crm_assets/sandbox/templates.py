@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from crm_assets.declarations.models.base import PLACEHOLDER, placeholders
-
-
-class MismatchError(Exception):
-    """A value that the template cannot have produced."""
+from crm_assets.declarations.models.base import PLACEHOLDER
 
 
 def unfill(template: Any, value: Any, partial: bool = False) -> dict[str, Any]:
@@ -22,37 +18,33 @@ def unfill(template: Any, value: Any, partial: bool = False) -> dict[str, Any]:
         partial: Whether keys of the template may be missing in the value.
 
     Raises:
-        MismatchError: The template cannot have produced it.
+        ValueError: The template cannot have produced it.
     """
+    return dict(_filled(template, value, partial))
+
+
+def _filled(template: Any, value: Any, partial: bool) -> Iterator[tuple[str, Any]]:
+    """Yield the placeholders of a template, each with its value."""
     if isinstance(template, dict):
-        return _unfill_mapping(template, value, partial)
-    if isinstance(template, (list, tuple)):
-        value = [value] if isinstance(value, str) else value
-        if not isinstance(value, list) or len(value) != len(template):
-            raise MismatchError
-        return _merged(unfill(part, each, partial) for part, each in zip(template, value, strict=True))
-    if isinstance(template, str) and (whole := PLACEHOLDER.fullmatch(template)):
-        return {whole[1]: value}
-    if isinstance(template, str) and (match := re.fullmatch(_pattern(template), str(value), re.DOTALL)):
-        return dict(zip(placeholders(template), match.groups(), strict=True))
+        template = {key: each for key, each in template.items() if each is not None}
+        if not isinstance(value, Mapping) or not (partial or template.keys() <= value.keys()):
+            raise ValueError(f"{value!r} is not made of {template!r}")
+        for key in filter(value.__contains__, template):
+            yield from _filled(template[key], value[key], partial)
+    elif isinstance(template, (list, tuple)):
+        for part, each in zip(template, value if isinstance(value, list) else [value], strict=True):
+            yield from _filled(part, each, partial)
+    else:
+        yield from _filled_text(template, value)
+
+
+def _filled_text(template: Any, value: Any) -> Iterator[tuple[str, Any]]:
     # In a query a truth value is a word, and clients disagree on its capital letter.
-    same = str(value).lower() == str(template).lower() if isinstance(template, bool) else str(value) == str(template)
-    if not same:
-        raise MismatchError
-    return {}
-
-
-def _unfill_mapping(template: dict[str, Any], value: Any, partial: bool) -> dict[str, Any]:
-    template = {key: each for key, each in template.items() if each is not None}
-    if not isinstance(value, Mapping) or (not partial and set(template) - set(value)):
-        raise MismatchError
-    return _merged(unfill(each, value[key], partial) for key, each in template.items() if key in value)
-
-
-def _merged(parts: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    return {name: value for part in parts for name, value in part.items()}
-
-
-def _pattern(template: str) -> str:
-    parts = PLACEHOLDER.split(template)
-    return "".join(re.escape(part) if i % 2 == 0 else "(.+?)" for i, part in enumerate(parts))
+    flags = re.DOTALL if isinstance(template, str) else re.IGNORECASE
+    texts, names = PLACEHOLDER.split(str(template))[::2], PLACEHOLDER.findall(str(template))
+    if texts == ["", ""]:
+        yield names[0], value
+    elif match := re.fullmatch("(.+?)".join(map(re.escape, texts)), str(value), flags):
+        yield from zip(names, match.groups(), strict=True)
+    else:
+        raise ValueError(f"{value!r} is not made of {template!r}")

@@ -9,8 +9,8 @@ from typing import Any
 from crm_assets.declarations import ColumnType
 from crm_assets.declarations.json_path import WILDCARD, dig
 from crm_assets.sandbox import PageRequest
+from crm_assets.sandbox.bodies import list_path, place
 from crm_assets.sandbox.tables import RecordList
-from crm_assets.sandbox.wire import list_path, place
 from crm_assets_tests.faults.fault import ActiveFaults, Fault, FaultKind
 
 Record = dict[str, Any]

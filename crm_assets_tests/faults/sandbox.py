@@ -101,13 +101,13 @@ class FaultySandbox(Sandbox):
 
     async def respond(self, page: PageRequest) -> Response:
         """Answer with the faults that apply to the page."""
-        entry, name = page.request.state.entry, page.connection.name
+        entry, name = page.call.request.state.entry, page.connection.name
         # The position of the page in its list, from 1, however the API counts.
         entry.resource, entry.page = page.resource.name, page.start // max(page.size, 1) + 1
         self._check_rate(name)
         faults = self.faults.take(name, page.resource.name, entry.page, page.parent)
         entry.faults = tuple(fault.kind for fault in faults.faults)
-        early = await before_answer(faults, page.request)
+        early = await before_answer(faults, page.call.request)
         return early or with_faults(faults, page, await super().respond(with_moved_rows(faults, page)))
 
     def _check_rate(self, connection: str) -> None:

@@ -74,12 +74,12 @@ def linked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 def test_a_page_links_to_the_next_number(linked: World) -> None:
     body = linked.reader("linked", "pages").page(**{"page[number]": 1}).body
-    assert body["links"] == {"next": f"{linked.base_url}/linked/pages?page%5Bnumber%5D=2&size=10"}
+    assert body["links"] == {"next": f"{linked.base_url}/linked/pages?size=10&page%5Bnumber%5D=2"}
 
 
 def test_a_page_links_to_the_next_offset(linked: World) -> None:
     body = linked.reader("linked", "rows").page(offset=10).body
-    assert body["next"] == f"{linked.base_url}/linked/rows?offset=20&size=10"
+    assert body["next"] == f"{linked.base_url}/linked/rows?size=10&offset=20"
 
 
 def test_the_last_page_links_nowhere(linked: World) -> None:
@@ -121,7 +121,7 @@ def test_a_cursor_leads_through_the_whole_list(linked: World, resource: str, par
 def test_where_a_repeat_ends_the_list_the_last_page_links_to_itself(linked: World) -> None:
     last = len(linked.sandbox.rows("linked", "repeated")) - 1
     link = linked.reader("linked", "repeated").page(after=last).body["next"]
-    assert link == f"{linked.base_url}/linked/repeated?after={last}&size=10"
+    assert link == f"{linked.base_url}/linked/repeated?size=10&after={last}"
 
 
 def test_a_list_whose_paging_is_not_declared_comes_whole(linked: World) -> None:

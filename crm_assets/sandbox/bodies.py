@@ -1,0 +1,140 @@
+"""Bodies of answers: records where selectors find them, values around them, in the format an endpoint declares."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from starlette.responses import JSONResponse, Response
+
+from crm_assets.declarations.json_path import WILDCARD, Segments, dig
+from crm_assets.declarations.models.endpoint import Endpoint, Include
+
+Record = dict[str, Any]
+_GROUP = 3
+"""Records of a group, where a selector walks through groups."""
+
+
+def answer(
+    endpoint: Endpoint, records: list[Record], values: Mapping[Segments, Any], headers: Mapping[str, str]
+) -> Response:
+    """Return an answer of an endpoint.
+
+    Args:
+        endpoint: Whose format it has, and whose selectors find the records.
+        records: Its records.
+        values: Values around them, by path; formats without room for any have none.
+        headers: Headers of the answer.
+    """
+    companions = {endpoint.include.path: _split_companions(endpoint.include, records)} if endpoint.include else {}
+    wrapped = [{endpoint.unwrap: record} if endpoint.unwrap else record for record in records]
+    decoder = endpoint.decoder
+    match decoder.type if decoder else "json":
+        case "jsonl":
+            text, kind = "".join(f"{json.dumps(record)}\n" for record in wrapped), "application/x-ndjson"
+        case "csv":
+            text, kind = _csv(wrapped, decoder.delimiter if decoder else ","), "text/csv"
+        case form:
+            body = enveloped(_listed_at(list_path(endpoint), wrapped), {**values, **companions})
+            if form == "json":
+                return JSONResponse(body, headers=headers)
+            ((name, content),) = body.items()
+            text, kind = ET.tostring(_element(name, content), encoding="unicode"), "application/xml"
+    return Response(text.encode(decoder.encoding if decoder else "utf-8", "replace"), headers=headers, media_type=kind)
+
+
+def place(container: Any, path: Sequence[str], value: Any) -> Any:
+    """Put a value at a path, making objects (and arrays for numbered segments) on the way; return the container."""
+    if not path:
+        return value
+    head, rest = path[0], path[1:]
+    if head.isdigit():
+        container = container if isinstance(container, list) else []
+        container.extend({} for _ in range(int(head) + 1 - len(container)))
+        container[int(head)] = place(container[int(head)], rest, value)
+        return container
+    container = container if isinstance(container, dict) else {}
+    container[head] = place(container.get(head), rest, value)
+    return container
+
+
+def enveloped(body: Any, values: Mapping[Segments, Any]) -> Any:
+    """Return the body with values at their paths; a bare array has no room for any."""
+    if isinstance(body, dict):
+        for path, value in values.items():
+            place(body, path, value)
+    return body
+
+
+def list_path(endpoint: Endpoint) -> Segments:
+    """Return the path of an endpoint's list; ``data`` if none is declared."""
+    return ("data",) if endpoint.data_selector is None else endpoint.data_selector
+
+
+def join_companion(include: Include, record: Record) -> None:
+    """Let a record refer to its JSON:API companion, by an id made of its content; an empty one has none."""
+    companion = record.get(include.field) or {}
+    key = None
+    if any(value is not None for value in companion.values()):
+        text = json.dumps(companion, sort_keys=True)
+        key = f"{include.type or 'companion'}-{zlib.crc32(text.encode()):08x}"
+    place(record, include.on, key)
+
+
+def _split_companions(include: Include, records: list[Record]) -> list[Record]:
+    """Take the companions out of the records and return them, each once, the way JSON:API includes them."""
+    companions: dict[str, Record] = {}
+    for record in records:
+        companion, key = record.pop(include.field, None) or {}, dig(record, include.on)
+        if key is not None:
+            companions[key] = {"id": key, **({"type": include.type} if include.type else {}), **companion}
+    return list(companions.values())
+
+
+def _listed_at(selector: Sequence[str], records: list[Any]) -> Any:
+    """Return the smallest body in which the selector finds the records."""
+    if not selector:
+        return records
+    head, rest = selector[0], selector[1:]
+    if head != WILDCARD:
+        return {head: _listed_at(rest, records)}
+    if not rest:
+        return records
+    return [_listed_at(rest, records[index : index + _GROUP]) for index in range(0, len(records), _GROUP)]
+
+
+def _csv(records: list[Record], delimiter: str) -> str:
+    file = io.StringIO(newline="")
+    names = list(dict.fromkeys(name for record in records for name in record))
+    writer = csv.DictWriter(file, names or ["id"], delimiter=delimiter)
+    writer.writeheader()
+    writer.writerows({name: _word(value) for name, value in record.items()} for record in records)
+    return file.getvalue()
+
+
+def _element(name: str, value: Any) -> ET.Element:
+    element = ET.Element(name)
+    if not isinstance(value, dict):
+        element.text = _word(value)
+        return element
+    for key, member in value.items():
+        members = [each for each in (member if isinstance(member, list) else [member]) if each is not None]
+        if key == "#text":
+            element.text = "".join(map(_word, members))
+        elif key.startswith("@"):
+            element.attrib |= {key[1:]: _word(each) for each in members}
+        else:
+            element.extend(_element(key, each) for each in members)
+    return element
+
+
+def _word(value: Any) -> str:
+    """Return a value as text; CSV and XML have no other type."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json.dumps(value, ensure_ascii=False)
