@@ -14,12 +14,6 @@ if TYPE_CHECKING:
     from dlt.common.destination import Destination
     from dlt.destinations.sql_client import SqlClientBase
 
-_LOST_AFTER = (
-    "SET tcp_keepalives_idle = 20; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3;"
-    "SET tcp_user_timeout = '50s'"
-)
-"""The server ends the session of a machine that is gone after 50 s; by default it would hold its locks for hours."""
-
 
 @contextmanager
 def connected(pipeline: Pipeline, destination: str) -> Iterator[SqlClientBase[Any]]:
@@ -59,14 +53,6 @@ def destination_named(name: str) -> Destination[Any, Any]:
             f"CRM_ASSETS_DESTINATION is {name!r}, and dlt has no destination of this name. Common ones are duckdb, "
             f"postgres, snowflake, bigquery and redshift."
         ) from error
-
-
-def take_advisory_lock(client: SqlClientBase[Any], dataset: str) -> bool:
-    """Take PostgreSQL's lock for writers on all machines; the server frees it when the client's connection ends."""
-    client.execute_sql(_LOST_AFTER)
-    with client.execute_query("SELECT pg_try_advisory_lock(hashtext(%s))", f"crm_assets.{dataset}") as cursor:
-        row = cursor.fetchone()
-    return bool(row and row[0])
 
 
 def _refuse_single_catalog(credentials: Any) -> None:

@@ -8,19 +8,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
-from crm_assets.warehouse.connecting import connected, destination_named, take_advisory_lock
+from crm_assets.warehouse.connecting import connected, destination_named
 from crm_assets.warehouse.duckdb_file import DuckDbFile, LogFn
 from crm_assets.warehouse.errors import WarehouseError, translate_errors
 from crm_assets.warehouse.session import WarehouseSession
 
 if TYPE_CHECKING:
     from dlt import Pipeline
-    from dlt.common.destination import TDestinationReferenceArg
 
 DATABASE = "warehouse.duckdb"
 
@@ -124,7 +123,7 @@ class Warehouse:
 
             with connected(open_pipeline(dataset), self.destination) as client:
                 if self.destination == "postgres":
-                    self._wait(lambda: take_advisory_lock(client, dataset), f"schema {dataset}", say)
+                    self._wait(lambda: destination.begin_load(client, dataset), f"schema {dataset}", say)
                 yield WarehouseSession(self.catalog, self.destination, open_pipeline, client, dataset)
 
     @contextmanager
@@ -158,7 +157,7 @@ class Warehouse:
             time.sleep(0.1)
 
     @contextmanager
-    def _destination(self, say: LogFn) -> Iterator[TDestinationReferenceArg]:
+    def _destination(self, say: LogFn) -> Iterator[Any]:
         if self.destination == "postgres":
             from crm_assets.warehouse.postgres import Postgres
 

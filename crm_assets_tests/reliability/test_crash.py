@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from filelock import FileLock
 
@@ -58,6 +59,11 @@ def whole(before: set[str], after: set[str], found: set[str]) -> bool:
     return found == before or (after <= found <= before | after)
 
 
+def failures(results: list[dg.ExecuteInProcessResult]) -> list[str]:
+    """Return what failed runs, in the failures' own words."""
+    return [failure(result) for result in results if not result.success]
+
+
 @pytest.mark.parametrize("number", range(ROUNDS))
 @pytest.mark.parametrize("scene", SCENES)
 def test_killed_at_random_moments(
@@ -75,14 +81,14 @@ def test_killed_at_random_moments(
     """Rounds begin with an empty warehouse and one that holds the day before, by turns."""
     expected, mine = undisturbed(scene)[state], house(connection)
     if state:
-        assert all(result.success for result in mine.load(scene))
+        assert failures(mine.load(scene)) == []
     before, sandbox.state = rows_of(mine, scene), state
     new = unmarked(expected)
     for stage in chance.choices(STAGES, k=KILLS_PER_RERUN):
         Victim(job(connection)).kill(stage, chance.random() * 0.4)
         for name, rows in rows_of(mine, scene).items():
             assert whole(before.get(name, set()), new[name], rows), f"{name} is neither old nor new after {stage}"
-    assert all(result.success for result in mine.load(scene))
+    assert failures(mine.load(scene)) == []
     assert mine.snapshot(scene) == expected
     assert left_behind(mine) == []
 
@@ -98,7 +104,7 @@ def undisturbed(
             first = house(only(connections[scene], *SCENES[scene]), folder=tmp_path / "undisturbed" / "data")
             found = []
             for sandbox.state in (0, 1):
-                assert [failure(result) for result in first.load(scene) if not result.success] == []
+                assert failures(first.load(scene)) == []
                 found.append(first.snapshot(scene))
             first.clear()
             sandbox.state, _UNDISTURBED[scene, destination] = 0, found

@@ -15,7 +15,7 @@ import pytest
 from dlt.destinations.impl.ducklake.sql_client import DuckLakeSqlClient
 
 import crm_assets
-from crm_assets.warehouse.dlt_compat import CsvCopyJob, PostgresClient
+from crm_assets.warehouse.dlt_compat import CsvCopyJob, PostgresClient, SessionClient
 from crm_assets.warehouse.dlt_log import without_json_warning
 
 PRIVATE = re.compile(r"^\s*(?:from|import) dlt\.(?:\S+\.)?(?:impl|_)", re.MULTILINE)
@@ -30,6 +30,12 @@ def test_private_names_are_imported_in_one_module_alone() -> None:
 def test_the_client_makes_jobs_from_a_path() -> None:
     parameters = inspect.signature(PostgresClient.create_load_job).parameters
     assert [*parameters] == ["self", "table", "file_path", "load_id", "restore"]
+
+
+def test_the_session_of_a_client_is_where_it_is_looked_for() -> None:
+    source = inspect.getsource(SessionClient.__mro__[1])
+    assert "self._conn = psycopg2.connect(" in source
+    assert "self.close_connection()\n                    self.open_connection()" in source
 
 
 def test_dlt_closes_a_lake_with_what_duckdb_2_no_longer_has() -> None:
