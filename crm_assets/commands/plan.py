@@ -23,7 +23,8 @@ from crm_assets.declarations.models.system import RateLimit
 from crm_assets.extract.http.rate_state import spread
 from crm_assets.extract.read_report import ReadTask
 from crm_assets.orchestration.partitions import partitions_of, ranges_of
-from crm_assets.warehouse.planning import due_range, plan_reads
+from crm_assets.warehouse.loaded_days import due_range
+from crm_assets.warehouse.planning import plan_reads
 from crm_assets.warehouse.read_history import ReadHistory, history_of
 from crm_assets.warehouse.session import WarehouseSession
 from crm_assets.warehouse.warehouse import Warehouse

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -253,6 +254,18 @@ def test_rows_outside_the_days_asked_for_are_told(
             "set the connection's timezone."
         ),
     )
+
+
+def test_days_read_before_the_declaration_changed_are_told(house: Build, connections: dict[str, Any]) -> None:
+    days = [(START + timedelta(days=number)).isoformat() for number in range(5)]
+    appointments = only(connections["service_crm"], "appointments")
+    assert house(appointments).materialize("service_crm/appointments", dates=(days[0], days[4])).success
+    changed = house(appointments.model_copy(update={"timezone": "Europe/Lisbon"}))
+    assert changed.materialize("service_crm/appointments", day=days[1]).success
+    sentence = verdict(changed, "service_crm/appointments", "completeness")[2]
+    assert f"{days[0]}, {days[2]} to {days[4]} were read before the declaration changed" in sentence
+    assert changed.materialize("service_crm/appointments", dates=(days[0], days[4])).success
+    assert "declaration" not in verdict(changed, "service_crm/appointments", "completeness")[2]
 
 
 def test_what_vanished_beyond_the_guard_is_told(paging: Installation, sandbox: FaultySandbox) -> None:

@@ -17,7 +17,7 @@ from crm_assets.errors import CommandError
 from crm_assets.extract import progress
 from crm_assets.orchestration.automation.jobs import jobs_of
 from crm_assets.orchestration.keys import FRESH_TAG, FULL_TAG, asset_key, report_key
-from crm_assets.warehouse.planning import due_range
+from crm_assets.warehouse.loaded_days import due_range
 from crm_assets.warehouse.warehouse import Warehouse
 
 _RANGE = "dagster/asset_partition_range_"

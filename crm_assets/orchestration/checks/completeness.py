@@ -10,7 +10,11 @@ from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.orchestration.checks.report import CheckReport, counted
 from crm_assets.warehouse import read_log
+from crm_assets.warehouse.loaded_days import outdated_ranges
 from crm_assets.warehouse.session import WarehouseSession
+
+_RANGES_SHOWN = 5
+"""Ranges of days that a sentence names."""
 
 
 def completeness(session: WarehouseSession, connection: Connection, resource: Resource) -> CheckReport:
@@ -29,6 +33,8 @@ def completeness(session: WarehouseSession, connection: Connection, resource: Re
         reason = last.reason.removeprefix(f"{connection.name}.{resource.name}: ")
         report.problems.append(f"the last read was not loaded: {reason}")
     report.warnings += _warnings(last)
+    if resource.window and (outdated := outdated_ranges(session, connection, resource)):
+        report.warnings.append(_outdated_sentence([str(dates) for dates in outdated]))
     report.metadata |= {
         "rows": last.rows,
         "pages": last.pages,
@@ -64,3 +70,11 @@ def _warnings(last: read_log.LastRead) -> Iterator[str]:
             f"{rows} vanished at the source, more than max_delete_fraction allows; none was marked. If they are really "
             f"gone, sync once with max_delete_fraction: 1 on the connection"
         )
+
+
+def _outdated_sentence(ranges: list[str]) -> str:
+    named = ", ".join(ranges[:_RANGES_SHOWN]) + (" and more" if ranges[_RANGES_SHOWN:] else "")
+    return (
+        f"{named} {'was' if len(ranges) == 1 and ' to ' not in named else 'were'} read before the declaration changed, "
+        f"and may lack what it asks for now; materialize these partitions again"
+    )
