@@ -46,6 +46,11 @@ class Warehouse:
         return self.folder / DATABASE
 
     @property
+    def place(self) -> str:
+        """Where the tables are, in a sentence."""
+        return str(self.database) if self.destination == "duckdb" else f"the destination {self.destination}"
+
+    @property
     def runs(self) -> Path:
         """Folder of the runs' working folders and locks."""
         return self.folder / "runs"

@@ -153,6 +153,15 @@ def test_a_warehouse_that_cannot_be_opened_leaves_the_checks(read: Installation,
     assert "Rows, seconds and changes are missing" in render_report(found, "html")
 
 
+def test_tables_of_another_warehouse_are_not_reported_as_this_ones(read: Installation, tmp_path: Path) -> None:
+    found = collect(list(read.connections.values()), read.instance, Warehouse(tmp_path), print, AT)
+    loaded = [one for one in found.tables if one.connection == "sales_engagement"]
+    assert [(one.rows, one.loaded, one.state) for one in loaded] == [(None, None, "failed")] * 2
+    (finding,) = findings(found)
+    assert f"another warehouse than {tmp_path / 'warehouse.duckdb'}" in finding.cases[0].check.sentence
+    assert 'crm-assets sync \'key:"sales_engagement/campaigns"' in finding.remedy
+
+
 def test_nothing_was_ever_run(house: Build) -> None:
     found = reported(house("sales_engagement"))
     assert set(found.states) == {"not evaluated"}
@@ -181,7 +190,7 @@ def test_tables_that_say_the_same_are_one_case_and_one_remedy() -> None:
     assert '\'key:"raw/crm/people" or key:"raw/crm/deals"\'' in few.remedy
 
 
-@pytest.mark.parametrize("name", CHECKS)
+@pytest.mark.parametrize("name", [*CHECKS, "last run", "warehouse"])
 def test_every_check_says_what_to_do(name: str) -> None:
     check = CheckHistory(name, "warned", "Odd.", since=AT)
     (finding,) = findings(Report(AT, (TableReport("crm", "people", "crm/people", AT, "r", 1, 1, (check,)),)))

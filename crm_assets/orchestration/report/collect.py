@@ -13,6 +13,7 @@ from crm_assets.declarations.models.resource import Resource
 from crm_assets.orchestration.keys import asset_key, report_key
 from crm_assets.orchestration.partition_numbers import run_numbers
 from crm_assets.orchestration.report.checks import checks_of, utc_moment
+from crm_assets.orchestration.report.elsewhere import marked_if_elsewhere
 from crm_assets.orchestration.report.model import Report, TableReport
 from crm_assets.orchestration.report.runs import LastRuns
 from crm_assets.warehouse.duckdb_file import LogFn
@@ -45,13 +46,15 @@ def collect(
         series = _series(connections, warehouse, since, say)
     except WarehouseError as error:
         unread = str(error)
-    tables = _tables(connections, instance)
-    found = (replace(table, reads=reads, changes=change) for table in tables for reads, change in [_of(series, table)])
-    return Report(at or datetime.now(timezone.utc), tuple(found), since, unread)
+    tables = [_with_reads(series, table) for table in _tables(connections, instance)]
+    if not unread:
+        tables = [marked_if_elsewhere(table, warehouse.place) for table in tables]
+    return Report(at or datetime.now(timezone.utc), tuple(tables), since, unread)
 
 
-def _of(series: Series, table: TableReport) -> tuple[tuple[Reading, ...], Change]:
-    return series.get((table.connection, table.resource), ((), Change()))
+def _with_reads(series: Series, table: TableReport) -> TableReport:
+    reads, changes = series.get((table.connection, table.resource), ((), Change()))
+    return replace(table, reads=reads, changes=changes)
 
 
 def _last_report(connections: Sequence[Connection], instance: dg.DagsterInstance) -> datetime | None:

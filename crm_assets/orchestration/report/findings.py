@@ -6,9 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from crm_assets.orchestration.checks import CHECKS
-from crm_assets.orchestration.report import runs
+from crm_assets.orchestration.report import elsewhere, runs
 from crm_assets.orchestration.report.model import STATES, CheckHistory, CheckState, Report, TableReport
 
+_REMEDIES = {name: check.remedy for name, check in CHECKS.items()} | {
+    runs.CHECK_NAME: runs.REMEDY,
+    elsewhere.CHECK_NAME: elsewhere.REMEDY,
+}
 _TABLES_NAMED = 3
 """Most tables that a selection names one by one."""
 
@@ -42,9 +46,7 @@ class Finding:
     @property
     def remedy(self) -> str:
         """What to do; commands stand between backticks."""
-        known = CHECKS.get(self.name)
-        text = known.remedy if known else runs.REMEDY
-        return text.format(connection=self.connection, selection=self._selection)
+        return _REMEDIES[self.name].format(connection=self.connection, selection=self._selection)
 
     @property
     def _selection(self) -> str:
