@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from crm_assets_tests.forks import crm_assets
+from crm_assets_tests.reliability.killed_runs import HEAVY
 
 PROGRAM = str(Path(sys.executable).with_name("crm-assets"))
 
@@ -21,6 +23,10 @@ def test_it_prints_and_ends_as_the_installed_program(tmp_path: Path, words: list
     )
     fork = crm_assets(words, folder=tmp_path, environment=environment)
     assert (fork.returncode, fork.stdout, fork.stderr) == (real.returncode, real.stdout, real.stderr)
+
+
+def test_what_is_imported_beforehand_is_there() -> None:
+    assert [name for name in HEAVY if not find_spec(name)] == []
 
 
 def test_it_has_nothing_of_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
