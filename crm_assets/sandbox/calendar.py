@@ -21,13 +21,12 @@ class Calendar:
 
     def __init__(self, resource: Resource, zone: ZoneInfo) -> None:
         self._window, self._incremental, self._zone = resource.window, resource.incremental, zone
-        self.columns = {
-            name: column
-            for name, column in resource.columns.items()
-            if column.type in (ColumnType.DATE, ColumnType.TIMESTAMP) and not column.placeholder
-        }
-        self._step = max((_resolution(column.format) for column in self.columns.values()), default=1)
-        """Resolution in milliseconds: that of the coarsest column."""
+        kinds = (ColumnType.DATE, ColumnType.TIMESTAMP)
+        columns = {name: column for name, column in resource.columns.items() if column.type in kinds}
+        self.columns = {name: column for name, column in columns.items() if not column.placeholder}
+        step = max((_resolution(column.format) for column in self.columns.values()), default=1)
+        self._step = timedelta(milliseconds=step)
+        """Resolution of the coarsest column, and so of all instants."""
         self._delays = self._read_delays()
 
     def put_dates(self, record: Record, span: Span, share: float, row: RowSeed) -> datetime | None:
@@ -40,25 +39,24 @@ class Calendar:
             row: What its values are made from.
         """
         part, instants = self._window or self._incremental, self._instants(span, share, row)
-        placed = {name: self.put(record, name, instant) for name, instant in instants.items()}
+        placed = {name: self._put(record, name, instant) for name, instant in instants.items()}
         return placed[part.field] if part else None
 
-    def put(self, record: Record, name: str, instant: datetime | None) -> datetime | None:
-        """Put an instant into a record; return it as the column says it, which is of a date the first of the day."""
+    def touch(self, record: Record, name: str, span: Span, share: float) -> datetime | None:
+        """Let a record be changed after a share of a span, as the column of that name says; return the instant."""
+        return self._put(record, name, span.at(share, self._step))
+
+    def _put(self, record: Record, name: str, instant: datetime | None) -> datetime | None:
         column = self.columns[name]
         place(record, column.wire_path(name), instant and on_the_wire(column, instant, self._zone))
         if instant and column.type is ColumnType.DATE:
             return midnight(instant.astimezone(self._zone).date(), self._zone)
         return instant
 
-    def at(self, span: Span, share: float) -> datetime:
-        """Return the instant after a share (0 to 1) of a span, as exact as all columns say it."""
-        return span.at(share, self._step)
-
     def _read_delays(self) -> dict[str, list[timedelta | None]]:
         """Return, by column, how long after the first of all examples its own are; ``None`` for a missing value."""
         examples = {
-            name: [None if example is None else read_instant(str(example), self._zone) for example in column.examples]
+            name: [None if each is None else read_instant(str(each), self._zone) for each in column.examples]
             for name, column in self.columns.items()
         }
         first = min((each for several in examples.values() for each in several if each), default=EPOCH)
@@ -68,8 +66,9 @@ class Calendar:
         }
 
     def _instants(self, span: Span, share: float, row: RowSeed) -> dict[str, datetime | None]:
-        pace, moment, window = 0.3 + row.draws.random(), self.at(span, share), self._window
-        waits = {name: self._paced(several[row.pick(len(several))], pace) for name, several in self._delays.items()}
+        pace, moment, window = 0.3 + row.draws.random(), span.at(share, self._step), self._window
+        delays = {name: row.pick(several) for name, several in self._delays.items()}
+        waits = {name: each and each * pace // self._step * self._step for name, each in delays.items()}
         if window:
             moment -= waits[window.field] or timedelta()
         instants = {name: None if wait is None else moment + wait for name, wait in waits.items()}
@@ -79,13 +78,9 @@ class Calendar:
         if window and window.include_undated and row.draws.random() < _UNDATED:
             instants[window.field] = None
         if self._incremental:
-            touched = self.at(Span(moment, max(span.end, moment)), row.draws.random())
+            touched = Span(moment, max(span.end, moment)).at(row.draws.random(), self._step)
             instants[self._incremental.field] = moment if row.draws.random() < _UNTOUCHED else touched
         return instants
-
-    def _paced(self, delay: timedelta | None, pace: float) -> timedelta | None:
-        step = timedelta(milliseconds=self._step)
-        return None if delay is None else delay * pace // step * step
 
 
 def _resolution(format_: str) -> int:

@@ -63,6 +63,10 @@ class Call:
             raise HTTPException(400, f"{name} must be a whole number of at least {least}; {shown}.")
         return int(text)
 
+    def link(self, name: str, value: int) -> str:
+        """Return the address of the same request with another value of a parameter."""
+        return str(self.request.url.include_query_params(**{name: value}))
+
 
 def find_resource(connection: Connection, call: Call) -> tuple[Resource, dict[str, Any]]:
     """Return the resource a request asks for and the values it gives the endpoint's placeholders.

@@ -10,9 +10,10 @@ import re
 import unicodedata
 from collections.abc import Mapping, Set
 from functools import cache, lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crm_assets.sandbox.sample_data import sample_data
+from crm_assets.declarations.yaml_reader import read_yaml
 
 if TYPE_CHECKING:
     from faker import Faker
@@ -33,6 +34,12 @@ _WORD = re.compile(rf"(?<![\w.@+-])(?:{'|'.join(map(re.escape, _ALL))})(?![\w@])
 
 
 @cache
+def sample_data() -> dict[str, Any]:
+    """Return what people and values are made of; the file explains it."""
+    return read_yaml(Path(__file__).with_name("sample_data.yaml"))
+
+
+@cache
 def _generator(locale: str) -> Faker:
     # Faker takes a third of a second to import: only a sandbox that is asked for rows pays for it.
     from faker import Faker
@@ -43,13 +50,13 @@ def _generator(locale: str) -> Faker:
 @lru_cache(maxsize=50_000)
 def person(number: int) -> Words:
     """Return the person of that number, counted from 0 without end, and the company they work for."""
-    countries = sample_data().countries
+    countries = sample_data()["countries"]
     country = countries[number % len(countries)]
-    fake = _generator(country.locale)
+    fake = _generator(country["locale"])
     fake.seed_instance(number)
     first, last, company = fake.first_name(), fake.last_name(), fake.company()
-    city, region, postcode, timezone = fake.random_element(country.towns)
-    domain, phone = f"{_slug(company)}.example", fake.numerify(country.phone)
+    city, region, postcode, timezone = fake.random_element(country["towns"])
+    domain, phone = f"{_slug(company)}.example", fake.numerify(country["phone"])
     return {
         "Ada": first,
         "Stone": last,
@@ -63,12 +70,12 @@ def person(number: int) -> Words:
         "+1 555 0100": phone,
         "+15550100": re.sub(r"[^+\d]", "", phone),
         "15550100": re.sub(r"\D", "", phone),
-        "1 Main St": country.street.format(number=fake.random_int(1, 180), street=fake.street_name()),
+        "1 Main St": country["street"].format(number=fake.random_int(1, 180), street=fake.street_name()),
         "Chicago": city,
         "Illinois": region,
         "60601": fake.numerify(postcode),
-        "United States": country.name,
-        "US": country.code,
+        "United States": country["name"],
+        "US": country["code"],
         "America/Chicago": timezone,
     }
 

@@ -34,9 +34,7 @@ class Population:
         self._rows, self._seed = rows, f"{seed}/{connection.name}"
         self.references = {name: connection.system.references(each) for name, each in self.resources.items()}
         self.families = {each.parent.resource for each in self.resources.values() if each.parent}
-        self.staff = {
-            name for name, each in self.resources.items() if _speaks_of(CORA, each) and not _speaks_of(ADA, each)
-        }
+        self.staff = {name for name in self.resources if self._says(name, CORA) and not self._says(name, ADA)}
         self.personal = self._about_people()
         self._first_person = self.draws("people").randrange(rows // 3 + 1)  # systems share most people, not all
         self.sizes = {name: self._size(each) for name, each in self.resources.items()}
@@ -51,8 +49,10 @@ class Population:
 
     def counted(self, resource: Resource) -> tuple[str, ...]:
         """Return the columns whose values count the rows: the key, and what other resources refer to."""
-        referred = {ref.key for refs in self.references.values() for ref in refs if ref.resource == resource.name}
-        own = {reference.column for reference in self.references[resource.name] if not reference.path}
+        referred = {
+            each.key for several in self.references.values() for each in several if each.resource == resource.name
+        }
+        own = {each.column for each in self.references[resource.name] if not each.path}
         countable = [
             name
             for name, column in resource.columns.items()
@@ -62,15 +62,13 @@ class Population:
         return (*keys, *(name for name in countable if name in referred and name not in keys))
 
     def origin(self, name: str, serial: int) -> tuple[int, int | None]:
-        """Return the number of the person that row ``serial`` is about, and which of the parent's rows it belongs to.
-
-        The latter counts from 0 and is ``None`` without a parent.
-        """
+        """Return the number of the person a row is about, and which of the parent's rows, if any, it belongs to."""
         parent = self.resources[name].parent
         if parent and parent.resource in self.personal and self.sizes[parent.resource]:
             row = self._parent(parent.resource, f"{name}/{serial}")
             return self.origin(parent.resource, row)[0], row
-        fresh = serial >= self._pool and _is_unique(self.resources[name])
+        # Each row is a person of its own where it has an e-mail address.
+        fresh = serial >= self._pool and any(each.pii == "email" for each in self.resources[name].columns.values())
         subject = self._first_person + (serial if fresh else self._order(name)[serial % self._pool])
         # Lists below one parent are about the same people: what they have in common refers to each other.
         return subject, self._parent(parent.resource, subject) if parent and self._rows else None
@@ -107,26 +105,20 @@ class Population:
             index[self.origin(name, row)[0]].append(row)
         return dict(index)
 
+    def _says(self, name: str, words: frozenset[str]) -> bool:
+        return speaks_of(words, [column.examples for column in self.resources[name].columns.values()])
+
     def _about_people(self) -> set[str]:
         """Return the resources that hold people or companies, and those that refer to them."""
-        others = {name: each for name, each in self.resources.items() if name not in self.staff}
-        about = {name for name, each in others.items() if _speaks_of(ADA | PLACE, each) or _has_identity(each)}
+        others = {name: each.columns.values() for name, each in self.resources.items() if name not in self.staff}
+        about = {
+            name
+            for name, columns in others.items()
+            if self._says(name, ADA | PLACE)
+            or any(each.pii in _IDENTITY and not speaks_of(CORA, each.examples) for each in columns)
+        }
         while more := {
             name for name in others.keys() - about if any(each.resource in about for each in self.references[name])
         }:
             about |= more
         return about
-
-
-def _speaks_of(words: frozenset[str], resource: Resource) -> bool:
-    return any(speaks_of(words, column.examples) for column in resource.columns.values())
-
-
-def _has_identity(resource: Resource) -> bool:
-    columns = resource.columns.values()
-    return any(column.pii in _IDENTITY and not speaks_of(CORA, column.examples) for column in columns)
-
-
-def _is_unique(resource: Resource) -> bool:
-    """Return whether each row is a person of its own, as an e-mail address says."""
-    return any(column.pii == "email" for column in resource.columns.values())

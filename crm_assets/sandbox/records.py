@@ -85,7 +85,7 @@ class RecordMaker:
             path = column.wire_path(self._changing)
             place(record, path, _other(dig(record, path), column, draws))
         if incremental:
-            moment = self._calendar.put(record, incremental.field, self._calendar.at(span, draws.random()))
+            moment = self._calendar.touch(record, incremental.field, span, draws.random())
         return row._replace(moment=moment, record=msgspec.json.encode(record))
 
     def _row(self, serial: int, draws: random.Random) -> tuple[RowSeed, int | None]:

@@ -7,25 +7,22 @@ from datetime import date, datetime, timezone
 from functools import cache
 from typing import Any
 
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import request_response
 
-from crm_assets.declarations import Connection, Resource
+from crm_assets.declarations import Column, Connection, Resource
 from crm_assets.sandbox.bodies import answer
 from crm_assets.sandbox.calls import Call, find_resource
 from crm_assets.sandbox.credentials import answer_login, check_credentials, login_at
 from crm_assets.sandbox.exports import Exports
 from crm_assets.sandbox.filters import requested_bounds
 from crm_assets.sandbox.paging import PageRequest, envelope, requested_page
+from crm_assets.sandbox.people import sample_data
 from crm_assets.sandbox.population import Population
-from crm_assets.sandbox.sample_data import sample_data
 from crm_assets.sandbox.tables import Table
 from crm_assets.sandbox.times import DAY
-
-_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 class Sandbox:
@@ -56,7 +53,7 @@ class Sandbox:
         self._population = cache(lambda name: Population(self.connections[name], rows, seed))
         self.table = cache(self._table)
         self._exports = Exports()
-        self.app = Starlette(routes=[Route("/{path:path}", self.handle, methods=_METHODS)])
+        self.app = request_response(self.handle)
 
     async def handle(self, request: Request) -> Response:
         """Answer any request, with an error where it is not in order."""
@@ -103,22 +100,22 @@ class Sandbox:
         check_credentials(connection, resource, call.request)
         parent = index = None
         if resource.parent:
-            key, parents = str(values.get(resource.parent.placeholder)), self.parents(connection.name, resource)
-            index = next((index for index, value in enumerate(parents) if str(value) == key), None)
-            if index is None:
-                raise HTTPException(404, f"No row {key} in {resource.parent.resource}.")
-            parent = parents[index]
+            parent = str(values.get(resource.parent.placeholder))
+            parents = [str(value) for value in self.parents(connection.name, resource)]
+            if parent not in parents:
+                raise HTTPException(404, f"No row {parent} in {resource.parent.resource}.")
+            index = parents.index(parent)
         bounds = requested_bounds(resource, connection.zone, call)
         records = self.table(connection.name, resource.name).records(self.state, index, bounds)
         keys = self._population(connection.name).counted(resource)
         key_path = resource.columns[keys[0]].wire_path(keys[0]) if keys else None
         start, size = requested_page(resource.endpoint, call, records, key_path)
-        return PageRequest(call, connection, resource, parent, records, key_path, start, size)
+        return PageRequest(call, resource, parent, records, key_path, start, size)
 
 
 def _with_columns(connection: Connection) -> Connection:
     """Return a connection whose lists that declare no columns have some, so that there are fields to become columns."""
-    columns = {"columns": sample_data().columns}
+    columns = {"columns": {name: Column.model_validate(each) for name, each in sample_data()["columns"].items()}}
     resources = [each if each.columns else each.model_copy(update=columns) for each in connection.system.resources]
     system = connection.system.model_copy(update={"resources": tuple(resources)})
     return connection.model_copy(update={"system": system})

@@ -13,7 +13,6 @@ from crm_assets.declarations.models.columns import MICROSECONDS
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
-_MILLISECOND = timedelta(milliseconds=1)
 _ISO_8601: TypeAdapter[datetime] = TypeAdapter(datetime)
 
 
@@ -23,11 +22,12 @@ class Span(NamedTuple):
     start: datetime
     end: datetime
 
-    def at(self, share: float, step: int = 1) -> datetime:
-        """Return the instant after a share (0 to 1) of the span, cut to ``step`` milliseconds."""
-        last = max((self.end - self.start) // _MILLISECOND - 1, 0)
-        position = (self.start - EPOCH) // _MILLISECOND + min(int(share * (last + 1)), last)
-        return max(EPOCH + (position - position % step) * _MILLISECOND, self.start)
+    def at(self, share: float, step: timedelta) -> datetime:
+        """Return the instant after a share (0 to 1) of the span, cut to whole steps since 1970."""
+        millisecond = timedelta(milliseconds=1)
+        last = max((self.end - self.start) // millisecond - 1, 0)
+        instant = self.start + min(int(share * (last + 1)), last) * millisecond
+        return max(instant - (instant - EPOCH) % step, self.start)
 
 
 def midnight(day: date, zone: ZoneInfo) -> datetime:

@@ -101,7 +101,7 @@ class FaultySandbox(Sandbox):
 
     async def respond(self, page: PageRequest) -> Response:
         """Answer with the faults that apply to the page."""
-        entry, name = page.call.request.state.entry, page.connection.name
+        entry, name = page.call.request.state.entry, page.call.connection
         # The position of the page in its list, from 1, however the API counts.
         entry.resource, entry.page = page.resource.name, page.start // max(page.size, 1) + 1
         self._check_rate(name)
