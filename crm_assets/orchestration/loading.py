@@ -11,6 +11,7 @@ import dagster as dg
 
 from crm_assets.declarations.models.connection import SHARED_SCHEMA, Connection
 from crm_assets.declarations.models.resource import Resource
+from crm_assets.extract.signals import raise_if_stopped
 from crm_assets.orchestration.checks import evaluate
 from crm_assets.orchestration.dlt_integration import CrmTranslator, StagedDltResource
 from crm_assets.orchestration.keys import asset_key
@@ -61,6 +62,7 @@ class Loader:
         loaded, unmade = self._make_tables(session, [*complete.values()])
         with staged_rows(session, [complete[name] for name in loaded]) as (relations, unstaged):
             for name, reading in complete.items():
+                raise_if_stopped()
                 problem = unmade.get(name) or unstaged.get(name)
                 try:
                     if problem:

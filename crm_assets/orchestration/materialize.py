@@ -14,6 +14,7 @@ from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract import progress
 from crm_assets.extract.errors import ReadError
+from crm_assets.extract.signals import no_signal_lost
 from crm_assets.orchestration.dagster_compat import ExpectedError
 from crm_assets.orchestration.dlt_integration import CrmTranslator, StagedDltResource
 from crm_assets.orchestration.fetching import Fetcher
@@ -73,7 +74,7 @@ class ConnectionRun:
         loader = Loader(self.context, self.connection, self.resources, self.partitions, self.loader, self.translator)
         results: list[Any] = []
         try:
-            with self.warehouse.working_folder() as folder:
+            with no_signal_lost(), self.warehouse.working_folder() as folder:
                 readings = fetcher.fetch(wanted, folder) if wanted else []
                 with self.warehouse.session(
                     self.connection.name, folder, lambda text: self._say("lock", text)

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from crm_assets.declarations.models.connection import Connection
+from crm_assets.extract.signals import raise_if_stopped
 from crm_assets.warehouse import read_log
 from crm_assets.warehouse.changes import Changes, Committed
 from crm_assets.warehouse.deletes import delete_unseen
@@ -57,6 +58,7 @@ def commit_read(
             session.write(entry[0], *entry[1])
             writing = False
     except Exception as error:  # drivers of dlt's destinations share no class; whatever it is, this table alone fails
+        raise_if_stopped()
         null = first_null(reading) if writing else None
         cause = f"{null} ({cause_of(error)})" if null else cause_of(error)
         raise not_written(session, reading, cause, writing) from error

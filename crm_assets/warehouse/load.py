@@ -11,6 +11,7 @@ from dlt.extract import DltResource, DltSource
 
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
+from crm_assets.extract.signals import raise_if_stopped
 from crm_assets.warehouse import read_log
 from crm_assets.warehouse.dlt_schema import REJECTED_COLUMNS, dlt_columns, optional, write_disposition
 from crm_assets.warehouse.errors import cause_of
@@ -99,6 +100,7 @@ def each_alone(names: list[str], act: Callable[[list[str]], Any]) -> Failures:
     try:
         act(names)
     except Exception as error:  # of any driver or of dlt: it is traced to its table below
+        raise_if_stopped()
         if len(names) == 1:
             return {names[0]: cause_of(error)}
         failures: Failures = {}

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import duckdb
 import pytest
 
+from crm_assets.commands.sync.results import interrupted
+from crm_assets.warehouse import commit
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.faults import Fault, FaultySandbox
+from crm_assets_tests.installation import Installation
 from crm_assets_tests.reliability.killed_runs import Command, until
 
 CONNECTIONS = """
@@ -111,6 +116,22 @@ def test_a_stopped_sync_stops_all_its_processes(
     assert "Stopped. What was loaded stays; run again for the rest." in told
     nothing_is_left(tmp_path, command.process.pid)
     assert statuses(tmp_path)[HELD] == dg.DagsterRunStatus.FAILURE
+
+
+def test_ctrl_c_in_the_middle_of_a_query_stops_the_load(paging: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DuckDB turns it into an error of its query, and that must not pass for a table that could not be loaded."""
+    merge, before = commit.merge_rows, paging.snapshot("paging")
+
+    def interrupted_merge(session: Any, *given: Any) -> Any:
+        merge(session, *given)
+        session.write("SET threads = 1")  # those of DuckDB itself would finish what they are at
+        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+        session.query("SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000000) b")
+
+    monkeypatch.setattr(commit, "merge_rows", interrupted_merge)
+    result = paging.materialize("paging/by_page", "paging/whole")
+    assert interrupted(result)
+    assert paging.snapshot("paging") == before
 
 
 def test_workers_do_not_outlive_their_parent(start: Start, sandbox: FaultySandbox, tmp_path: Path) -> None:

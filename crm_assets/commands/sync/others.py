@@ -14,6 +14,7 @@ from crm_assets.commands.sync.results import AssetResult, interrupted, results_o
 from crm_assets.commands.sync.run_requests import partition_keys
 from crm_assets.commands.workspace import Workspace
 from crm_assets.date_range import DateRange
+from crm_assets.extract.signals import no_signal_lost
 from crm_assets.orchestration.keys import asset_key
 
 QUIET_CONSOLE = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -69,7 +70,7 @@ def _materialized(
 
 def _run(workspace: Workspace, graph: Any, keys: list[dg.AssetKey], partition: str | None) -> list[AssetResult]:
     job = workspace.definitions.resolve_implicit_global_asset_job_def()
-    with open_instance(workspace.warehouse.folder) as instance:
+    with no_signal_lost(), open_instance(workspace.warehouse.folder) as instance:
         run = job.execute_in_process(
             instance=instance,
             asset_selection=keys,

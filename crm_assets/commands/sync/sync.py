@@ -20,6 +20,7 @@ from crm_assets.commands.sync.workers import SendMessage, WorkerExit, run_worker
 from crm_assets.commands.workspace import Workspace
 from crm_assets.errors import CrmAssetsError
 from crm_assets.extract import progress
+from crm_assets.extract.signals import no_signal_lost
 from crm_assets.orchestration.shared_state.run_locks import mark_abandoned, run_locks
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ def _run_job(workspace: Workspace, name: str, keys: list[dg.AssetKey], request: 
 
 def _work(workspace: Workspace, name: str, keys: Sequence[dg.AssetKey], request: SyncRequest) -> list[AssetResult]:
     try:
-        with open_instance(workspace.warehouse.folder) as instance:
+        with no_signal_lost(), open_instance(workspace.warehouse.folder) as instance:
             mark_abandoned(instance, run_locks(instance, workspace.warehouse.runs))
             return [
                 result
