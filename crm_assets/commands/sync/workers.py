@@ -52,8 +52,9 @@ def run_workers(jobs: Mapping[str, Callable[[SendMessage], None]]) -> Generator[
         for name, job in jobs.items():
             with _signals_held_back():
                 here, there = context.Pipe(duplex=False)
-                workers[name] = context.Process(target=_worker, args=(job, there), name=name, daemon=True)
-                workers[name].start()
+                worker = context.Process(target=_worker, args=(job, there), name=name, daemon=True)
+                worker.start()
+                workers[name] = worker
                 there.close()
                 pipes[here] = name
         while pipes:
@@ -96,7 +97,7 @@ def _signals_held_back() -> Iterator[None]:
 def _received(pipe: Any, worker: Any) -> Any:
     try:
         return pipe.recv()
-    except EOFError:
+    except (EOFError, OSError):  # the latter where it was killed in the middle of a message
         worker.join()
         return WorkerExit(worker.exitcode)
 
@@ -119,6 +120,8 @@ def _worker(job: Callable[[SendMessage], None], pipe: Any) -> None:
         os.setpgrp()  # Ctrl-C goes to the parent alone, which stops every worker once
     for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: os._exit(130))  # at once; a step of a run takes the signal for itself
+    # the progress bars put themselves before these, with a lock that their thread may have held while forking
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
     threading.Thread(target=_die_with_parent, daemon=True).start()
     try:
         job(pipe.send)
