@@ -18,7 +18,7 @@ from typing import Any
 import dagster as dg
 import psycopg2
 import pytest
-from filelock import Timeout
+from filelock import FileLock, Timeout
 
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.system import RateLimit
@@ -30,6 +30,7 @@ from crm_assets.extract.http.rate_state import RateStore
 from crm_assets.extract.http.tokens import Token
 from crm_assets.extract.shared_state import FileState, SharedState
 from crm_assets.orchestration.shared_state import postgres_run_locks
+from crm_assets.orchestration.shared_state import run_locks as file_run_locks
 from crm_assets.orchestration.shared_state.database import connect
 from crm_assets.orchestration.shared_state.postgres_run_locks import PostgresRunLocks
 from crm_assets.orchestration.shared_state.rates import PostgresRates
@@ -202,6 +203,31 @@ def test_a_run_is_abandoned_when_its_process_is_gone_and_not_before(locks: RunLo
         assert found
         assert found.status is dg.DagsterRunStatus.FAILURE
         assert mark_abandoned(instance, locks) == []
+
+
+def test_a_run_that_just_begins_or_ends_is_not_abandoned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others look when the file of its lock is there and the lock is not taken yet, or is free again."""
+    locks, seen = FileRunLocks(tmp_path), list[list[str]]()
+
+    class Watched(FileLock):
+        def acquire(self, timeout: float | None = None, **given: Any) -> Any:
+            if timeout is None:
+                Path(self.lock_file).touch()
+                seen.append(locks.abandoned())
+            return super().acquire(timeout, **given)
+
+        def release(self, force: bool = False) -> None:
+            super().release(force)
+            if seen[-1:] != [["looking"]]:
+                seen.append(["looking"])
+                seen[-1] = locks.abandoned()
+
+    monkeypatch.setattr(file_run_locks, "FileLock", Watched)
+    with locks.hold("9f1c7c1e-2b7e-4a53-a2ec-0d5a3a8c7f10", "sync"):
+        assert locks.abandoned() == []
+    assert len(seen) >= 3
+    assert not any(seen)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_machines_whose_clocks_differ_agree(url: str) -> None:

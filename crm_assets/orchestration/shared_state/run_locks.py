@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -45,7 +45,7 @@ class RunLocks(Protocol):
 
 @dataclass(frozen=True)
 class FileRunLocks:
-    """Locks of this machine, which its system frees when a process dies.
+    """A file for each part of a run, and a lock beside it that this machine's system frees when the process dies.
 
     Attributes:
         folder: Where, made when it is needed.
@@ -59,24 +59,23 @@ class FileRunLocks:
         """Hold a lock while this process works on a run."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self.folder / f"{run_id}.{part}{self._suffix}"
-        try:
-            with FileLock(path):
+        # a file without its lock would be taken for an abandoned run, so the lock comes first and goes last
+        with FileLock(_lock_of(path)):
+            path.touch(mode=0o600)
+            try:
                 yield
-        finally:
-            path.unlink(missing_ok=True)
+            finally:
+                path.unlink(missing_ok=True)
+                _lock_of(path).unlink(missing_ok=True)
 
     def abandoned(self) -> list[str]:
         """Return the runs of this machine whose process has died."""
-        found = []
-        for path in self.folder.iterdir() if self.folder.is_dir() else ():
-            if path.name.endswith(self._suffix) and _is_free(path):
-                found.append(path.name.partition(".")[0])
-                path.unlink(missing_ok=True)
-        return found
+        paths = self.folder.iterdir() if self.folder.is_dir() else ()
+        return [path.name.partition(".")[0] for path in paths if path.name.endswith(self._suffix) and _removed(path)]
 
     @property
     def _suffix(self) -> str:
-        return f".{platform.node()}.run_lock"
+        return f".{platform.node()}.run"
 
 
 def run_locks(instance: dg.DagsterInstance, folder: Path) -> RunLocks:
@@ -105,9 +104,14 @@ def mark_abandoned(instance: dg.DagsterInstance, locks: RunLocks) -> list[str]:
     return marked
 
 
-def _is_free(path: Path) -> bool:
-    try:
-        with FileLock(path).acquire(timeout=0):
-            return True
-    except Timeout:
-        return False
+def _removed(path: Path) -> bool:
+    """Remove the file of a part whose lock is free; return whether it was there, which it is not if the part ended."""
+    with suppress(Timeout, FileNotFoundError), FileLock(_lock_of(path)).acquire(timeout=0):
+        _lock_of(path).unlink()
+        path.unlink()
+        return True
+    return False
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}_lock")
