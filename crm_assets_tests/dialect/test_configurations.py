@@ -11,10 +11,11 @@ import yaml
 from crm_assets.declarations import Connection
 from crm_assets.declarations.connection_overrides import apply_connection
 from crm_assets.declarations.loader import parse_system
+from crm_assets.declarations.yaml_reader import SafeLoader
 from crm_assets_tests.dialect.rows import ordered, read, records
 from crm_assets_tests.dialect.small_api import SmallApi
 
-CASES = yaml.safe_load(Path(__file__).with_name("configurations.yaml").read_text(encoding="utf-8"))
+CASES = yaml.load(Path(__file__).with_name("configurations.yaml").read_text(encoding="utf-8"), SafeLoader)
 SECRET = "s3cret-value"
 
 

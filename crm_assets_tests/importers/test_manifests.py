@@ -20,11 +20,12 @@ from crm_assets.declarations.importers.airbyte.settings import ManifestSettings
 from crm_assets.declarations.importers.losses import Notes
 from crm_assets.declarations.loader import parse_system
 from crm_assets.declarations.models.base import deep_merge
+from crm_assets.declarations.yaml_reader import SafeLoader
 from crm_assets_tests.dialect.rows import read
 from crm_assets_tests.dialect.small_api import SmallApi
 from crm_assets_tests.dialect.test_configurations import filled
 
-CASES = yaml.safe_load(Path(__file__).with_name("manifests.yaml").read_text(encoding="utf-8"))
+CASES = yaml.load(Path(__file__).with_name("manifests.yaml").read_text(encoding="utf-8"), SafeLoader)
 SECRET = "s3cret-value"
 KEPT = ("_extra", "_misfits", "_read_id", "_deleted_at", "_first_seen_at", "_changed_at")
 

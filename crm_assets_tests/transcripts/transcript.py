@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from crm_assets.declarations.yaml_reader import SafeLoader
 
 FOLDER = Path(__file__).parent
 
@@ -104,7 +107,7 @@ class Transcript(_Part):
         return (self.error,) if isinstance(self.error, str) else self.error
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(SafeLoader):
     """YAML whose plain scalars are those of JSON."""
 
 
@@ -131,6 +134,7 @@ def transcript_files() -> list[Path]:
     return sorted(FOLDER.glob("*/*.yaml"))
 
 
+@cache
 def load_transcript(path: Path) -> Transcript:
     """Return the transcript of a file; its place must be that of its system and resource."""
     loader = _Loader(path.read_text(encoding="utf-8"))
