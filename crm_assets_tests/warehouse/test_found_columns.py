@@ -15,7 +15,7 @@ from crm_assets.declarations.models.columns import Column
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.extract.decode.decoder import table_schema
 from crm_assets.extract.decode.destination_limits import UNLIMITED
-from crm_assets.extract.decode.macros import MACROS
+from crm_assets.extract.decode.macros import define_macros
 from crm_assets.extract.read_report import FoundBefore
 from crm_assets.extract.staging.found_columns import fill_columns, found_columns
 from crm_assets_tests.conftest import Build, only
@@ -72,7 +72,7 @@ KINDS = {
 def database() -> duckdb.DuckDBPyConnection:
     database = duckdb.connect()
     database.execute("SET TimeZone = 'UTC'")
-    database.execute(MACROS)
+    define_macros(database)
     extra = [json.dumps(record) for record in RECORDS]
     database.register("records", pa.table({"id": ["1", "2", "3"], "_extra": extra}))
     return database

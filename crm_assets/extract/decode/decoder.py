@@ -23,7 +23,7 @@ from crm_assets.extract.decode.careful_sql import careful_query
 from crm_assets.extract.decode.destination_limits import UNLIMITED, DestinationLimits
 from crm_assets.extract.decode.digits import marked as with_marks
 from crm_assets.extract.decode.fitting_sql import fitting_query
-from crm_assets.extract.decode.macros import MACROS
+from crm_assets.extract.decode.macros import define_macros
 from crm_assets.extract.decode.record_steps import RecordSteps
 from crm_assets.extract.decode.record_validator import RecordValidator, content_hash
 from crm_assets.extract.decode.records import Records
@@ -103,7 +103,7 @@ class Decoder:
     def __init__(
         self, resource: Resource, database: duckdb.DuckDBPyConnection, limits: DestinationLimits = UNLIMITED
     ) -> None:
-        database.execute(MACROS)
+        define_macros(database)
         self.schema = table_schema(resource)
         self.absent = AbsentColumns(resource, database)
         self._limits = limits
