@@ -23,7 +23,7 @@ from crm_assets.extract.journal_storage.journal_file import JournalFile
 from crm_assets.extract.journal_storage.journal_store import JournalName, JournalStore
 from crm_assets.extract.resume.journal import Began, Journal, ListEnded, ListOutcome
 from crm_assets.extract.shared_state import FileState, SharedState
-from crm_assets.orchestration.shared_state import journals
+from crm_assets.orchestration.shared_state import database, journals
 from crm_assets.orchestration.shared_state.database import connect
 from crm_assets.orchestration.shared_state.journals import PostgresJournals
 from crm_assets.orchestration.shared_state.state import PostgresState
@@ -82,6 +82,22 @@ def test_lists_are_opened_while_others_are_written(runs: Callable[[], JournalSto
         assert len(set(written.result(30))) == 40 * len(WRITTEN)
     journal.close()
     assert found(runs()) == [entry * 100 for entry in WRITTEN * 40]
+
+
+def test_a_turn_that_was_waited_for_too_long_costs_one_list_and_no_more(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_SESSION", "SET statement_timeout = '100ms'")
+    with closing(PostgresJournals(url)) as run, closing(psycopg2.connect(url)) as other, other.cursor() as cursor:
+        journal = run.open(CONTACTS, 24, fresh=False)
+        cursor.execute("SELECT pg_advisory_lock(hashtext('crm_assets.journals'))")
+        with pytest.raises(OSError, match="canceling statement due to statement timeout"):
+            run.open(OTHERS[0], 24, fresh=False)
+        other.rollback()
+        cursor.execute("SELECT pg_advisory_unlock(hashtext('crm_assets.journals'))")
+        journal.append(b"of the list that is open")
+        journal.remove()
+        run.open(OTHERS[0], 24, fresh=False).remove()
 
 
 def test_what_a_run_leaves_another_one_finds_and_goes_on_with(runs: Callable[[], JournalStore]) -> None:

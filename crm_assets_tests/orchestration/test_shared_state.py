@@ -29,6 +29,7 @@ from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.http.rate_state import RateStore
 from crm_assets.extract.http.tokens import Token
 from crm_assets.extract.shared_state import FileState, SharedState
+from crm_assets.orchestration.shared_state import database as shared_database
 from crm_assets.orchestration.shared_state import postgres_run_locks
 from crm_assets.orchestration.shared_state import run_locks as file_run_locks
 from crm_assets.orchestration.shared_state.database import connect
@@ -256,6 +257,18 @@ def test_a_lost_connection_is_made_anew_and_a_lost_server_is_one_sentence(url: s
     with pytest.raises(ReadError, match="the rate limit of lost is kept in the PostgreSQL") as raised:
         gone.is_needed  # noqa: B018
     assert "s3cret" not in str(raised.value)
+
+
+def test_a_server_that_was_too_slow_once_is_used_again(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_database, "_SESSION", "SET statement_timeout = '100ms'")
+    limit = RateLimit(requests=10, per="second")
+    rates = RateLimiter(Path("slow"), limit, open_store=lambda path, limit: PostgresRates(url, path.name, limit))
+    rates.reserve()
+    with closing(psycopg2.connect(url)) as other, other.cursor() as cursor:
+        cursor.execute("LOCK TABLE crm_assets_rates")
+        with pytest.raises(ReadError, match="canceling statement due to statement timeout"):
+            rates.reserve()
+    rates.reserve()
 
 
 @pytest.fixture(scope="module")

@@ -146,8 +146,8 @@ class PostgresJournals:
     def _turn(self) -> Iterator[None]:
         """Let no other run open or remove a journal meanwhile."""
         with self._session:
-            self.execute(_TURN)
             try:
+                self.execute(_TURN)
                 yield
             except BaseException:
                 with suppress(OSError):

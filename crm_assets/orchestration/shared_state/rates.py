@@ -147,7 +147,8 @@ class PostgresRates:
             try:
                 server, text, next_place, oldest = self._one(_HOLD, self._name, self._name)
             except errors.LockNotAvailable:
-                self._execute("ROLLBACK")
+                with suppress(psycopg2.Error):  # a connection that is lost just now is made anew by the next try
+                    self._execute("ROLLBACK")
                 if not block:
                     raise Timeout(self.place) from None
                 time.sleep(_POLL_SECONDS)
@@ -168,17 +169,22 @@ class PostgresRates:
         self._execute(_PUT * len(changed) + _KEEP, *values, text, next_place, self._name)
 
     def _one(self, sql: str, *parameters: Any) -> Any:
-        """Return the first row of a statement; a connection that was lost since the last time is made anew."""
+        """Return the first row of a statement; a connection that was lost since the last time is made anew.
+
+        So is one on which a statement failed: its transaction would refuse all that follow.
+        """
         fresh = self._database is None
         try:
             if fresh:
                 self._connect()
             return self._fetched(sql, parameters)
+        except errors.LockNotAvailable:
+            raise
         except psycopg2.Error as error:
-            if isinstance(error, errors.LockNotAvailable):
-                raise
-            lost = self._database is not None and bool(self._database.closed)
-            self._database = None if lost else self._database
+            database, self._database = self._database, None
+            lost = database is not None and bool(database.closed)
+            if database is not None:
+                database.close()
             if fresh or not lost:
                 raise unreachable(f"the rate limit of {self._name}", error) from error
         return self._one(sql, *parameters)
