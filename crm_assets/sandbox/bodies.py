@@ -23,14 +23,7 @@ _GROUP = 3
 def answer(
     endpoint: Endpoint, records: list[Record], values: Mapping[Segments, Any], headers: Mapping[str, str]
 ) -> Response:
-    """Return an answer of an endpoint.
-
-    Args:
-        endpoint: Whose format it has, and whose selectors find the records.
-        records: Its records.
-        values: Values around them, by path; formats without room for any have none.
-        headers: Headers of the answer.
-    """
+    """Return an answer in the format of an endpoint: records where its selector finds them, and values by path."""
     companions = {endpoint.include.path: _split_companions(endpoint.include, records)} if endpoint.include else {}
     wrapped = [{endpoint.unwrap: record} if endpoint.unwrap else record for record in records]
     decoder = endpoint.decoder

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from crm_assets.declarations import Connection, Resource
 from crm_assets.declarations.json_path import dig, parse_path
 from crm_assets.declarations.models.base import deep_merge
+from crm_assets.declarations.models.endpoint import Endpoint
 from crm_assets.sandbox.templates import unfill
 
 
@@ -84,7 +85,7 @@ def find_resource(connection: Connection, call: Call) -> tuple[Resource, dict[st
     values = [(each, sent) for each in matches if (sent := _values(connection, each, call)) is not None]
     if not values:
         raise HTTPException(400, "A parameter that every request needs is missing or wrong.")
-    return max(values, key=lambda match: _exactness(match[0]))
+    return max(values, key=lambda match: _exactness(match[0].endpoint))
 
 
 def values_of_path(template: str, call: Call) -> dict[str, Any] | None:
@@ -108,7 +109,6 @@ def _values(connection: Connection, resource: Resource, call: Call) -> dict[str,
     return None
 
 
-def _exactness(resource: Resource) -> int:
-    """Prefer the path with fewer placeholders and the resource with more declared parameters."""
-    endpoint = resource.endpoint
+def _exactness(endpoint: Endpoint) -> int:
+    """Prefer the path with fewer placeholders and the list with more declared parameters."""
     return len(str(endpoint.params)) + len(str(endpoint.json_body or "")) - 1000 * endpoint.path.count("{")

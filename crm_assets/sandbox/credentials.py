@@ -27,12 +27,7 @@ def sandbox_secrets(connection: Connection) -> dict[str, str]:
 
 
 def sandbox_environment(connections: Iterable[Connection], base_url: str) -> dict[str, str]:
-    """Return the environment variables that point the connections at a sandbox and give them its secrets.
-
-    Args:
-        connections: The connections it serves.
-        base_url: Where it listens, such as ``http://127.0.0.1:8123``.
-    """
+    """Return the environment variables that point the connections at a sandbox there and give them its secrets."""
     variables = {"CRM_ASSETS_SANDBOX": base_url.rstrip("/")}
     for connection in connections:
         for name, secret in sandbox_secrets(connection).items():

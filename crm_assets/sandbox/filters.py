@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import datetime, timedelta, timezone
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from starlette.exceptions import HTTPException
@@ -13,39 +13,22 @@ from crm_assets.declarations.models.columns import MICROSECONDS
 from crm_assets.declarations.models.incremental import TimeFormat, names_days
 from crm_assets.sandbox.calls import Call
 from crm_assets.sandbox.templates import unfill
-from crm_assets.sandbox.times import EPOCH, midnight, read_instant
+from crm_assets.sandbox.times import EPOCH, Span, midnight, read_instant
+
+_ALWAYS = Span(datetime.min.replace(tzinfo=timezone.utc), datetime.max.replace(tzinfo=timezone.utc))
 
 
-class Bounds(NamedTuple):
-    """The span of time a request asks for; the end is exclusive. Both ``None``: no filter."""
+def requested_span(resource: Resource, zone: ZoneInfo, call: Call) -> Span | None:
+    """Return the span of time that a request for a resource asks for, or ``None`` where it filters nothing.
 
-    start: datetime | None = None
-    end: datetime | None = None
-
-    def include(self, moment: datetime | None) -> bool:
-        """Return whether a moment is between them; none at all is where nothing is filtered."""
-        if moment is None:
-            return self == UNBOUNDED
-        return (self.start is None or self.start <= moment) and (self.end is None or moment < self.end)
-
-
-UNBOUNDED = Bounds()
-
-
-def requested_bounds(resource: Resource, zone: ZoneInfo, call: Call) -> Bounds:
-    """Return the span of time that a request for a resource asks for.
-
-    Args:
-        resource: Whose window or cursor the request may fill.
-        zone: Time zone of values without an offset.
-        call: The request.
+    Values without an offset are in that time zone.
 
     Raises:
         HTTPException: A filter's value is not of the declared format (400).
     """
     part, endpoint = resource.window or resource.incremental, resource.endpoint
     if part is None:
-        return UNBOUNDED
+        return None
     templates = [part.params, part.json_body or {}]
     try:
         sent = unfill(templates, [call.query, call.body if isinstance(call.body, dict) else {}], partial=True)
@@ -54,7 +37,8 @@ def requested_bounds(resource: Resource, zone: ZoneInfo, call: Call) -> Bounds:
         sent = {name: value for name, value in sent.items() if str(demanded.get(name)) != str(value)}
         inclusive = resource.window is None or resource.window.end == "inclusive"
         start = _instant(sent.get("window_start", sent.get("incremental.start_value")), part.format, zone)
-        return Bounds(start, _instant(sent.get("window_end"), part.format, zone, inclusive))
+        end = _instant(sent.get("window_end"), part.format, zone, inclusive)
+        return Span(start or _ALWAYS.start, end or _ALWAYS.end) if start or end else None
     except (ValueError, OverflowError):
         raise HTTPException(400, f"The date filter of {resource.name} is not in the format {part.format}.") from None
 

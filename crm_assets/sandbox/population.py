@@ -21,13 +21,7 @@ _IDENTITY = frozenset({"name", "email", "phone"})
 
 
 class Population:
-    """The people of one connection: rows refer to rows about the same person.
-
-    Args:
-        connection: The connection.
-        rows: Typical number of rows of a resource.
-        seed: Seed of all draws.
-    """
+    """The people of one connection, with ``rows`` typical of a resource: rows refer to rows about the same person."""
 
     def __init__(self, connection: Connection, rows: int, seed: int) -> None:
         self.resources = {each.name: each for each in connection.system.resources}

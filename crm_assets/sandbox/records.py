@@ -15,9 +15,8 @@ from crm_assets.declarations import Column, ColumnType, Resource
 from crm_assets.declarations.json_path import dig
 from crm_assets.declarations.models.resource import Reference
 from crm_assets.sandbox.bodies import Record, join_companion, place
-from crm_assets.sandbox.calendar import Calendar
 from crm_assets.sandbox.population import STAFF, Population
-from crm_assets.sandbox.times import Span
+from crm_assets.sandbox.times import Calendar, Span
 from crm_assets.sandbox.values import Make, RowSeed, numbered, value_maker
 
 _NULLS = 1 / 12
@@ -48,8 +47,8 @@ class RecordMaker:
         self._population, self._resource = population, resource
         self._calendar = Calendar(resource, zone)
         self._counted = population.counted(resource)
-        self._fixed = {*resource.primary_key, *self._counted}
-        self._fixed |= {child.parent.field for child in population.resources.values() if child.parent}
+        parents = [each.parent.field for each in population.resources.values() if each.parent]
+        self._fixed = {*resource.primary_key, *self._counted, *parents}
         columns = [
             (column.wire_path(name), column.type is not ColumnType.JSON, self._maker(name, column))
             for name, column in resource.columns.items()
@@ -110,7 +109,7 @@ class RecordMaker:
     def _referring(self, column: Column, references: list[Reference], plain: Make, row: RowSeed) -> Any:
         value = [] if column.type is ColumnType.JSON and not references[0].path else plain(row)
         for reference in references:
-            many = column.type is ColumnType.JSON and isinstance(dig(value, reference.path), list)
+            many = isinstance(dig(value, reference.path), list)
             keys = [self._key(column, reference, row) for _ in range(row.draws.randint(1, 2) if many else 1)]
             present = [key for key in dict.fromkeys(keys) if key is not None]
             value = place(value, reference.path, present if many else keys[0])
@@ -130,12 +129,11 @@ class RecordMaker:
 
     def _changing_column(self) -> str | None:
         """Return the column a change shows in: a status rather than a text, a text rather than a number."""
-        include, references = self._resource.endpoint.include, self._population.references[self._resource.name]
-        fixed = self._fixed | {*self._calendar.columns} | {reference.column for reference in references}
+        include = self._resource.endpoint.include
         free = [
             (_LIKED.index(column.type), len(column.examples) < 2 or bool(column.pii), name)
             for name, column in self._resource.columns.items()
-            if column.type in _LIKED and name not in fixed and not column.placeholder
+            if column.type in _LIKED and name not in self._fixed and not column.placeholder and not column.references
             if not (include and column.wire_path(name)[0] == include.field)
         ]
         return min(free)[2] if free else None

@@ -13,11 +13,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import request_response
 
 from crm_assets.declarations import Column, Connection, Resource
+from crm_assets.declarations.json_path import dig
 from crm_assets.sandbox.bodies import answer
 from crm_assets.sandbox.calls import Call, find_resource
 from crm_assets.sandbox.credentials import answer_login, check_credentials, login_at
 from crm_assets.sandbox.exports import Exports
-from crm_assets.sandbox.filters import requested_bounds
+from crm_assets.sandbox.filters import requested_span
 from crm_assets.sandbox.paging import PageRequest, envelope, requested_page
 from crm_assets.sandbox.people import sample_data
 from crm_assets.sandbox.population import Population
@@ -74,11 +75,7 @@ class Sandbox:
             return JSONResponse({"error": refusal.detail}, refusal.status_code, refusal.headers)
 
     async def respond(self, page: PageRequest) -> Response:
-        """Answer with a page of a list.
-
-        Raises:
-            HTTPException: The answer is an error.
-        """
+        """Answer with a page of a list."""
         window, end = page.resource.window, page.start + page.size
         # An API with a greatest depth serves nothing beyond it, without a word.
         records = page.records.page(page.start, min(end, window.max_rows) if window and window.max_rows else end)
@@ -87,7 +84,9 @@ class Sandbox:
     def parents(self, connection: str, resource: Resource) -> list[Any]:
         """Return the values that bind lists of a resource to the rows of its parent, row by row."""
         assert resource.parent
-        return self.table(connection, resource.parent.resource).values(resource.parent.field, self.state)
+        table, name = self.table(connection, resource.parent.resource), resource.parent.field
+        path = table.resource.columns[name].wire_path(name)
+        return [dig(record, path) for record in table.records(self.state).page(0)]
 
     def _table(self, name: str, resource: str) -> Table:
         """Return the table of a resource of the connection called ``name``."""
@@ -105,12 +104,10 @@ class Sandbox:
             if parent not in parents:
                 raise HTTPException(404, f"No row {parent} in {resource.parent.resource}.")
             index = parents.index(parent)
-        bounds = requested_bounds(resource, connection.zone, call)
-        records = self.table(connection.name, resource.name).records(self.state, index, bounds)
-        keys = self._population(connection.name).counted(resource)
-        key_path = resource.columns[keys[0]].wire_path(keys[0]) if keys else None
-        start, size = requested_page(resource.endpoint, call, records, key_path)
-        return PageRequest(call, resource, parent, records, key_path, start, size)
+        table, span = self.table(connection.name, resource.name), requested_span(resource, connection.zone, call)
+        records = table.records(self.state, index, span)
+        start, size = requested_page(resource.endpoint, call, records, table.key)
+        return PageRequest(call, resource, parent, records, table.key, start, size)
 
 
 def _with_columns(connection: Connection) -> Connection:

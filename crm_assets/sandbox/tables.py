@@ -6,14 +6,12 @@ import threading
 from collections.abc import Iterable, Sequence
 from datetime import date
 from functools import cache, lru_cache
-from typing import Any
 
 import msgspec
 
 from crm_assets.declarations import Connection
 from crm_assets.declarations.json_path import dig
 from crm_assets.sandbox.bodies import Record
-from crm_assets.sandbox.filters import UNBOUNDED, Bounds
 from crm_assets.sandbox.population import Population
 from crm_assets.sandbox.records import RecordMaker, StoredRow
 from crm_assets.sandbox.times import DAY, Span, midnight
@@ -49,39 +47,33 @@ class RecordList:
 class Table:
     """The rows of a resource after each number of days that have passed, made when they are first asked for.
 
-    Args:
-        connection: The connection.
-        resource: Name of the resource.
-        population: The people of the connection.
-        start: First day with data.
-        today: The last.
+    Before any passed, they are spread from the day ``start`` to ``today``.
     """
 
     def __init__(self, connection: Connection, resource: str, population: Population, start: date, today: date) -> None:
         self.resource, self.zone = connection.system.resource(resource), connection.zone
         self.records = lru_cache(maxsize=256)(self._records)
-        self.values = lru_cache(maxsize=8)(self._values)
         self.days: list[list[StoredRow]] = []
         """The rows of the days made so far, in the order they came; the first day is that before any passed."""
         self._maker = RecordMaker(population, self.resource, self.zone)
+        counted = population.counted(self.resource)
+        self.key = self.resource.columns[counted[0]].wire_path(counted[0]) if counted else None
+        """Path of the records' key."""
         self._population, self._start, self._today = population, start, today
         self._serial = population.sizes[resource]
         """Number of the next row."""
         self._lock = threading.Lock()
 
-    def _records(self, state: int, parent: int | None = None, bounds: Bounds = UNBOUNDED) -> RecordList:
-        """Return the list of the rows after ``state`` days, of one row of the parent if given, between the bounds."""
+    def _records(self, state: int, parent: int | None = None, span: Span | None = None) -> RecordList:
+        """Return the list of the rows after ``state`` days: of one row of the parent and in a span, where given."""
         with self._lock:
             while len(self.days) <= state:
                 self.days.append(self._next_day(self.days[-1]) if self.days else self._first_day())
-        rows = [row for row in self.days[state] if parent in (None, row.parent) and bounds.include(row.moment)]
-        # An aggregate is one row for all its sightings between the bounds: the last of them.
+        rows = [row for row in self.days[state] if parent in (None, row.parent)]
+        if span:
+            rows = [row for row in rows if row.moment and span.start <= row.moment < span.end]
+        # An aggregate is one row for all its sightings in the span: the last of them.
         return RecordList({row.serial: row.record for row in rows}.values())
-
-    def _values(self, column: str, state: int) -> list[Any]:
-        """Return the values of a column on the wire, row by row."""
-        path = self.resource.columns[column].wire_path(column)
-        return [dig(record, path) for record in self.records(state).page(0)]
 
     def _first_day(self) -> list[StoredRow]:
         last = self._today + DAY if self.resource.window else self._today

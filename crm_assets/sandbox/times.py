@@ -1,4 +1,4 @@
-"""Instants: as texts say them, as APIs send them, and spread over spans of time."""
+"""Dates and timestamps: read, sent, spread over the days served, and apart as a declaration's examples are."""
 
 from __future__ import annotations
 
@@ -8,12 +8,18 @@ from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter
 
-from crm_assets.declarations import Column, ColumnType
+from crm_assets.declarations import Column, ColumnType, Resource
 from crm_assets.declarations.models.columns import MICROSECONDS
+from crm_assets.sandbox.bodies import Record, place
+from crm_assets.sandbox.values import RowSeed
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
 _ISO_8601: TypeAdapter[datetime] = TypeAdapter(datetime)
+_UNDATED = 1 / 12
+"""Share of rows without the date a window speaks of, where such rows exist."""
+_UNTOUCHED = 0.4
+"""Share of rows that were never changed."""
 
 
 class Span(NamedTuple):
@@ -59,3 +65,73 @@ def on_the_wire(column: Column, instant: datetime, zone: ZoneInfo) -> Any:
     if column.format == "dotnet":
         return f"/Date({micros // 1000})/"
     return micros * 1000 if column.format == "epoch_ns" else micros // int(MICROSECONDS[column.format])
+
+
+class Calendar:
+    """The dates and timestamps of one resource, whose connection is in that time zone."""
+
+    def __init__(self, resource: Resource, zone: ZoneInfo) -> None:
+        self._window, self._incremental, self._zone = resource.window, resource.incremental, zone
+        kinds = (ColumnType.DATE, ColumnType.TIMESTAMP)
+        columns = {name: column for name, column in resource.columns.items() if column.type in kinds}
+        self.columns = {name: column for name, column in columns.items() if not column.placeholder}
+        step = max((_resolution(column.format) for column in self.columns.values()), default=1)
+        self._step = timedelta(milliseconds=step)
+        """Resolution of the coarsest column, and so of all instants."""
+        self._delays = self._read_delays()
+
+    def put_dates(self, record: Record, span: Span, share: float, row: RowSeed) -> datetime | None:
+        """Put the dates of a row into its record; return the instant that a date filter speaks of.
+
+        The row comes into being after a share (0 to 1) of the span.
+        """
+        part, instants = self._window or self._incremental, self._instants(span, share, row)
+        placed = {name: self._put(record, name, instant) for name, instant in instants.items()}
+        return placed[part.field] if part else None
+
+    def touch(self, record: Record, name: str, span: Span, share: float) -> datetime | None:
+        """Let a record be changed after a share of a span, as the column of that name says; return the instant."""
+        return self._put(record, name, span.at(share, self._step))
+
+    def _put(self, record: Record, name: str, instant: datetime | None) -> datetime | None:
+        column = self.columns[name]
+        place(record, column.wire_path(name), instant and on_the_wire(column, instant, self._zone))
+        if instant and column.type is ColumnType.DATE:
+            return midnight(instant.astimezone(self._zone).date(), self._zone)
+        return instant
+
+    def _read_delays(self) -> dict[str, list[timedelta | None]]:
+        """Return, by column, how long after the first of all examples its own are; ``None`` for a missing value."""
+        examples = {
+            name: [None if each is None else read_instant(str(each), self._zone) for each in column.examples]
+            for name, column in self.columns.items()
+        }
+        first = min((each for several in examples.values() for each in several if each), default=EPOCH)
+        return {
+            name: [None if each is None else each - first for each in several or [first]]
+            for name, several in examples.items()
+        }
+
+    def _instants(self, span: Span, share: float, row: RowSeed) -> dict[str, datetime | None]:
+        pace, moment, window = 0.3 + row.draws.random(), span.at(share, self._step), self._window
+        delays = {name: row.pick(several) for name, several in self._delays.items()}
+        waits = {name: each and each * pace // self._step * self._step for name, each in delays.items()}
+        if window:
+            moment -= waits[window.field] or timedelta()
+        instants = {name: None if wait is None else moment + wait for name, wait in waits.items()}
+        for name, instant in instants.items():
+            if None in self._delays[name] and instant and instant > span.end:
+                instants[name] = None  # what may never happen has not happened yet
+        if window and window.include_undated and row.draws.random() < _UNDATED:
+            instants[window.field] = None
+        if self._incremental:
+            touched = Span(moment, max(span.end, moment)).at(row.draws.random(), self._step)
+            instants[self._incremental.field] = moment if row.draws.random() < _UNTOUCHED else touched
+        return instants
+
+
+def _resolution(format_: str) -> int:
+    """Return the milliseconds below which a format says nothing."""
+    if "%" in format_ and "%f" not in format_:
+        return 1000 if "%S" in format_ else 60_000
+    return 1000 if format_ == "epoch_s" else 1

@@ -16,8 +16,7 @@ from starlette.responses import Response
 from crm_assets.declarations import Connection
 from crm_assets.sandbox import PageRequest, Sandbox
 from crm_assets.sandbox.calls import Call
-from crm_assets.sandbox.filters import UNBOUNDED, Bounds
-from crm_assets.sandbox.times import DAY, midnight
+from crm_assets.sandbox.times import DAY, Span, midnight
 from crm_assets_tests.faults.fault import FaultPlan
 from crm_assets_tests.faults.records import with_moved_rows
 from crm_assets_tests.faults.request_log import LoggedRequest, RequestLog
@@ -70,7 +69,7 @@ class FaultySandbox(Sandbox):
         """
         zone = self.connections[connection].zone
         declared = self.connections[connection].system.resource(resource)
-        bounds = Bounds(midnight(window[0], zone), midnight(window[1] + DAY, zone)) if window else UNBOUNDED
+        span = Span(midnight(window[0], zone), midnight(window[1] + DAY, zone)) if window else None
         days = {"window_start": window[0], "window_end": window[1]} if window else {}
         parents = [None] if declared.parent is None else self.parents(connection, declared)
         table = self.table(connection, resource)
@@ -78,7 +77,7 @@ class FaultySandbox(Sandbox):
             true_row(declared, record, {**days, **({declared.parent.placeholder: value} if declared.parent else {})})
             for index, value in enumerate(parents)
             if parent is None or value == parent
-            for record in table.records(self.state, index if declared.parent else None, bounds).page(0)
+            for record in table.records(self.state, index if declared.parent else None, span).page(0)
         ]
 
     def reset(self) -> None:
