@@ -21,7 +21,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from crm_assets.declarations import load_connections
-from crm_assets.sandbox import Sandbox, sandbox_environment, serve
+from crm_assets.sandbox import Sandbox, sandbox_environment
+from crm_assets_tests.faults import serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

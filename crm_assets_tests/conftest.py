@@ -14,9 +14,9 @@ import pytest
 
 from crm_assets.commands.local_postgres import local_postgres, programs
 from crm_assets.declarations.models.connection import Connection
-from crm_assets.sandbox import sandbox_environment, serve
+from crm_assets.sandbox import sandbox_environment
 from crm_assets.sandbox.people import person
-from crm_assets_tests.faults import FaultySandbox
+from crm_assets_tests.faults import FaultySandbox, serve
 from crm_assets_tests.installation import START, TODAY, Installation, all_connections, close_abandoned
 from crm_assets_tests.lake import LakeHouse
 from crm_assets_tests.postgres import URL, PostgresHouse, new_database

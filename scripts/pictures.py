@@ -23,9 +23,9 @@ sys.path.insert(0, str(ROOT))
 
 from crm_assets.declarations.connections import load_connections  # noqa: E402
 from crm_assets.orchestration.build import connection_definitions  # noqa: E402
-from crm_assets.sandbox import sandbox_environment, serve  # noqa: E402
+from crm_assets.sandbox import sandbox_environment  # noqa: E402
 from crm_assets.warehouse.warehouse import Warehouse  # noqa: E402
-from crm_assets_tests.faults import Fault, FaultySandbox  # noqa: E402
+from crm_assets_tests.faults import Fault, FaultySandbox, serve  # noqa: E402
 from crm_assets_tests.ui.browser import Browser, browser  # noqa: E402
 
 BIN = Path(sys.executable).parent

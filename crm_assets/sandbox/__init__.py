@@ -2,7 +2,7 @@
 
 from crm_assets.sandbox.credentials import sandbox_environment, sandbox_secrets
 from crm_assets.sandbox.paging import PageRequest
-from crm_assets.sandbox.server import run_forever, serve
+from crm_assets.sandbox.server import run_forever
 from crm_assets.sandbox.service import Sandbox
 
-__all__ = ["PageRequest", "Sandbox", "run_forever", "sandbox_environment", "sandbox_secrets", "serve"]
+__all__ = ["PageRequest", "Sandbox", "run_forever", "sandbox_environment", "sandbox_secrets"]

@@ -84,7 +84,8 @@ class RecordMaker:
             path = column.wire_path(self._changing)
             place(record, path, _other(dig(record, path), column, draws))
         if incremental:
-            moment = self._calendar.touch(record, incremental.field, span, draws.random())
+            changed = span.at(draws.random(), self._calendar.step)
+            moment = self._calendar.put(record, incremental.field, changed)
         return row._replace(moment=moment, record=msgspec.json.encode(record))
 
     def _row(self, serial: int, draws: random.Random) -> tuple[RowSeed, int | None]:

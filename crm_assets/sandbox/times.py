@@ -76,7 +76,7 @@ class Calendar:
         columns = {name: column for name, column in resource.columns.items() if column.type in kinds}
         self.columns = {name: column for name, column in columns.items() if not column.placeholder}
         step = max((_resolution(column.format) for column in self.columns.values()), default=1)
-        self._step = timedelta(milliseconds=step)
+        self.step = timedelta(milliseconds=step)
         """Resolution of the coarsest column, and so of all instants."""
         self._delays = self._read_delays()
 
@@ -86,14 +86,11 @@ class Calendar:
         The row comes into being after a share (0 to 1) of the span.
         """
         part, instants = self._window or self._incremental, self._instants(span, share, row)
-        placed = {name: self._put(record, name, instant) for name, instant in instants.items()}
+        placed = {name: self.put(record, name, instant) for name, instant in instants.items()}
         return placed[part.field] if part else None
 
-    def touch(self, record: Record, name: str, span: Span, share: float) -> datetime | None:
-        """Let a record be changed after a share of a span, as the column of that name says; return the instant."""
-        return self._put(record, name, span.at(share, self._step))
-
-    def _put(self, record: Record, name: str, instant: datetime | None) -> datetime | None:
+    def put(self, record: Record, name: str, instant: datetime | None) -> datetime | None:
+        """Put an instant into a column of a record; return what a date filter takes it for."""
         column = self.columns[name]
         place(record, column.wire_path(name), instant and on_the_wire(column, instant, self._zone))
         if instant and column.type is ColumnType.DATE:
@@ -113,9 +110,9 @@ class Calendar:
         }
 
     def _instants(self, span: Span, share: float, row: RowSeed) -> dict[str, datetime | None]:
-        pace, moment, window = 0.3 + row.draws.random(), span.at(share, self._step), self._window
+        pace, moment, window = 0.3 + row.draws.random(), span.at(share, self.step), self._window
         delays = {name: row.pick(several) for name, several in self._delays.items()}
-        waits = {name: each and each * pace // self._step * self._step for name, each in delays.items()}
+        waits = {name: each and each * pace // self.step * self.step for name, each in delays.items()}
         if window:
             moment -= waits[window.field] or timedelta()
         instants = {name: None if wait is None else moment + wait for name, wait in waits.items()}
@@ -125,7 +122,7 @@ class Calendar:
         if window and window.include_undated and row.draws.random() < _UNDATED:
             instants[window.field] = None
         if self._incremental:
-            touched = Span(moment, max(span.end, moment)).at(row.draws.random(), self._step)
+            touched = Span(moment, max(span.end, moment)).at(row.draws.random(), self.step)
             instants[self._incremental.field] = moment if row.draws.random() < _UNTOUCHED else touched
         return instants
 

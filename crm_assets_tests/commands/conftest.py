@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from crm_assets.declarations.connections import load_connections
-from crm_assets.sandbox import sandbox_environment, serve
-from crm_assets_tests.faults import FaultySandbox
+from crm_assets.sandbox import sandbox_environment
+from crm_assets_tests.faults import FaultySandbox, serve
 from crm_assets_tests.forks import typed
 
 ROOT = Path(__file__).parents[2]

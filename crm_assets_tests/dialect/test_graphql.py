@@ -12,11 +12,10 @@ from crm_assets.commands.export_dlt import rest_api_config
 from crm_assets.declarations import load_connections
 from crm_assets.declarations.errors import SpecError
 from crm_assets.declarations.loader import parse_system
-from crm_assets.sandbox import serve
 from crm_assets_tests.dialect.rows import read, records
 from crm_assets_tests.dialect.small_api import SmallApi
 from crm_assets_tests.dialect.test_configurations import connect
-from crm_assets_tests.faults import FaultySandbox
+from crm_assets_tests.faults import FaultySandbox, serve
 
 QUERY = """
 query ($first: Int, $after: String) {  # {id} in a comment

@@ -20,9 +20,9 @@ from crm_assets.extract.fetch import ReadResult, fetch
 from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.http.tokens import TokenStores, token_stores
 from crm_assets.extract.read_report import ReadTask
-from crm_assets.sandbox import sandbox_secrets, serve
+from crm_assets.sandbox import sandbox_secrets
 from crm_assets_tests.extract.oauth_server import CLIENT, REFRESH, USER, oauth_server
-from crm_assets_tests.faults import FaultySandbox
+from crm_assets_tests.faults import FaultySandbox, serve
 
 SECRETS = {
     "client_id": CLIENT[0],

@@ -12,8 +12,8 @@ from crm_assets.declarations import Connection, load_connections
 from crm_assets.extract.fetch import ReadResult, fetch
 from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.read_report import ReadTask
-from crm_assets.sandbox import sandbox_secrets, serve
-from crm_assets_tests.faults import FaultySandbox
+from crm_assets.sandbox import sandbox_secrets
+from crm_assets_tests.faults import FaultySandbox, serve
 
 TOMORROW = datetime(2100, 1, 1, tzinfo=timezone.utc)
 """Nothing changed since."""

@@ -3,5 +3,6 @@
 from crm_assets_tests.faults.fault import ActiveFaults, Fault, FaultKind, FaultPlan
 from crm_assets_tests.faults.request_log import LoggedRequest, RequestLog
 from crm_assets_tests.faults.sandbox import FaultySandbox
+from crm_assets_tests.faults.server import serve
 
-__all__ = ["ActiveFaults", "Fault", "FaultKind", "FaultPlan", "FaultySandbox", "LoggedRequest", "RequestLog"]
+__all__ = ["ActiveFaults", "Fault", "FaultKind", "FaultPlan", "FaultySandbox", "LoggedRequest", "RequestLog", "serve"]

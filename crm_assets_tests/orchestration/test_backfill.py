@@ -24,11 +24,11 @@ from crm_assets.declarations.connections import load_connections
 from crm_assets.declarations.json_path import dig
 from crm_assets.declarations.loader import available_systems
 from crm_assets.declarations.models.base import deep_merge
-from crm_assets.sandbox import sandbox_environment, serve
+from crm_assets.sandbox import sandbox_environment
 from crm_assets.sandbox.bodies import place
 from crm_assets.sandbox.tables import Table
 from crm_assets.sandbox.times import on_the_wire, read_instant
-from crm_assets_tests.faults import Fault, FaultySandbox
+from crm_assets_tests.faults import Fault, FaultySandbox, serve
 from crm_assets_tests.faults.truth import from_the_wire
 from crm_assets_tests.installation import Installation, Row, dates
 from crm_assets_tests.reliability import times

@@ -10,8 +10,7 @@ import pytest
 import yaml
 
 from crm_assets.declarations import Connection, load_connections
-from crm_assets.sandbox import serve
-from crm_assets_tests.faults import FaultySandbox
+from crm_assets_tests.faults import FaultySandbox, serve
 from crm_assets_tests.sandbox.reader import Reader
 
 TODAY = date(2026, 3, 31)

@@ -9,10 +9,10 @@ import pytest
 import requests
 
 from crm_assets.extract.http.client import ApiClient
-from crm_assets.sandbox import sandbox_secrets, serve
+from crm_assets.sandbox import sandbox_secrets
 from crm_assets_tests.dialect.rows import read
 from crm_assets_tests.dialect.test_configurations import connect
-from crm_assets_tests.faults import FaultySandbox
+from crm_assets_tests.faults import FaultySandbox, serve
 
 COLUMNS = {
     "id": {"type": "bigint", "nullable": False},

@@ -10,8 +10,8 @@ import yaml
 
 from crm_assets.declarations import load_connections
 from crm_assets.declarations.json_path import dig
-from crm_assets.sandbox import Sandbox, serve
-from crm_assets_tests.faults import FaultySandbox
+from crm_assets.sandbox import Sandbox
+from crm_assets_tests.faults import FaultySandbox, serve
 from crm_assets_tests.sandbox.conftest import TODAY, World
 from crm_assets_tests.sandbox.reader import credentials, decode, send
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from crm_assets.declarations import Connection
-from crm_assets.sandbox import Sandbox, serve
+from crm_assets.sandbox import Sandbox
+from crm_assets_tests.faults import serve
 from crm_assets_tests.sandbox.conftest import TODAY, World
 from crm_assets_tests.sandbox.reader import credentials, send
 

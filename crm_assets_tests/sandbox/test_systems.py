@@ -9,8 +9,7 @@ import pytest
 import yaml
 
 from crm_assets.declarations import Connection, available_systems, load_connections, load_system
-from crm_assets.sandbox import serve
-from crm_assets_tests.faults import FaultySandbox
+from crm_assets_tests.faults import FaultySandbox, serve
 from crm_assets_tests.sandbox.conftest import TODAY, World
 
 LISTS = [(name, resource.name) for name in available_systems() for resource in load_system(name).resources]

@@ -22,8 +22,8 @@ import yaml
 from crm_assets.declarations.connections import load_connections
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.orchestration.checks import check_specs
-from crm_assets.sandbox import sandbox_environment, serve
-from crm_assets_tests.faults import Fault, FaultySandbox
+from crm_assets.sandbox import sandbox_environment
+from crm_assets_tests.faults import Fault, FaultySandbox, serve
 from crm_assets_tests.ui.browser import Browser, Page, browser, program
 
 BIN = Path(sys.executable).parent

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from crm_assets.declarations.models.connection import Connection
-from crm_assets.sandbox import serve
 from crm_assets_tests.conftest import Build, only
-from crm_assets_tests.faults import Fault, FaultySandbox
+from crm_assets_tests.faults import Fault, FaultySandbox, serve
 from crm_assets_tests.installation import SMALL, START, TODAY, Installation, Row, dates
 
 ALL_DAYS = (START.isoformat(), TODAY.isoformat())

@@ -11,9 +11,8 @@ import pytest
 from filelock import FileLock
 
 from crm_assets.declarations.models.connection import Connection
-from crm_assets.sandbox import serve
 from crm_assets_tests.conftest import Build, only
-from crm_assets_tests.faults import Fault, FaultySandbox
+from crm_assets_tests.faults import Fault, FaultySandbox, serve
 from crm_assets_tests.installation import START, TODAY, Installation
 from crm_assets_tests.orchestration.automation.helpers import definitions_of, look, scheduled
 from crm_assets_tests.reliability import LONG

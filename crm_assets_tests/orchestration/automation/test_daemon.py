@@ -19,8 +19,8 @@ import yaml
 from crm_assets.declarations.connections import load_connections
 from crm_assets.orchestration.automation.schedules import RANGE_END, RANGE_START
 from crm_assets.orchestration.keys import CONNECTION_TAG
-from crm_assets.sandbox import sandbox_environment, serve
-from crm_assets_tests.faults import FaultySandbox
+from crm_assets.sandbox import sandbox_environment
+from crm_assets_tests.faults import FaultySandbox, serve
 from crm_assets_tests.installation import Installation
 
 DEADLINE = 150
