@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -33,6 +35,8 @@ class OAuthServer:
     """Requests after which a token is no longer valid, whatever was said."""
     rotates: bool = False
     """Whether each renewal hands out a new refresh token and makes the one before worthless."""
+    interrupts: bool = False
+    """Whether Ctrl-C comes between a token that was handed out and the answer with it."""
     revoked: bool = False
     """Whether consent was taken back."""
     forbidden: tuple[str, ...] = ()
@@ -93,6 +97,9 @@ class OAuthServer:
         if grant == "refresh_token" and self.rotates:
             self.refresh_tokens.append(f"refresh-t0ken-{len(self.refresh_tokens)}")
             answer["refresh_token"] = self.refresh_tokens[-1]
+        if self.interrupts:
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.sleep(0.2)
         return web.json_response(answer)
 
     async def login(self, request: web.Request) -> web.Response:

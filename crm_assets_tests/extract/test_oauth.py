@@ -17,6 +17,7 @@ import pytest
 from crm_assets.declarations import Connection
 from crm_assets.declarations.loader import parse_system
 from crm_assets.extract.fetch import ReadResult, fetch
+from crm_assets.extract.http import login
 from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.http.tokens import TokenStores, token_stores
 from crm_assets.extract.read_report import ReadTask
@@ -161,6 +162,20 @@ def test_a_rotating_refresh_token_is_kept_for_the_next_run_and_for_nobody_else(t
             json.loads((tmp_path / "tokens" / "desk.refresh_token.json").read_text())["refresh_token"]
             == (server.refresh_tokens[-1])
         )
+
+
+def test_a_refresh_token_that_comes_when_the_read_was_stopped_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(login, "_LAST_SECONDS", 60)
+
+    with oauth_server(rotates=True, interrupts=True) as server:
+        connection, stores = connection_at(server.url, REFRESH_TOKEN), token_stores("desk", tmp_path)
+        with pytest.raises(KeyboardInterrupt):
+            read(connection, tmp_path, stores)
+        server.invalidate()
+        server.interrupts = False
+        assert count(read(connection, tmp_path, stores)[0]) == 50
 
 
 def test_a_token_that_is_still_valid_is_used_by_the_next_run(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
@@ -28,6 +28,9 @@ _SHORTEST_LIFE, _LONGEST_LIFE = 2.0, 10 * 366 * 86_400.0
 """Bounds of a token's time in seconds, whatever the server says."""
 _LOGIN_TRIES, _LONGEST_WAIT = 3, 60.0
 """How often a login is tried that fails for a passing reason, and for how many seconds a server may ask to wait."""
+_LAST_SECONDS = 2.0
+"""Seconds a login has left when its read is stopped: a server that has the refresh token may take no other one than the
+answer brings. Less than a worker has to stop."""
 _TEMPORARY = frozenset({429, 500, 502, 503, 504})
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -91,12 +94,15 @@ class Login:
                 raise self._failure.worded(self._failure.problem)
             if not (self._token and self._is_usable(self._token, refused)):
                 try:
-                    async with self._store.turn():
-                        self._token = await self._next(refused)
+                    self._token = await _finished(self._in_turn(refused))
                 except ReadError as error:
                     self._failure = error
                     raise
             return self._token.access_token
+
+    async def _in_turn(self, refused: str) -> Token:
+        async with self._store.turn():
+            return await self._next(refused)
 
     async def _next(self, refused: str) -> Token:
         """Return the token another process has got meanwhile, or a new one."""
@@ -183,6 +189,17 @@ class Login:
         if status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE):
             return "check its address"
         return f"check {' and '.join(self._auth.secrets)}"
+
+
+async def _finished(work: Coroutine[Any, Any, Token]) -> Token:
+    """Wait for a token; when the read is stopped meanwhile, it may still come and be kept."""
+    task = asyncio.ensure_future(work)
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=_LAST_SECONDS)
+        raise
 
 
 def login_call(auth: TokenAuth, secrets: Mapping[str, str], url: str, refresh_token: str = "") -> LoginCall:
