@@ -362,3 +362,17 @@ def test_nothing_is_written_behind_an_entry_that_could_not_be(tmp_path: Path) ->
     kept = Journal(JournalFile(tmp_path / "journal"), "b")
     assert not any(kept.kept(name).outcome for name in (b"first", b"second", b"third"))
     kept.close()
+
+
+def test_an_entry_that_cannot_be_written_down_ends_the_journal_and_nothing_else(tmp_path: Path) -> None:
+    """A server may report any number."""
+    told: list[str] = []
+    with ThreadPoolExecutor(1) as writer:
+        journal = Journal(JournalFile(tmp_path / "a"), "binding", say=told.append, writer=writer)
+        for total in (10**25, 1):
+            journal.add(ListEnded(b"list", ListOutcome(1, reported_total=total)))
+        journal.close()
+    assert told == ["what is read from now on is not saved for resuming (can't serialize ints < -2**63 or > 2**64 - 1)"]
+    kept = Journal(JournalFile(tmp_path / "a"), "binding")
+    assert not kept.resumed
+    kept.close()

@@ -125,7 +125,7 @@ class Journal:
         self.trusted = True
         """Whether all that was there could be used."""
         self.is_secret = is_secret
-        self._failed: OSError | None = None
+        self._failed: Exception | None = None
         self._told = False
         self._writer = writer
         self._writing: deque[Future[None]] = deque()
@@ -218,7 +218,7 @@ class Journal:
         if self._failed is None:
             try:
                 entries.append(_encode(entry))
-            except OSError as error:
+            except Exception as error:  # whatever it is: the read goes on, and nobody waits for this entry
                 self._failed = error
 
     def _wait(self, most: int = 0) -> None:
@@ -229,7 +229,7 @@ class Journal:
     def _tell(self) -> None:
         if self._failed and not self._told:
             self._told = True
-            reason = self._failed.strerror or self._failed
+            reason = (self._failed.strerror if isinstance(self._failed, OSError) else None) or self._failed
             self._say(f"what is read from now on is not saved for resuming ({reason})")
 
     def _note(self, entry: _Entry, place: int) -> None:
