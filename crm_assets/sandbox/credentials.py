@@ -46,8 +46,7 @@ def check_credentials(connection: Connection, resource: Resource, request: Reque
     for location, name, expected in auth.sent(secrets):
         sent = request.query_params if location == "query" else request.headers
         if sent.get(name) != expected:
-            where = "query parameter" if location == "query" else "header"
-            raise HTTPException(401, f"The credential in the {where} {name} is missing or not valid.")
+            raise HTTPException(401, f"The credential {name} in the {location} is missing or not valid.")
 
 
 def login_at(connection: Connection, path: Iterable[str]) -> TokenAuth | None:

@@ -29,10 +29,8 @@ class Span(NamedTuple):
     end: datetime
 
     def at(self, share: float, step: timedelta) -> datetime:
-        """Return the instant after a share (0 to 1) of the span, cut to whole steps since 1970."""
-        millisecond = timedelta(milliseconds=1)
-        last = max((self.end - self.start) // millisecond - 1, 0)
-        instant = self.start + min(int(share * (last + 1)), last) * millisecond
+        """Return the instant after a share of the span, from 0 to below 1, cut to whole steps since 1970."""
+        instant = self.start + share * (self.end - self.start)
         return max(instant - (instant - EPOCH) % step, self.start)
 
 
