@@ -29,6 +29,8 @@ from crm_assets.orchestration.dagster_compat import ASSET_CHECK_EVENTS, Configur
 
 _BATCH_SIZE = "1000"
 """Events that wait for being written, more than which are written in between."""
+_PATIENCE = 60.0
+"""Seconds to wait for other runs that write; on a busy machine a batch of each takes a second or two."""
 
 
 class BatchingEventLogStorage(SqliteEventLogStorage):
@@ -49,7 +51,7 @@ class BatchingEventLogStorage(SqliteEventLogStorage):
     def _opened(self, shard: str) -> Any:
         if shard not in self._open:
             self._close(*self._open.keys() - {INDEX_SHARD_NAME, shard} if shard != INDEX_SHARD_NAME else ())
-            self._open[shard] = create_engine(self.conn_string_for_shard(shard))
+            self._open[shard] = create_engine(self.conn_string_for_shard(shard), connect_args={"timeout": _PATIENCE})
         return self._open[shard]
 
     def _close(self, *shards: str) -> None:

@@ -70,6 +70,16 @@ def test_both_storages_hold_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert sorted(instance.get_materialized_partitions(KEYS[0])) == CHOSEN
 
 
+def test_a_run_waits_for_others_that_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite's own five seconds are over when six connections with a thousand partitions load at the same time."""
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    with open_instance(tmp_path) as instance:
+        storage: Any = instance.event_log_storage
+        for opened in (storage.index_connection(), storage.run_connection("9f1c7c1e-2b7e-4a53-a2ec-0d5a3a8c7f10")):
+            with opened as connection:
+                assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 60_000
+
+
 def test_the_folder_of_other_settings_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     settings = {"storage": {"sqlite": {"base_dir": str(tmp_path / "own")}}}
