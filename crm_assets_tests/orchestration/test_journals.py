@@ -88,7 +88,7 @@ def test_a_turn_that_was_waited_for_too_long_costs_one_list_and_no_more(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "_SESSION", "SET statement_timeout = '100ms'")
-    with closing(PostgresJournals(url)) as run, closing(psycopg2.connect(url)) as other, other.cursor() as cursor:
+    with closing(emptied(url)) as run, closing(psycopg2.connect(url)) as other, other.cursor() as cursor:
         journal = run.open(CONTACTS, 24, fresh=False)
         cursor.execute("SELECT pg_advisory_lock(hashtext('crm_assets.journals'))")
         with pytest.raises(OSError, match="canceling statement due to statement timeout"):
