@@ -114,8 +114,20 @@ def _write_rows(
     changes = _merge(session, reading, relations, moment)
     deleted, refused = delete_unseen(session, connection, reading, moment)
     if reading.task.resource.history:
-        record_versions(session, reading.task.resource, moment)
+        record_versions(session, reading.task.resource, moment, _only_changed_by(session, reading))
     return Committed(changes, deleted, refused, _table_rows(session, reading, changes))
+
+
+def _only_changed_by(session: WarehouseSession, reading: ReadResult) -> str | None:
+    """Return the read, where the versions of all rows that it did not bring are up to date.
+
+    That is so after an incremental read, which deletes nothing, if the one before it kept versions and both took effect
+    as a whole.
+    """
+    if reading.report.mode != "incremental" or not session.capabilities.transactions:
+        return None
+    last = read_log.last_complete(session, reading.task.resource.name)
+    return reading.report.read_id if last and last.details.get("history") else None
 
 
 def _merge(session: WarehouseSession, reading: ReadResult, relations: Relations, moment: datetime) -> Changes:

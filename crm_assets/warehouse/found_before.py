@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from crm_assets.declarations.models.columns import Column, ColumnType
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.read_report import FoundBefore
@@ -19,10 +21,25 @@ def found_before(session: WarehouseSession, resource: Resource) -> FoundBefore:
     whole = [name for name, column in columns.items() if column.type is ColumnType.BIGINT]
     if not whole:
         return FoundBefore(columns)
+    return FoundBefore(columns, frozenset(_inexact(session, resource, whole)))
+
+
+def _inexact(session: WarehouseSession, resource: Resource, whole: list[str]) -> set[str]:
+    """Return the columns with a whole number that no double holds.
+
+    Each entry of the read log has what was known of them when its read was planned, so only rows of the last one, and
+    of those that ended since it began, are looked at, unless a column is new.
+    """
+    last = read_log.last_complete(session, resource.name)
+    known: dict[str, bool] = last.details.get("inexact", {}) if last else {}
+    rows, parameters = session.table(resource.name), list[Any]()
+    if last and known.keys() >= {*whole}:
+        ended = f"SELECT read_id FROM {session.table(read_log.TABLE)} WHERE resource = %s AND finished_at >= %s"
+        rows, parameters = f"{rows} WHERE _read_id IN ({ended})", [resource.name, last.started_at]
     greatest = ", ".join(f"max(abs({session.column(name)}))" for name in whole)
-    (row,) = session.query(f"SELECT {greatest} FROM {session.table(resource.name)}")
-    beyond = {name for name, most in zip(whole, row, strict=True) if most is not None and most > EXACT_IN_DOUBLE}
-    return FoundBefore(columns, frozenset(beyond))
+    (found,) = session.query(f"SELECT {greatest} FROM {rows}", *parameters)
+    beyond = {name for name, most in zip(whole, found, strict=True) if most is not None and most > EXACT_IN_DOUBLE}
+    return beyond | {name for name in whole if known.get(name)}
 
 
 def with_found_columns(session: WarehouseSession, resource: Resource) -> Resource:

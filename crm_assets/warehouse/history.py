@@ -43,27 +43,32 @@ def history_alterations(session: WarehouseSession, resource: Resource) -> Iterat
     yield from additions(session, name, history_columns(resource))
 
 
-def record_versions(session: WarehouseSession, resource: Resource, moment: datetime) -> None:
+def record_versions(session: WarehouseSession, resource: Resource, moment: datetime, read_id: str | None) -> None:
     """End the versions that are no longer a row's values, and begin those that are, in the transaction that is open.
 
     Args:
         session: The open warehouse; the table is as the read left it.
         resource: The table's declaration.
         moment: When the rows were read.
+        read_id: The read whose rows alone can have other versions than before; ``None`` to look at all rows.
     """
     table, versions = session.table(resource.name), session.table(history_table(resource))
     same_key = " AND ".join(f"d.{key} = h.{key}" for key in map(session.column, resource.primary_key))
     begun, ended, changed = map(session.column, ("_valid_from", "_valid_to", "_changed_at"))
-    current = f"d.{session.column('_deleted_at')} IS NULL AND {same_key}"
-    session.write(
-        f"UPDATE {versions} AS h SET {ended} = %s WHERE h.{ended} IS NULL AND NOT EXISTS (SELECT 1 FROM {table} AS d "
-        f"WHERE {current} AND d.{changed} IS NOT DISTINCT FROM h.{begun})",
-        moment,
-    )
+    live = f"d.{session.column('_deleted_at')} IS NULL"
+    of_read, brought = (" AND d._read_id = %s", [read_id]) if read_id else ("", [])
+    if read_id:
+        over = (
+            f"EXISTS (SELECT 1 FROM {table} AS d WHERE {same_key}{of_read} AND d.{changed} IS DISTINCT FROM h.{begun})"
+        )
+    else:
+        current = f"{live} AND {same_key} AND d.{changed} IS NOT DISTINCT FROM h.{begun}"
+        over = f"NOT EXISTS (SELECT 1 FROM {table} AS d WHERE {current})"
+    session.write(f"UPDATE {versions} AS h SET {ended} = %s WHERE h.{ended} IS NULL AND {over}", moment, *brought)
     names = [session.column(name) for name in dlt_columns(resource) if name not in ROW_TIMES]
     session.write(
         f"INSERT INTO {versions} ({', '.join([*names, begun])}) "
         f"SELECT {', '.join(f'd.{name}' for name in [*names, changed])} FROM {table} AS d "
-        f"WHERE d.{session.column('_deleted_at')} IS NULL "
-        f"AND NOT EXISTS (SELECT 1 FROM {versions} AS h WHERE h.{ended} IS NULL AND {same_key})"
+        f"WHERE {live}{of_read} AND NOT EXISTS (SELECT 1 FROM {versions} AS h WHERE h.{ended} IS NULL AND {same_key})",
+        *brought,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from crm_assets.declarations.models.resource import Resource
+from crm_assets.warehouse.history import history_table
 from crm_assets.warehouse.session import WarehouseSession
 
 _ODD = "_misfits IS NOT NULL OR _extra IS NOT NULL"
@@ -19,11 +20,18 @@ def indexes(session: WarehouseSession, resource: Resource) -> list[str]:
     """Return the statements that make the indexes of a table, as far as they are missing."""
     if session.destination != "postgres" or not (resource.incremental or resource.window):
         return []
-    table = session.table(resource.name)
-    return [
+    table, keys = session.table(resource.name), ", ".join(map(session.column, resource.primary_key))
+    made = [
         f"CREATE INDEX IF NOT EXISTS {session.column(f'{resource.name}__{name}')} ON {table} ({columns}){condition}"
         for name, columns, condition in _wanted(session, resource)
     ]
+    if resource.history:
+        versions = history_table(resource)
+        made.append(
+            f"CREATE INDEX IF NOT EXISTS {session.column(f'{versions}__by_key')} ON {session.table(versions)} ({keys}) "
+            f"WHERE {session.column('_valid_to')} IS NULL"
+        )
+    return made
 
 
 def _wanted(session: WarehouseSession, resource: Resource) -> Iterator[tuple[str, str, str]]:

@@ -155,7 +155,7 @@ def entry(session: WarehouseSession, reading: ReadResult, run_id: str, done: Com
         run_id: The Dagster run.
         done: What it changed in its table; ``None`` where nothing was loaded.
     """
-    report = reading.report
+    report, before = reading.report, reading.task.found_before
     facts = asdict(report)
     facts["missed"] = {key: [str(dates) for dates in merge_ranges(ranges)] for key, ranges in report.missed.items()}
     facts |= {
@@ -171,7 +171,12 @@ def entry(session: WarehouseSession, reading: ReadResult, run_id: str, done: Com
         "delete_refused": done.refused if done else 0,
         "fields": json.dumps(_field_facts(reading)),
         "details": json.dumps(
-            {name: facts[name] for name in _DETAILS} | {"one_transaction": session.capabilities.transactions},
+            {name: facts[name] for name in _DETAILS}
+            | {
+                "one_transaction": session.capabilities.transactions,
+                "history": reading.task.resource.history,
+                "inexact": {name: name in before.inexact for name in before.columns},
+            },
             default=str,
         ),
     }

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from crm_assets.declarations.models.columns import ColumnType
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Reference, Resource
-from crm_assets.extract.decode.duckdb_types import quoted
+from crm_assets.extract.decode.duckdb_types import literal, quoted
 from crm_assets.orchestration.checks.report import OFFENDERS, CheckReport
 from crm_assets.warehouse.session import WarehouseSession
 
@@ -19,8 +19,12 @@ def checkable(connection: Connection, resource: Resource) -> list[Reference]:
 
 
 def references(session: WarehouseSession, connection: Connection, resource: Resource) -> CheckReport:
-    """Look each value up in the table it refers to; a vendor may delete what others still name, so it only warns."""
-    declared = checkable(connection, resource)
+    """Look each value up in the table it refers to; a vendor may delete what others still name, so it only warns.
+
+    Right after an incremental read only the values that it brought are looked up, which takes hardly longer in a large
+    table; after a full refresh, and when the check is run by itself, all are.
+    """
+    declared, brought = checkable(connection, resource), _brought(session, resource)
     report = CheckReport("", ";\n".join(_dangling_sql(session, resource, reference) for reference in declared))
     if not session.columns(resource.name):
         report.problems.append("the table does not exist yet; materialize the asset")
@@ -28,13 +32,13 @@ def references(session: WarehouseSession, connection: Connection, resource: Reso
     look_ups = [_look_up(session, resource, reference) for reference in declared if session.columns(reference.resource)]
     report.metadata |= {f"{look_up.column} found": round(look_up.share, 4) for look_up in look_ups}
     report.warnings += [
-        f"{look_up.missing:,} of {look_up.values:,} values of {look_up.column} are not in {look_up.resource}"
+        f"{look_up.missing:,} of {look_up.values:,} values of {look_up.column}{brought} are not in {look_up.resource}"
         for look_up in look_ups
         if look_up.missing
     ]
     waiting = sorted({reference.resource for reference in declared if not session.columns(reference.resource)})
     checked = (
-        f"All values of {', '.join(look_up.column for look_up in look_ups)} are found."
+        f"All values of {', '.join(look_up.column for look_up in look_ups)}{brought} are found."
         if look_ups
         else "Nothing to look up yet."
     )
@@ -75,20 +79,41 @@ def _look_up(session: WarehouseSession, resource: Resource, reference: Reference
     return _LookUp(reference, values, missing)
 
 
+def _brought(session: WarehouseSession, resource: Resource) -> str:
+    return " that this read brought" if resource.name in session.changed_by else ""
+
+
 def _dangling_sql(session: WarehouseSession, resource: Resource, reference: Reference) -> str:
     return (
-        f"SELECT source.value, source.times FROM {_join_sql(session, resource, reference)}\n"
+        f"SELECT CAST(source.value AS VARCHAR), source.times FROM {_join_sql(session, resource, reference)}\n"
         f"WHERE target.key IS NULL ORDER BY source.times DESC LIMIT {OFFENDERS}"
     )
 
 
 def _join_sql(session: WarehouseSession, resource: Resource, reference: Reference) -> str:
-    """Return the join of the distinct values with the keys they name, as text: systems mix 7 and ``"7"``."""
-    value, key = quoted(reference.column), quoted(reference.key)
+    """Return the join of the distinct values with the keys they name, as text where types differ: 7 and ``"7"``.
+
+    After an incremental read only the keys that its values name are taken from the other table, by index where it has
+    one.
+    """
+    value, key = _comparable(session, resource, reference)
+    read_id, target = session.changed_by.get(resource.name), session.table(reference.resource)
+    of_read = f" AND _read_id = {literal(read_id)}" if read_id else ""
+    values = f"FROM {session.table(resource.name)}\n  WHERE {value} IS NOT NULL AND _deleted_at IS NULL{of_read}"
+    named = f"\n  WHERE {key} IN (SELECT {value} {values})" if read_id else ""
     return (
-        f"(SELECT CAST({value} AS VARCHAR) AS value, count(*) AS times FROM {session.table(resource.name)}\n"
-        f"  WHERE {value} IS NOT NULL AND _deleted_at IS NULL GROUP BY 1) AS source\n"
-        f"LEFT JOIN (SELECT DISTINCT CAST({key} AS VARCHAR) AS key\n"
-        f"  FROM {session.table(reference.resource)}) AS target\n"
-        f"  ON target.key = source.value"
+        f"(SELECT {value} AS value, count(*) AS times {values} GROUP BY 1) AS source\n"
+        f"LEFT JOIN (SELECT DISTINCT {key} AS key FROM {target}{named}) AS target ON target.key = source.value"
     )
+
+
+def _comparable(session: WarehouseSession, resource: Resource, reference: Reference) -> tuple[str, str]:
+    """Return the value and the key it names so that they can be compared."""
+    value, key = quoted(reference.column), quoted(reference.key)
+    kinds = [
+        session.columns(table).get(column)
+        for table, column in ((resource.name, reference.column), (reference.resource, reference.key))
+    ]
+    if all(kinds) and kinds[0][:1] == kinds[1][:1]:  # type: ignore[index]
+        return value, key
+    return f"CAST({value} AS VARCHAR)", f"CAST({key} AS VARCHAR)"
