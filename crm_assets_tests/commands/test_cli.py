@@ -72,6 +72,7 @@ def test_sync_of_a_failing_list_says_so_and_exits_with_1(desk: Desk) -> None:
         ("crm-assets doctor sales_cmr", "no connection 'sales_cmr'; did you mean 'sales_crm'?"),
         ("crm-assets preview sales_crm.acounts", "did you mean 'accounts'?"),
         ("CRM_ASSETS_CONNECTIONS=nowhere.yaml crm-assets sync", "file not found"),
+        ("crm-assets sandbox --port ${CRM_ASSETS_SANDBOX##*:}", "Address already in use"),
         ("SOURCES__SALES_CRM__PASSWORD= crm-assets sync 'group:sales_crm'", "the secret password is empty"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def sandbox_command(workspace: Workspace, port: int, rows: int, seed: int, days_later: int, print_env: bool) -> None:
     """Serve a local API for every configured connection, with test data."""
+    from crm_assets.errors import CommandError
     from crm_assets.sandbox import Sandbox, run_forever, sandbox_environment
 
     connections = workspace.connections
@@ -27,4 +29,8 @@ def sandbox_command(workspace: Workspace, port: int, rows: int, seed: int, days_
             click.echo(f"export {name}={value}")
         return
     click.echo(f"Serving {len(connections)} connections at http://127.0.0.1:{port}; Ctrl-C stops.")
-    run_forever(Sandbox(connections, rows=rows, seed=seed, state=days_later), port)
+    try:
+        run_forever(Sandbox(connections, rows=rows, seed=seed, state=days_later), port)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise CommandError(f"port {port} cannot be used ({reason}); choose another with --port") from error
