@@ -35,7 +35,7 @@ SCENES: dict[str, tuple[str, tuple[str, ...], tuple[Fault, ...]]] = {
 }
 """A full refresh with rows that vanished, an incremental read, windows, and records without a key."""
 DESTINATIONS = ("duckdb", *(["postgres"] if programs() else []))
-EVERY = times(18, 1)
+EVERY = times(30, 1)
 """Of the statements of a load, kill at each of so many: the suite leaves some out."""
 Snapshot = dict[str, list[str]]
 
