@@ -10,8 +10,10 @@ from pathlib import Path
 from shutil import copytree
 from typing import Any
 
+import dagster as dg
 import pytest
 
+from crm_assets.commands.dagster_home import open_instance
 from crm_assets.commands.local_postgres import local_postgres, programs
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.sandbox import sandbox_environment
@@ -151,6 +153,16 @@ def own_database(postgres: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str
     with new_database(postgres) as url:
         monkeypatch.setenv(URL, url)
         yield url
+
+
+@pytest.fixture
+def stored_instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+    """The instance that all commands open, its files in the folder ``home``."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    with open_instance(tmp_path / "data") as instance:
+        yield instance
 
 
 @pytest.fixture

@@ -97,16 +97,13 @@ def installation(auth: str, server: Curious, tmp_path: Path, monkeypatch: pytest
     (connection,) = load_connections(path)
     for name, value in SECRETS.items():
         monkeypatch.setenv(f"SOURCES__NOSY__{name}".upper(), value)
-    house = own_house(connection, tmp_path)
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    house.instance = dg.DagsterInstance.from_config(str(tmp_path / "home"))
-    return house
+    return own_house(connection, tmp_path)
 
 
 @pytest.mark.parametrize("auth", AUTHS)
 def test_secrets_stand_nowhere(
     auth: str,
+    stored_instance: dg.DagsterInstance,
     tmp_path: Path,
     log: io.StringIO,
     monkeypatch: pytest.MonkeyPatch,
@@ -115,6 +112,7 @@ def test_secrets_stand_nowhere(
     with curious() as server, curious() as stranger:
         server.elsewhere = stranger.url
         house = installation(auth, server, tmp_path, monkeypatch)
+        house.instance = stored_instance
         spools = tmp_path / "while it ran"
         commit_read = loading.commit_read
 
@@ -143,11 +141,11 @@ def test_secrets_stand_nowhere(
 
 
 @pytest.mark.parametrize("connection", ["sales_crm", "sales_engagement"])
-def test_personal_data_does_not_reach_dagster(connection: str, house: Build, tmp_path: Path) -> None:
+def test_personal_data_does_not_reach_dagster(
+    connection: str, house: Build, tmp_path: Path, stored_instance: dg.DagsterInstance
+) -> None:
     mine = house(connection)
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    mine.instance = dg.DagsterInstance.from_config(str(tmp_path / "home"))
+    mine.instance = stored_instance
     named = [one for one, declared in mine.resources(connection).items() if not declared.window]
     mine.connections[connection] = only(mine.connections[connection], *named)
     assert mine.materialize(*(f"{connection}/{name}" for name in named)).success

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -74,13 +73,9 @@ class Watched:
 
 
 @pytest.fixture
-def watched(house: Build, connections: Connections, tmp_path: Path) -> Iterator[Watched]:
-    (tmp_path / "home").mkdir()
-    silent = {"telemetry": {"enabled": False}}
-    with dg.DagsterInstance.local_temp(str(tmp_path / "home"), overrides=silent) as instance:
-        yield Watched(
-            house(only(connections["sales_crm"], "accounts"), only(connections["nutshell"], "products")), instance
-        )
+def watched(house: Build, connections: Connections, stored_instance: dg.DagsterInstance) -> Watched:
+    accounts = only(connections["sales_crm"], "accounts"), only(connections["nutshell"], "products")
+    return Watched(house(*accounts), stored_instance)
 
 
 def test_problems_of_one_look_come_together_and_once(watched: Watched, hook: Hook) -> None:
