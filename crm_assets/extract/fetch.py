@@ -106,8 +106,9 @@ class _Fetch:
     async def run(
         self, secrets: Mapping[str, str], budget: RateLimiter, stores: TokenStores | None
     ) -> list[ReadResult]:
-        with ThreadPoolExecutor(1, "decode") as thread:
-            async with open_connection(self._connection, secrets, budget, stores) as opened:
+        async with open_connection(self._connection, secrets, budget, stores) as opened:
+            # which ends before the database is closed: a batch that nobody waits for any more may still be using it
+            with ThreadPoolExecutor(1, "decode") as thread:
                 decoding = DecodingThread(thread)
                 for name, task in self._tasks.items():
                     self._readings[name] = asyncio.ensure_future(self._read(task, opened, decoding))

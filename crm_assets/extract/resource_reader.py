@@ -71,8 +71,6 @@ class Reader:
         self._batches = Batches(decoding, staged.append)
         self._decoding = decoding
         self._staged = staged
-        if task.known:
-            staged.remember_keys()
         self._watch = watch
         self._rows = 0
         self._ended_by = ""
@@ -96,6 +94,8 @@ class Reader:
         """
         self.report.parents = None if parents is None else len(parents)
         self._unseen = unseen
+        if self.task.known:
+            await self._decoding.run(self._staged.remember_keys)
         listings = deque(self.listings.of(parents, further))
         if self.task.date_ranges:
             self.report.unsettled = sorted(self.task.list_windows.settled - self.listings.keys)

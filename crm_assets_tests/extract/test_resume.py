@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
 from itertools import count
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 import pytest
 from filelock import FileLock
 
@@ -23,6 +26,8 @@ from crm_assets.extract.read_report import ReadTask
 from crm_assets.extract.resume.journal import Journal
 from crm_assets.extract.resume.journals import Journals
 from crm_assets.extract.shared_state import FileState, SharedState
+from crm_assets.extract.staging import decode_queue
+from crm_assets.extract.staging.staged_rows import StagedRows
 from crm_assets_tests.away_server import SYSTEM, AwayServer, away_server
 from crm_assets_tests.reliability import times
 
@@ -115,6 +120,35 @@ def test_windows_that_were_read_to_their_end_are_not_asked_again(reading: Readin
     found = reading.run("days")["days"]
     assert ids(found) == [str(day.start) for day in DAYS]
     assert len(reading.server.asked) <= len(DAYS) - 30 + reading.connection.concurrency
+
+
+@pytest.fixture
+def busy(server: AwayServer, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Make each page a batch, the first of which keeps the decoder busy until a server that goes away has gone."""
+    is_busy, append, nothing = threading.Event(), StagedRows.append, pa.table({"n": pa.array([], pa.int64())})
+
+    def slow_batches() -> Iterator[pa.RecordBatch]:
+        is_busy.set()
+        while 0 <= server.stays < float("inf"):
+            time.sleep(0.01)
+        time.sleep(0.2)
+        yield from nothing.to_batches()
+
+    def slowly(staged: StagedRows, *given: Any) -> None:
+        if not is_busy.is_set():
+            slow = pa.RecordBatchReader.from_batches(nothing.schema, slow_batches())
+            staged._database.from_arrow(slow).fetchall()
+        append(staged, *given)
+
+    monkeypatch.setattr(decode_queue, "_PAGES_QUEUED", 1)
+    monkeypatch.setattr(StagedRows, "append", slowly)
+    return is_busy
+
+
+def test_a_list_that_fails_while_its_pages_are_decoded_fails_alone(reading: Reading, busy: threading.Event) -> None:
+    """DuckDB refuses to be closed while it is used."""
+    assert "503" in reading.run("tickets", stays=1)["tickets"].report.reason
+    assert busy.is_set()
 
 
 @pytest.mark.parametrize("name", ["contacts", "tickets"])
