@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from crm_assets.declarations.models.columns import Column, ColumnType
 from crm_assets.declarations.models.resource import Resource
+from crm_assets.extract.decode.duckdb_types import literal
 from crm_assets.extract.read_report import FoundBefore
 from crm_assets.warehouse import read_log
 from crm_assets.warehouse.schema_changes import EXACT_IN_DOUBLE
@@ -32,12 +31,14 @@ def _inexact(session: WarehouseSession, resource: Resource, whole: list[str]) ->
     """
     last = read_log.last_complete(session, resource.name)
     known: dict[str, bool] = last.details.get("inexact", {}) if last else {}
-    rows, parameters = session.table(resource.name), list[Any]()
+    rows = session.table(resource.name)
     if last and known.keys() >= {*whole}:
         ended = f"SELECT read_id FROM {session.table(read_log.TABLE)} WHERE resource = %s AND finished_at >= %s"
-        rows, parameters = f"{rows} WHERE _read_id IN ({ended})", [resource.name, last.started_at]
+        # by their values: PostgreSQL takes the rows of unknown reads for most of the table
+        reads = ", ".join(literal(read_id) for (read_id,) in session.query(ended, resource.name, last.started_at))
+        rows += f" WHERE _read_id IN ({reads})"
     greatest = ", ".join(f"max(abs({session.column(name)}))" for name in whole)
-    (found,) = session.query(f"SELECT {greatest} FROM {rows}", *parameters)
+    (found,) = session.query(f"SELECT {greatest} FROM {rows}")
     beyond = {name for name, most in zip(whole, found, strict=True) if most is not None and most > EXACT_IN_DOUBLE}
     return beyond | {name for name in whole if known.get(name)}
 

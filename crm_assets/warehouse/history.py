@@ -57,14 +57,15 @@ def record_versions(session: WarehouseSession, resource: Resource, moment: datet
     begun, ended, changed = map(session.column, ("_valid_from", "_valid_to", "_changed_at"))
     live = f"d.{session.column('_deleted_at')} IS NULL"
     of_read, brought = (" AND d._read_id = %s", [read_id]) if read_id else ("", [])
+    row = f"SELECT 1 FROM {table} AS d WHERE {same_key}{of_read}"
     if read_id:
-        over = (
-            f"EXISTS (SELECT 1 FROM {table} AS d WHERE {same_key}{of_read} AND d.{changed} IS DISTINCT FROM h.{begun})"
-        )
+        # the keys by themselves first: PostgreSQL looks those up by index
+        over = f"EXISTS ({row}) AND EXISTS ({row} AND d.{changed} IS DISTINCT FROM h.{begun})"
     else:
-        current = f"{live} AND {same_key} AND d.{changed} IS NOT DISTINCT FROM h.{begun}"
-        over = f"NOT EXISTS (SELECT 1 FROM {table} AS d WHERE {current})"
-    session.write(f"UPDATE {versions} AS h SET {ended} = %s WHERE h.{ended} IS NULL AND {over}", moment, *brought)
+        over = f"NOT EXISTS ({row} AND {live} AND d.{changed} IS NOT DISTINCT FROM h.{begun})"
+    session.write(
+        f"UPDATE {versions} AS h SET {ended} = %s WHERE h.{ended} IS NULL AND {over}", moment, *brought, *brought
+    )
     names = [session.column(name) for name in dlt_columns(resource) if name not in ROW_TIMES]
     session.write(
         f"INSERT INTO {versions} ({', '.join([*names, begun])}) "
