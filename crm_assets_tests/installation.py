@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -144,13 +144,19 @@ class Installation:
         """
         return self.execute(dg.AssetSelection.assets(*(dg.AssetKey(name.split("/")) for name in names)), **given)
 
-    def load(self, connection: str, dates: tuple[str, str] = (START.isoformat(), TODAY.isoformat())) -> list[Result]:
-        """Materialize all of a connection, windows as one range; one run per step."""
+    def load(
+        self,
+        connection: str,
+        dates: tuple[str, str] = (START.isoformat(), TODAY.isoformat()),
+        resources: Collection[str] | None = None,
+    ) -> list[Result]:
+        """Materialize a connection, all of it or some resources, windows as one range; one run per step."""
         results = []
         for asset in self.assets:
-            if asset.node_def.name.startswith(connection):
-                keys = dg.AssetSelection.assets(*asset.keys)
-                results.append(self.execute(keys, dates=dates if asset.partitions_def else None))
+            keys = [key for key in asset.keys if resources is None or key.path[-1] in resources]
+            if keys and asset.node_def.name.startswith(connection):
+                selection = dg.AssetSelection.assets(*keys)
+                results.append(self.execute(selection, dates=dates if asset.partitions_def else None))
         return results
 
     def check(self, asset: str, *names: str) -> dict[str, dg.AssetCheckEvaluation]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 import duckdb
@@ -35,11 +35,11 @@ class Loaded:
         rows: list[Row] = self._opened[0].sql(sql).to_arrow_table().to_pylist()
         return rows
 
-    def load_again(self) -> list[Result]:
-        """Read the connection once more."""
+    def load_again(self, resources: Collection[str]) -> list[Result]:
+        """Read these lists of the connection once more."""
         while self._opened:
             self._opened.pop().close()
-        return self.house.load(*self.house.connections)
+        return self.house.load(*self.house.connections, resources=resources)
 
 
 @pytest.fixture(scope="session")
