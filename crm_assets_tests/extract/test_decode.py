@@ -20,6 +20,7 @@ from crm_assets.extract.decode.records import Records
 from crm_assets.extract.http.client import Answer
 from crm_assets.extract.paging.response_body import open_body
 from crm_assets_tests.extract.declared import canonical, resource
+from crm_assets_tests.reliability import times
 
 THINGS = resource()
 BRANCHES = {("attributes",): "attributes", ("attributes", "more"): "attributes.more"}
@@ -84,7 +85,7 @@ _RECORDS = st.builds(
 
 
 @given(st.lists(_RECORDS | _JSON, max_size=12))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=times(40, 400), deadline=None)
 def test_every_value_of_every_record_is_found_again(records: list[Any]) -> None:
     rows, rejected = decoded([inspected(records)])
     sent = [_mended(record) for record in records]
@@ -211,7 +212,7 @@ _FITTING = st.fixed_dictionaries(
 
 
 @given(st.lists(_FITTING, max_size=8))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=times(25, 250), deadline=None)
 def test_the_fast_query_and_the_careful_one_agree_on_records_that_fit(records: list[dict[str, Any]]) -> None:
     page = inspected(records)
     assert page.fits

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from crm_assets.extract.decode.decoder import Decoder
 from crm_assets.extract.decode.destination_limits import POSTGRES
 from crm_assets_tests.extract.declared import resource
+from crm_assets_tests.reliability import times
 
 COLUMNS: dict[str, Any] = {
     "id": {"type": "bigint", "nullable": False},
@@ -83,7 +84,7 @@ def rows_of(*records: str, decoder: Decoder = _DECODER) -> tuple[list[dict[str, 
 
 
 @given(_TREES, _TREES)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=times(60, 600), deadline=None)
 def test_json_keeps_every_byte_of_its_numbers_in_both_queries(doc: Any, inner: Any) -> None:
     record = f'{{"id": 1, "doc": {written(doc)}, "deep": {{"inner": {written(inner)}}}}}'
     (fitting,), _, fits = rows_of(record)
@@ -96,7 +97,7 @@ def test_json_keeps_every_byte_of_its_numbers_in_both_queries(doc: Any, inner: A
 
 
 @given(_NUMBERS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=times(75, 750), deadline=None)
 def test_a_number_is_kept_as_it_came_wherever_it_arrives(number: Number) -> None:
     record = '{"id": 1, "dec": %s, "txt": %s, "dbl": %s, "other": [%s]}' % ((number,) * 4)
     ((row,), _, _) = rows_of(record)

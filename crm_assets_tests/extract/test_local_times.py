@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from crm_assets.extract.decode.decoder import Decoder
 from crm_assets_tests.extract.declared import resource
+from crm_assets_tests.reliability import times
 
 ZONES = ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "America/Sao_Paulo", "UTC"]
 COLUMNS: dict[str, Any] = {"id": {"type": "bigint", "nullable": False}}
@@ -44,7 +45,7 @@ def rows_of(moment: str, day: int, *, fitting: bool = True) -> list[dict[str, An
 
 
 @given(st.datetimes(*map(datetime.fromisoformat, ("1972-01-01", "2037-12-30"))), st.integers(-(2**31), 2**31))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=times(30, 300), deadline=None)
 def test_wall_clocks_are_read_as_their_zone_shows_them(wall: datetime, day: int) -> None:
     for row in rows_of(wall.isoformat(" "), day):
         for zone in ZONES:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from crm_assets.declarations import Column
 from crm_assets.extract.decode.decoder import Decoder
 from crm_assets_tests.extract.declared import resource
+from crm_assets_tests.reliability import times
 
 _DATABASE = duckdb.connect(config={"threads": 1})
 _DATABASE.execute("SET timezone = 'UTC'")
@@ -80,7 +81,7 @@ _PATTERNS = ["%Y-%m-%d %H:%M:%S", "%d.%m.%Y %H:%M:%S", "%m/%d/%Y %I:%M:%S %p", "
 
 
 @given(st.datetimes(*map(datetime.fromisoformat, ("1970-01-01", "2037-12-30"))), st.sampled_from(_PATTERNS))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=times(30, 300), deadline=None)
 def test_patterns_are_read_as_python_writes_them(wall: datetime, pattern: str) -> None:
     wall = wall.replace(microsecond=0)
     moment = wall.replace(tzinfo=ZoneInfo("America/New_York")).astimezone(timezone.utc)
