@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import stat
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 
 from crm_assets.declarations.models.system import RateLimit
 from crm_assets.extract.errors import ReadError
+from crm_assets.extract.http import rate_limiter
 from crm_assets.extract.http.rate_limiter import LONGEST_WAIT, RateLimiter
 from crm_assets.extract.http.rate_state import LONGEST
 
@@ -145,6 +148,30 @@ def test_acquire_waits_until_the_reserved_moment(tmp_path: Path) -> None:
         assert 0 <= now - moment < 0.2
         assert waited <= 1.01
     assert left[2][0] - left[0][0] == pytest.approx(1.01)
+
+
+@pytest.mark.parametrize(("requests", "per"), [(20, "second"), (30, "minute")])
+def test_no_period_holds_more_though_some_requests_leave_late(
+    requests: int, per: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy machine wakes up late now and then, and the requests behind that are punctual."""
+    limit = RateLimit.model_validate({"requests": requests, "per": per})
+    clock, left = Clock(), list[float]()
+    late = itertools.cycle([*[limit.seconds * 0.09] * (requests // 2), *[0.0] * requests])
+
+    async def overslept(seconds: float) -> None:
+        clock.now += seconds + next(late)
+
+    async def send() -> None:
+        budget = RateLimiter(tmp_path / "budget", limit, clock)
+        for _ in range(requests * 6):
+            await budget.acquire()
+            left.append(clock.now)
+
+    monkeypatch.setattr(rate_limiter, "asyncio", SimpleNamespace(sleep=overslept))
+    asyncio.run(send())
+    assert most_in_any(limit.seconds, left) <= requests
+    assert left[-1] - left[0] < limit.seconds * 10
 
 
 def test_the_file_is_the_owners_alone_and_holds_numbers_only(tmp_path: Path) -> None:

@@ -26,8 +26,9 @@ LONGEST_WAIT = 900.0
 """Longest wait a server may ask a run for, in seconds; a run that would have to wait longer fails."""
 _WORTH_SAYING = 1.0
 """Seconds from which a wait is announced."""
-_LATE = 0.1
-"""Part of the vendor's period by which a request may leave after its turn; later it would meet those behind it."""
+_LATE, _PUNCTUAL = 0.1, 0.005
+"""Parts of the vendor's period by which a request may leave after its turn: later it would meet those behind it, and
+even less is noted, for the next one in its place to come a whole period later."""
 _LOCK_POLL = 0.005, 0.1
 """Seconds between two tries to take the lock of another process, which holds it for microseconds: first and longest."""
 
@@ -66,6 +67,7 @@ class RateLimiter:
         self._not_before = 0.0
         self._lessons = 0
         self._tolerance = limit.seconds * _LATE if limit else math.inf
+        self._punctual = limit.seconds * _PUNCTUAL if limit else math.inf
         self.say = say
 
     async def acquire(self) -> tuple[float, float]:
@@ -76,7 +78,7 @@ class RateLimiter:
         """
         waited = 0.0
         while True:
-            moment, lessons = await self._without_blocking(self.reserve), self._lessons
+            (moment, number), lessons = await self._without_blocking(self._reserved), self._lessons
             wait = max(moment - self._clock(), 0.0)
             if wait >= _WORTH_SAYING:
                 self.say("rate", self._reason(wait))
@@ -85,6 +87,8 @@ class RateLimiter:
             waited += wait
             late = self._clock() - moment > self._tolerance and waited < LONGEST_WAIT
             if lessons == self._lessons and not late:  # else another request was refused, or this machine was busy
+                if self._clock() - moment > self._punctual:
+                    await self._without_blocking(partial(self._left, number))
                 self._history.sent(moment)
                 return moment, waited
 
@@ -117,16 +121,25 @@ class RateLimiter:
             ReadError: The server asked to stay away for longer than a run waits.
             filelock.Timeout: Another process holds the state.
         """
+        return self._reserved(block=block)[0]
+
+    def _reserved(self, *, block: bool) -> tuple[float, int]:
+        """Return the next free moment, and how many departures were reserved before."""
         now = self._clock()
         if not self._store.is_needed:
-            return now
+            return now, 0
         with self._store.open(now, block=block) as rates:
             self._note(rates)
-            too_long = self._not_before - now > LONGEST_WAIT
+            too_long, number = self._not_before - now > LONGEST_WAIT, rates.state.count
             moment = now if too_long else rates.reserve(now)
         if too_long:
             raise stay_away(self._not_before)
-        return moment
+        return moment, number
+
+    def _left(self, number: int, *, block: bool) -> None:
+        now = self._clock()
+        with self._store.open(now, block=block) as rates:
+            rates.left(number, now)
 
     def slow_down(self, departure: float, wait: float, *, block: bool = True) -> None:
         """Do what :meth:`throttled` does, at once."""

@@ -121,6 +121,18 @@ class Rates:
         state.count += 1
         return moment
 
+    def left(self, number: int, moment: float) -> None:
+        """Note that a departure was later than reserved, so that a whole period passes until its place is used again.
+
+        Args:
+            number: The count of departures when it was reserved.
+            moment: When it left.
+        """
+        state = self.state
+        if self._limit and number < state.count <= number + state.ring:
+            state.last = max(state.last, moment)
+            self._ring.put(number % state.ring, moment)
+
     def hold(self, until: float, now: float) -> None:
         """Let nothing leave before a moment; what was reserved for later is reserved anew after that."""
         self.state.not_before = max(self.state.not_before, until)
