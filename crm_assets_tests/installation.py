@@ -164,7 +164,9 @@ class Installation:
         keys = [dg.AssetCheckKey(dg.AssetKey(asset.split("/")), name) for name in names]
         result = self.execute(dg.AssetSelection.checks(*keys))
         assert not result.get_asset_materialization_events()
-        return {one.check_name: one for one in result.get_asset_check_evaluations()}
+        found = {one.check_name: one for one in result.get_asset_check_evaluations()}
+        assert found.keys() == set(names), failure(result)
+        return found
 
     def execute(
         self,
