@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_ENDING = frozenset({*STOP_SIGNALS, getattr(signal, "SIGHUP", signal.SIGTERM)})
+"""Those, and that of a terminal that is closed, where it is handled."""
 _Result = TypeVar("_Result")
 _noted: socket.socket | None = None
 """Gives the number of each signal that came, whatever became of what its handler did."""
@@ -80,7 +82,7 @@ def raise_if_stopped() -> None:
         with suppress(BlockingIOError):
             for number in _noted.recv(256):
                 handler = signal.getsignal(number)
-                if number in STOP_SIGNALS and callable(handler):
+                if number in _ENDING and callable(handler):
                     handler(number, None)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from functools import partial
 from types import FrameType
 
 import duckdb
@@ -27,9 +28,13 @@ def test_a_signal_in_the_last_step_of_an_event_loop_is_handed_on() -> None:
         run_stoppable(interrupts_itself())
 
 
-def test_a_signal_that_a_query_makes_its_own_error_of_is_handed_on() -> None:
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_a_query_makes_its_own_error_of_is_handed_on(
+    sign: signal.Signals, request: pytest.FixtureRequest
+) -> None:
+    request.addfinalizer(partial(signal.signal, sign, signal.signal(sign, signal.default_int_handler)))
     with no_signal_lost(), duckdb.connect(config={"threads": 1}) as database:
-        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+        threading.Timer(0.05, os.kill, (os.getpid(), sign)).start()
         with pytest.raises(RuntimeError, match="Query interrupted"):
             database.execute(ENDLESS)
         with pytest.raises(KeyboardInterrupt):
