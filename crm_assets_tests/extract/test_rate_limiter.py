@@ -147,7 +147,7 @@ def test_acquire_waits_until_the_reserved_moment(tmp_path: Path) -> None:
     for moment, waited, now in left:
         assert 0 <= now - moment < 0.2
         assert waited <= 1.01
-    assert left[2][0] - left[0][0] == pytest.approx(1.01)
+    assert 1.01 - 1e-6 <= left[2][0] - left[0][0] < 1.2, "later only by as much as the first one left late"
 
 
 @pytest.mark.parametrize(("requests", "per"), [(20, "second"), (30, "minute")])
