@@ -17,6 +17,7 @@ from rich.progress import Progress
 
 from crm_assets.commands.sync.workers import SendMessage, WorkerExit, run_workers
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 ROUNDS = 20
 HALF_MADE = """
 os.register_at_fork(after_in_child=lambda: os.kill(os.getppid(), signal.SIGINT))

@@ -59,6 +59,7 @@ def test_what_failed_is_raised_where_no_signal_came() -> None:
         raise RuntimeError("of its own")
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 def test_signals_of_forked_processes_are_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     def leave(_number: int, _frame: FrameType | None) -> None:
         os._exit(7)
