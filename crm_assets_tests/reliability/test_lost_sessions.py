@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import threading
 from typing import Any
 
 import pytest
@@ -23,14 +24,19 @@ from crm_assets_tests.reliability.killed_runs import Victim, until
 
 HOLDERS = "SELECT pid FROM pg_locks WHERE locktype = 'advisory'"
 IN_COPY = "SELECT pid FROM pg_stat_activity WHERE application_name = 'crm_assets:paging' AND query LIKE 'COPY%'"
+_STOPPED = threading.Lock()
+"""Taken by the first thread that reads a file."""
 
 
 class _Freezing(io.BytesIO):
     """A file at whose first rows the process stands still, like a machine that is gone."""
 
     def read(self, size: int | None = -1) -> bytes:
+        if not _STOPPED.acquire(blocking=False):  # dlt loads several tables at once
+            return super().read(size)
         destination.FileStorage = FileStorage  # type: ignore[misc]
-        os.kill(os.getpid(), signal.SIGSTOP)
+        # to this thread: if another one took it, this one might be through before all stand still
+        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
         return super().read(size)
 
 
