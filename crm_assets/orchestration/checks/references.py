@@ -123,10 +123,10 @@ def _join_sql(session: WarehouseSession, resource: Resource, reference: Referenc
 def _comparable(session: WarehouseSession, resource: Resource, reference: Reference) -> tuple[str, str]:
     """Return the value and the key it names so that they can be compared."""
     value, key = quoted(reference.column), quoted(reference.key)
-    kinds = [
+    found, named = (
         session.columns(table).get(column)
         for table, column in ((resource.name, reference.column), (reference.resource, reference.key))
-    ]
-    if all(kinds) and kinds[0][:1] == kinds[1][:1]:  # type: ignore[index]
+    )
+    if found and named and found[0] == named[0]:
         return value, key
     return f"CAST({value} AS VARCHAR)", f"CAST({key} AS VARCHAR)"
