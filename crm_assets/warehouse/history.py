@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.warehouse.dlt_schema import ROW_TIMES, dlt_columns, optional
 from crm_assets.warehouse.schema_changes import additions, alter_type, free_name, schema_changes
 from crm_assets.warehouse.session import WarehouseSession
+
+_TIMES = ("_valid_from", "_valid_to", "_changed_at", "_deleted_at")
 
 
 def history_table(resource: Resource) -> str:
@@ -52,24 +55,52 @@ def record_versions(session: WarehouseSession, resource: Resource, moment: datet
         moment: When the rows were read.
         read_id: The read whose rows alone can have other versions than before; ``None`` to look at all rows.
     """
-    table, versions = session.table(resource.name), session.table(history_table(resource))
-    same_key = " AND ".join(f"d.{key} = h.{key}" for key in map(session.column, resource.primary_key))
-    begun, ended, changed = map(session.column, ("_valid_from", "_valid_to", "_changed_at"))
-    live = f"d.{session.column('_deleted_at')} IS NULL"
-    of_read, brought = (" AND d._read_id = %s", [read_id]) if read_id else ("", [])
-    row = f"SELECT 1 FROM {table} AS d WHERE {same_key}{of_read}"
     if read_id:
-        # the keys by themselves first: PostgreSQL looks those up by index
-        over = f"EXISTS ({row}) AND EXISTS ({row} AND d.{changed} IS DISTINCT FROM h.{begun})"
-    else:
-        over = f"NOT EXISTS ({row} AND {live} AND d.{changed} IS NOT DISTINCT FROM h.{begun})"
+        _record_of_read(session, resource, moment, read_id)
+        return
+    table, versions, same_key = _places(session, resource)
+    begun, ended, changed, deleted = map(session.column, _TIMES)
+    current = f"d.{deleted} IS NULL AND d.{changed} IS NOT DISTINCT FROM h.{begun}"
     session.write(
-        f"UPDATE {versions} AS h SET {ended} = %s WHERE h.{ended} IS NULL AND {over}", moment, *brought, *brought
+        f"UPDATE {versions} AS h SET {ended} = %s WHERE h.{ended} IS NULL "
+        f"AND NOT EXISTS (SELECT 1 FROM {table} AS d WHERE {same_key} AND {current})",
+        moment,
     )
+    without = f"NOT EXISTS (SELECT 1 FROM {versions} AS h WHERE h.{ended} IS NULL AND {same_key})"
+    _begin(session, resource, f"{table} AS d WHERE d.{deleted} IS NULL AND {without}")
+
+
+def _record_of_read(session: WarehouseSession, resource: Resource, moment: datetime, read_id: str) -> None:
+    """Do the same for the rows of one read.
+
+    They are copied first, so that destinations know how few they are and look up their versions alone. Those that have
+    a current version are deleted from the copy: for ``NOT EXISTS`` DuckDB hashes all versions, however few rows ask.
+    """
+    table, versions, same_key = _places(session, resource)
+    begun, ended, changed, deleted = map(session.column, _TIMES)
+    rows = session.column(f"brought_{uuid4().hex[:16]}")
+    session.write(f"CREATE TEMPORARY TABLE {rows} AS SELECT * FROM {table} WHERE _read_id = %s", read_id)
+    row = f"SELECT 1 FROM {rows} AS d WHERE {same_key}"
+    # the keys by themselves first: PostgreSQL looks those up by index
+    over = f"EXISTS ({row}) AND EXISTS ({row} AND d.{changed} IS DISTINCT FROM h.{begun})"
+    session.write(f"UPDATE {versions} AS h SET {ended} = %s WHERE h.{ended} IS NULL AND {over}", moment)
+    current = f"SELECT 1 FROM {versions} AS h WHERE h.{ended} IS NULL AND {same_key}"
+    session.write(f"DELETE FROM {rows} AS d WHERE EXISTS ({current})")
+    _begin(session, resource, f"{rows} AS d WHERE d.{deleted} IS NULL")
+    session.write(f"DROP TABLE {rows}")
+
+
+def _begin(session: WarehouseSession, resource: Resource, rows: str) -> None:
+    """Begin a version of each row that is selected, as ``d``."""
     names = [session.column(name) for name in dlt_columns(resource) if name not in ROW_TIMES]
+    begun, _, changed, _ = map(session.column, _TIMES)
     session.write(
-        f"INSERT INTO {versions} ({', '.join([*names, begun])}) "
-        f"SELECT {', '.join(f'd.{name}' for name in [*names, changed])} FROM {table} AS d "
-        f"WHERE {live}{of_read} AND NOT EXISTS (SELECT 1 FROM {versions} AS h WHERE h.{ended} IS NULL AND {same_key})",
-        *brought,
+        f"INSERT INTO {session.table(history_table(resource))} ({', '.join([*names, begun])}) "
+        f"SELECT {', '.join(f'd.{name}' for name in [*names, changed])} FROM {rows}"
     )
+
+
+def _places(session: WarehouseSession, resource: Resource) -> tuple[str, str, str]:
+    """Return the table, that of its versions, and what makes a row ``d`` and a version ``h`` belong together."""
+    same_key = " AND ".join(f"d.{key} = h.{key}" for key in map(session.column, resource.primary_key))
+    return session.table(resource.name), session.table(history_table(resource)), same_key

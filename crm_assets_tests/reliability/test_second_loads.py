@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from crm_assets.commands.local_postgres import programs
+from crm_assets.declarations.connection_overrides import apply_connection
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.warehouse.session import WarehouseSession
 from crm_assets_tests.conftest import only
@@ -33,7 +34,7 @@ SCENES: dict[str, tuple[str, tuple[str, ...], tuple[Fault, ...]]] = {
     "windows": ("service_crm", ("appointments",), ()),
     "rejects": ("paging", ("by_page", "whole"), (Fault("null_id", "paging", "by_page"),)),
 }
-"""A full refresh with rows that vanished, an incremental read, windows, and records without a key."""
+"""A full refresh with rows that vanished, an incremental read with versions, windows, and records without a key."""
 DESTINATIONS = ("duckdb", *(["postgres"] if programs() else []))
 EVERY = times(30, 1)
 """Of the statements of a load, kill at each of so many: the suite leaves some out."""
@@ -100,7 +101,7 @@ def test_killed_between_two_statements(
         for table, rows in found.items():
             where = f"{table}, killed before statement {statement}"
             assert rows in (before.get(table, []), after[table]), where
-            resource = table.removesuffix("__rejected")
+            resource = table.removesuffix("__rejected").removesuffix("__history")
             assert brought[table] <= logged[resource], f"{where}: rows of a read that the log does not know"
             if rows != after[table]:
                 assert logged[resource] == old_log[resource], f"{where}: a read is logged whose rows are missing"
@@ -125,7 +126,9 @@ def make_stage(
 
     def make(scene: str, destination: str) -> Stage:
         name, resources, _ = SCENES[scene]
-        connection, folder = only(connections[name], *resources), tmp_path / "data"
+        kept = resources if scene == "changes" else ()
+        connection = only(apply_connection(connections[name].model_copy(update={"history": kept})), *resources)
+        folder = tmp_path / "data"
         house_class, restore = Installation, _restore_folder
         if destination == "postgres":
             request.getfixturevalue("own_database")
