@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from crm_assets.declarations.models.columns import ColumnType
 from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.incremental import names_days
+from crm_assets.extract.http.filter_values import zone_of
 from crm_assets.extract.read_report import ReadTask
 from crm_assets.warehouse.session import WarehouseSession
 
@@ -55,13 +57,21 @@ def _delete_in_window(session: WarehouseSession, connection: Connection, reading
 def _strays(session: WarehouseSession, connection: Connection, reading: ReadResult) -> int:
     """Count the rows just loaded that lie outside what was asked for."""
     task = reading.task
-    padding_days = task.resource.window.padding_days if task.resource.window else 0
-    requested = _in_ranges(session, replace(task, date_ranges=task.reach), connection, padding_days)
+    requested = _in_ranges(session, replace(task, date_ranges=task.reach), connection, _padding(task, connection))
     ((strays,),) = session.query(
         f"SELECT count(*) FROM {session.table(task.resource.name)} WHERE _read_id = %s AND NOT {requested}",
         reading.report.read_id,
     )
     return int(strays)
+
+
+def _padding(task: ReadTask, connection: Connection) -> int:
+    """Return the days asked for on either side; days of another time zone than the connection's begin in others."""
+    window = task.resource.window
+    if window is None:
+        return 0
+    other_days = names_days(window.format) and zone_of(connection, task.resource, window.field) != connection.zone
+    return window.padding_days + other_days
 
 
 def _mark_unseen(

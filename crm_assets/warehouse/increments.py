@@ -24,6 +24,9 @@ from crm_assets.extract.read_report import declared
 from crm_assets.warehouse import read_log
 from crm_assets.warehouse.session import WarehouseSession
 
+_EARLIEST = datetime(1, 1, 3, tzinfo=timezone.utc)
+"""Earliest starting point. .NET writes 0001-01-01 for a time that is not set: nothing is before it, in no zone."""
+
 
 @dataclass(frozen=True)
 class Start:
@@ -158,7 +161,8 @@ def _by_list(
 
 def _starting_point(newest: date | datetime, incremental: Incremental, zone: ZoneInfo) -> datetime:
     """Return the newest change time less the lookback; in an hour that clocks repeat, its first occurrence counts."""
-    return moment_of(newest, zone).astimezone(zone).replace(fold=0).astimezone(timezone.utc) - incremental.lookback
+    newest = max(moment_of(newest, zone), _EARLIEST).astimezone(zone).replace(fold=0).astimezone(timezone.utc)
+    return newest - min(incremental.lookback, newest - _EARLIEST)
 
 
 def _passed_over(session: WarehouseSession, resource: Resource) -> list[tuple[str, list[str]]]:

@@ -61,8 +61,8 @@ def list_windows(session: WarehouseSession, resource: Resource) -> ListWindows:
 
 
 def loaded_ranges(session: WarehouseSession, resource: Resource) -> tuple[DateRange, ...]:
-    """Return the days of which complete reads were loaded, joined, in order; read from the read log."""
-    if not read_log.columns(session):
+    """Return the days of which complete reads were loaded, joined, in order; none where the table was dropped."""
+    if not read_log.columns(session) or not session.columns(resource.name):
         return ()
     rows = session.query(
         f"SELECT DISTINCT date_range FROM {session.table(read_log.TABLE)} "

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crm_assets.declarations.models.resource import Resource
-from crm_assets.warehouse.dlt_schema import dlt_columns
+from crm_assets.warehouse import read_log
+from crm_assets.warehouse.dlt_schema import REJECTED_COLUMNS, dlt_columns
 from crm_assets.warehouse.session import WarehouseSession
 
 EXACT_IN_DOUBLE = 2**53
@@ -132,14 +133,22 @@ def additions(session: WarehouseSession, table: str, columns: dict[str, dict[str
 
 
 def missing_columns(session: WarehouseSession, resource: Resource) -> list[str]:
-    """Return the statements that make columns a table lacks: dlt does not look for those that it made once.
+    """Return the statements that make what a table lacks, or a dropped one: dlt does not look for what it made once.
 
     The view is made again with them, for the load of the rows may fail.
     """
-    if not session.columns(resource.name):
-        return []
-    statements = additions(session, resource.name, dlt_columns(resource))
-    return [*statements, current_view(session, resource.name)] if statements else []
+    name, rejected, statements = resource.name, f"{resource.name}__rejected", list[str]()
+    if session.columns(name) or _was_made(session, name):
+        statements += additions(session, name, dlt_columns(resource))
+        statements += [current_view(session, name)] if statements else []
+    if not session.columns(rejected) and _was_made(session, name, "rejected > 0"):
+        statements += additions(session, rejected, REJECTED_COLUMNS)
+    return statements
+
+
+def _was_made(session: WarehouseSession, resource: str, by: str = "true") -> bool:
+    """Whether dlt has made a resource's table, or the one of rejected records, even if it has been dropped since."""
+    return bool(read_log.complete_reads(session, resource, ["read_id"], by))
 
 
 def _definition(session: WarehouseSession, hints: dict[str, Any]) -> str:

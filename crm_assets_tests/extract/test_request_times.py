@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -75,6 +75,17 @@ def test_days_in_a_pattern_are_days(end: str, last: str) -> None:
         *(True, True),
         *(False, False, False, False),
     ]
+
+
+@pytest.mark.parametrize("zone", [NEW_YORK, KATHMANDU])
+@pytest.mark.parametrize("end", ["inclusive", "exclusive"])
+def test_days_of_another_zone_cover_the_window(end: str, zone: ZoneInfo) -> None:
+    first, after = DateRange(date(2024, 7, 9), date(2024, 7, 10)).instants(BERLIN)
+    values = window_values((first, after), "date", end, zone)
+    from_, to = (date.fromisoformat(str(values[f"window_{bound}"])) for bound in ("start", "end"))
+    asked_for = DateRange(from_, to if end == "exclusive" else to + timedelta(days=1)).instants(zone)
+    assert asked_for[0] <= first < after <= asked_for[1]
+    assert asked_for[1] - asked_for[0] == timedelta(days=2)
 
 
 @pytest.mark.parametrize("format_", ["ISO", "%H:%M", "%Y-%m", "YYYY-MM-DD", "%", "%Y-%m-%d %Q", ""])

@@ -163,9 +163,10 @@ def test_a_required_column_that_is_added(house: Build, connections: dict[str, Co
 
 
 def test_a_table_that_was_dropped_is_made_again(whole: Installation) -> None:
-    whole.change(f"DROP VIEW {TABLE}__current; DROP TABLE {TABLE}")
-    result = whole.materialize("paging/whole")
-    assert result.success, failure(result)
+    for _ in ("by a load of more lists", "by the same load"):  # whose schema dlt knows
+        whole.change(f"DROP VIEW {TABLE}__current; DROP TABLE {TABLE}")
+        result = whole.materialize("paging/whole")
+        assert result.success, failure(result)
     assert whole.table("paging", "whole") == whole.truth("paging", "whole")
     assert whole.check("paging/whole", "schema")["schema"].passed
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, time, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -278,3 +278,24 @@ def test_without_a_column_for_the_parent_lists_are_read_in_full(house: Build, tm
         boards.cards[2] = {21: NOW - 40 * DAY}
         assert starts(api.sync()) == {1: None, 2: None}
         assert api.ids("cards") == [11, 21]
+
+
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Asia/Tokyo"])
+def test_times_of_the_year_one_stop_nothing(house: Build, tmp_path: Path, zone: str) -> None:
+    """.NET writes them where a time is not set."""
+    records = [{"id": 1, "updated_at": "0001-01-01T00:00:00Z"}]
+    things = listing("things", {"updated_at": "timestamp"}, incremental=SINCE)
+    with living_api(house, tmp_path, lambda *_: {"items": records}, things, timezone=zone) as api:
+        api.sync()
+        records.append({"id": 2, "updated_at": (NOW - DAY).isoformat()})
+        assert [asked.query for asked in api.sync()] == [{"since": "0001-01-03T00:00:00.000Z"}]
+        assert api.ids("things") == [1, 2]
+
+
+def test_days_start_no_later_than_those_of_utc(house: Build, tmp_path: Path) -> None:
+    newest = datetime.combine((NOW - DAY).date(), time(12), timezone.utc)  # the next day in Kiritimati
+    things = listing("things", {"updated_at": "timestamp"}, incremental={**SINCE, "format": "date", "lookback": "0s"})
+    answer = {"items": [{"id": 1, "updated_at": newest.isoformat()}]}
+    with living_api(house, tmp_path, lambda *_: answer, things, timezone="Pacific/Kiritimati") as api:
+        api.sync()
+        assert [asked.query for asked in api.sync()] == [{"since": newest.date().isoformat()}]

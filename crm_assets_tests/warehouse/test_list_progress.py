@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from crm_assets.date_range import DateRange
+from crm_assets.warehouse.loaded_days import due_range
 from crm_assets_tests.conftest import Build
 from crm_assets_tests.warehouse.living_api import listing, living_api
 
@@ -84,6 +86,22 @@ def test_days_that_were_skipped_are_read_by_a_later_run(house: Build, tmp_path: 
         api.sync(dates=(str(DAYS[-2]), str(TODAY)))
         assert api.ids("things") == list(range(10))
         assert len(api.sync(dates=(str(DAYS[-2]), str(TODAY)))) == 1, "nothing is left to be read"
+
+
+def test_days_of_a_table_that_was_dropped_are_due_again(house: Build, tmp_path: Path) -> None:
+    things = listing("things", {"day": "date"}, window=WINDOW)
+    with living_api(house, tmp_path, lambda _, query: {"items": days(query)}, things, start_date=START) as api:
+        connection = api.installation.connections["desk"]
+
+        def due() -> DateRange:
+            here = api.installation.warehouse
+            with here.working_folder() as folder, here.session("desk", folder, print) as session:
+                return due_range(session, connection, connection.system.resource("things"), TODAY)
+
+        api.sync(dates=(str(START), str(TODAY)))
+        assert due().start > START
+        api.installation.change("DROP VIEW desk.things__current; DROP TABLE desk.things")
+        assert due().start == START
 
 
 def test_a_fixed_value_that_was_refused_or_added_is_read_for_all_loaded_days(house: Build, tmp_path: Path) -> None:

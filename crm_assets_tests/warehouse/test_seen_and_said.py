@@ -60,6 +60,9 @@ def test_records_without_a_required_value_are_named_and_stop_nothing(house: Buil
         assert not passed
         assert "2 records were rejected (kept in things__rejected): name is required" in sentence
         assert "(id: 2; 3)" in sentence
+        api.installation.change("DROP TABLE desk.things__rejected")
+        api.installation.materialize("desk/things", "desk/others")
+        assert len(api.installation.query("SELECT * FROM desk.things__rejected")) == 2, "it is made again"
 
 
 def test_what_postgres_cannot_hold_is_kept_beside_the_row(postgres: None, house: Build, tmp_path: Path) -> None:

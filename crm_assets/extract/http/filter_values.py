@@ -6,6 +6,7 @@ from datetime import datetime, time, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 from crm_assets.date_range import DateRange
+from crm_assets.declarations.models.columns import ColumnType
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.incremental import Incremental, TimeFormat, Window, names_days
 from crm_assets.declarations.models.resource import Resource
@@ -19,15 +20,20 @@ def zone_of(connection: Connection, resource: Resource, column: str) -> ZoneInfo
 
 def values_of_window(connection: Connection, resource: Resource, window: Window, dates: DateRange) -> dict[str, object]:
     """Return what fills the placeholders of a window for a range of days."""
-    instants = dates.widened(window.padding_days).instants(connection.zone)
-    return window_values(instants, window.format, window.end, zone_of(connection, resource, window.field))
+    zone = zone_of(connection, resource, window.field)
+    days_of = zone if resource.columns[window.field].type is ColumnType.DATE else connection.zone
+    instants = dates.widened(window.padding_days).instants(days_of)
+    return window_values(instants, window.format, window.end, zone)
 
 
 def values_of_increment(
     connection: Connection, resource: Resource, incremental: Incremental, since: datetime | None
 ) -> dict[str, object]:
     """Return what fills the placeholders of an incremental read from a starting point on."""
-    zone = zone_of(connection, resource, incremental.field)
+    zone, column = zone_of(connection, resource, incremental.field), resource.columns[incremental.field]
+    if since and names_days(incremental.format) and column.type is ColumnType.TIMESTAMP:
+        # an API that takes days for those of UTC, as is usual where its times have an offset, is asked for a day more
+        since = min(since, datetime.combine(since.astimezone(timezone.utc).date(), time(), zone))
     return {
         "incremental.start_value": _start_value(connection, incremental, since, zone),
         "incremental.end_value": start_text(datetime.now(timezone.utc), incremental.format, zone),
@@ -46,8 +52,9 @@ def window_values(
 ) -> dict[str, object]:
     """Return ``window_start`` and ``window_end`` as the API wants them.
 
-    A date that the API counts into the window is the last day of the range; a moment is always the first one after the
-    range (rows at exactly that moment are left to the window they begin).
+    A date that the API counts into the window is the last day of the range, and one that it does not is the day after
+    that; a moment is always the first one after the range (rows at exactly that moment are left to the window they
+    begin).
 
     Args:
         instants: First moment of the window, and the first after it.
@@ -56,8 +63,9 @@ def window_values(
         zone: Time zone of dates and times without an offset.
     """
     first, after = instants
-    if names_days(format_) and end == "inclusive":
-        after -= timedelta(microseconds=1)
+    if names_days(format_):
+        last = (after - timedelta(microseconds=1)).astimezone(zone)
+        after = last if end == "inclusive" else datetime.combine(last.date() + timedelta(days=1), time(), zone)
     return {"window_start": moment_text(first, format_, zone), "window_end": moment_text(after, format_, zone)}
 
 
