@@ -13,6 +13,8 @@ from crm_assets.declarations.json_path import path_text
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.endpoint import Endpoint, ErrorHandler
 from crm_assets.declarations.models.export_job import ExportJob
+from crm_assets.extract.decode.duckdb_engine import duckdb_engine
+from crm_assets.extract.decode.macros import cursor_with_macros
 from crm_assets.extract.decode.records import Records
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.client import ApiClient, Traffic
@@ -125,7 +127,7 @@ async def open_connection(
     """
     headers = connection.system.client.headers
     credentials = Credentials(connection.system.client.auth, secrets, connection.base_url)
-    with duckdb.connect(config={"threads": 1}) as database:
+    with duckdb_engine("decoding", threads=1) as engine, cursor_with_macros(engine) as database:
         database.execute("SET timezone = 'UTC'")
         async with ApiClient(credentials, budget, connection.concurrency, headers, stores) as client:
             yield OpenConnection(credentials, client, database)

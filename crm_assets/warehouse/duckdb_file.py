@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from crm_assets.extract.decode.duckdb_types import literal, quoted
 from crm_assets.warehouse.errors import WarehouseError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 LogFn = Callable[[str], None]
 """Takes a line for the log."""
@@ -24,6 +29,10 @@ _DUCKDB: dict[str, Any] = {
 version made it; one that is there keeps the format it has."""
 
 
+_IN_THIS_PROCESS = "already attached"
+"""What DuckDB says of a file that another of its engines has open in the same process."""
+
+
 @dataclass(frozen=True)
 class DuckDbFile:
     """A DuckDB file that other programs may hold open.
@@ -36,8 +45,14 @@ class DuckDbFile:
     path: Path
     patience: float
 
-    def open(self, say: LogFn) -> Any:
-        """Return a connection, as soon as no other program has the file open.
+    @property
+    def name(self) -> str:
+        """Name of the database in the engine."""
+        return self.path.stem
+
+    @contextmanager
+    def open(self, say: LogFn) -> Iterator[DuckDBPyConnection]:
+        """Give an engine that has the file attached, and uses it, as soon as no other program has the file open.
 
         Args:
             say: Told, once, which program that is.
@@ -45,30 +60,36 @@ class DuckDbFile:
         Raises:
             WarehouseError: It was open elsewhere for longer than ``patience``, or is not a database.
         """
-        import duckdb
+        from crm_assets.extract.decode.duckdb_engine import duckdb_engine
 
+        with duckdb_engine("warehouse", **_DUCKDB, temp_directory=f"{self.path}.tmp") as engine:
+            self._attach(engine, say)
+            yield engine
+
+    def _attach(self, engine: DuckDBPyConnection, say: LogFn) -> None:
         deadline, announced = time.monotonic() + self.patience, False
-        while True:
-            opened = self._try()
-            if not isinstance(opened, duckdb.IOException):
-                return opened
-            holder = _holder(str(opened))
+        while error := self._try(engine):
+            holder = _holder(str(error))
             if holder is None or time.monotonic() > deadline:
-                raise WarehouseError(self._unopened(opened, holder)) from opened
+                raise WarehouseError(self._unopened(error, holder)) from error
             if not announced:
                 say(f"{self.path} is open in another program ({holder}); waiting until it is closed.")
             announced = True
             time.sleep(0.2)
 
-    def _try(self) -> Any:
+    def _try(self, engine: DuckDBPyConnection) -> Exception | None:
+        """Attach the file; return what is in the way."""
         import duckdb
 
         self._remove_torn()
         try:
-            return duckdb.connect(str(self.path), config=_DUCKDB)
-        except duckdb.IOException as error:
+            engine.execute(f"ATTACH {literal(str(self.path))} AS {quoted(self.name)}; USE {quoted(self.name)}")
+        except duckdb.Error as error:
+            if not (isinstance(error, duckdb.IOException) or _IN_THIS_PROCESS in str(error)):
+                raise
             self._remove_torn()
             return error
+        return None
 
     def _remove_torn(self) -> None:
         """Remove a file whose creation broke off: it is not a database and never becomes one."""
@@ -87,6 +108,8 @@ class DuckDbFile:
 
 
 def _holder(message: str) -> str | None:
+    if _IN_THIS_PROCESS in message:
+        return "this process"
     if "lock" not in message.lower():
         return None
     match = re.search(r"Conflicting lock is held in (.+?) \(PID (\d+)\)", message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Statement = tuple[str, tuple[Any, ...]]
 """SQL, with ``%s`` for each parameter, and the parameters."""
+_OF_ROWS = ("INSERT", "UPDATE", "DELETE", "MERGE", "COMMENT")
+"""Beginnings of statements that leave the columns of all tables as they are."""
 
 
 @dataclass
@@ -38,7 +40,7 @@ class WarehouseSession:
     widened: set[str] = field(default_factory=set)
     """Tables that have got new columns since the session was opened, outside the transaction of their rows."""
     _catalog: dict[str, dict[str, tuple[str, bool]]] | None = None
-    """Cached result of ``columns``, until something is written."""
+    """Cached result of ``columns``, until tables are made or changed."""
 
     def query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Return all rows of a query; ``%s`` marks a parameter."""
@@ -48,6 +50,8 @@ class WarehouseSession:
     def write(self, sql: str, *parameters: Any) -> None:
         """Run one statement, in the transaction that is open or in one of its own."""
         self.client.execute_sql(self.in_dialect(sql), *parameters)
+        if not sql.startswith(_OF_ROWS):
+            self.forget_catalog()
 
     def execute(self, statements: Sequence[Statement]) -> None:
         """Run statements in one transaction."""
@@ -61,13 +65,11 @@ class WarehouseSession:
     def transaction(self) -> Iterator[None]:
         """Let everything written inside take effect together or not at all, where the destination can do that."""
         try:
-            if self.capabilities.transactions:
-                with self.client.begin_transaction():
-                    yield
-            else:
+            with self.client.begin_transaction() if self.capabilities.transactions else nullcontext():
                 yield
-        finally:
-            self.forget_catalog()
+        except BaseException:
+            self.forget_catalog()  # tables may have been made in it
+            raise
 
     @cached_property
     def capabilities(self) -> Capabilities:

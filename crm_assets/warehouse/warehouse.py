@@ -178,11 +178,9 @@ class Warehouse:
             return
         from crm_assets.warehouse.duckdb_destination import DuckDb
 
-        connection = DuckDbFile(self.database, self.patience).open(say)
-        try:
-            yield DuckDb(credentials=connection)
-        finally:
-            connection.close()
+        file = DuckDbFile(self.database, self.patience)
+        with file.open(say) as engine:
+            yield DuckDb.of(engine, file.name)
 
 
 def _take(lock: FileLock) -> bool:

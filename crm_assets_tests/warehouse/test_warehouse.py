@@ -202,3 +202,14 @@ def test_a_file_of_another_format_keeps_it(tmp_path: Path) -> None:
         made.execute("CREATE TABLE here AS SELECT 1 AS one")
     with DuckDbFile(path, patience=1).open(print) as opened:
         assert opened.execute("FROM here").fetchall() == [(1,)]
+
+
+def test_a_file_that_a_notebook_has_open_in_this_process_is_named(tmp_path: Path) -> None:
+    path, told = tmp_path / "warehouse.duckdb", list[str]()
+    with duckdb.connect(str(path)) as notebook:
+        notebook.execute("CREATE TABLE here AS SELECT 1 AS one")
+        with pytest.raises(WarehouseError, match="is open in another program \\(this process\\)"):
+            DuckDbFile(path, patience=0.1).open(told.append).__enter__()
+    with DuckDbFile(path, patience=0.1).open(told.append) as opened:
+        assert opened.execute("FROM here").fetchall() == [(1,)]
+    assert len(told) == 1
