@@ -25,6 +25,8 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOL_TAG]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+_SURROGATES = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+"""How JSON writes a character beyond U+FFFF, which YAML forbids though it takes JSON otherwise."""
 _Loader.add_implicit_resolver(_BOOL_TAG, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 
 
@@ -49,7 +51,7 @@ def read_foreign_yaml(path: Path) -> dict[str, Any]:
 def _document_mapping(path: Path, *, doubles: bool) -> dict[str, Any]:
     text = ""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = _read_text(path)
         document = _parsed(text, doubles=doubles)
     except OSError as error:
         raise SpecError(f"cannot be read ({error.strerror})", str(path)) from error
@@ -57,11 +59,18 @@ def _document_mapping(path: Path, *, doubles: bool) -> dict[str, Any]:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         place = f"{path.name}:{line}" if line else path.name
         raise SpecError(f"is not valid YAML: {error.problem}{_hint(error, text.splitlines(), line)}", place) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise SpecError("is not in UTF-8; save it with that encoding", path.name) from error
+    except yaml.YAMLError as error:
         raise SpecError(f"is not valid YAML: {error}", path.name) from error
     if not isinstance(document, dict):
         raise SpecError("expected a mapping at the top of the file", path.name)
     return document
+
+
+def _read_text(path: Path) -> str:
+    text = path.read_text(encoding="utf-8")
+    return _SURROGATES.sub(lambda pair: bytes.fromhex("".join(pair.groups())).decode("utf-16-be"), text)
 
 
 def _hint(error: yaml.MarkedYAMLError, lines: list[str], line: int) -> str:
@@ -77,7 +86,7 @@ def _hint(error: yaml.MarkedYAMLError, lines: list[str], line: int) -> str:
 def read_nodes(path: Path) -> yaml.Node | None:
     """Return the nodes of a YAML file, which know their lines; ``None`` where it cannot be read."""
     try:
-        loader = _Loader(path.read_text(encoding="utf-8"))
+        loader = _Loader(_read_text(path))
         try:
             node: yaml.Node | None = loader.get_single_node()
         finally:

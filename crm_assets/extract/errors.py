@@ -41,3 +41,7 @@ class UnexpectedResponseError(ReadError):
 
 class IgnoredAnswerError(ReadError):
     """The declaration says that a list with such a response is skipped."""
+
+
+class UnaddressableError(ReadError):
+    """A list's address cannot be built from the key of its parent; the server cannot have such a list."""

@@ -131,6 +131,7 @@ class _Fetch:
         report.started_at, bug, useless = journal.began, "", False
         try:
             report.started_at = min(journal.began, await self._parent_began(task))
+            report.missing_parents = await self._missing_parents(task)
             keys, unseen = await self._parents(task, decoding)
             await reader.read(keys, unseen, await self._further_fields(task, decoding))
             useless = True  # unless all of the following holds
@@ -186,6 +187,16 @@ class _Fetch:
             seen = [key for key, changed in times if changed is None or unchanged.get(key) != changed]
         unseen = dict.fromkeys(task.known_parents or ()).keys() - set(seen)
         return [*(key for key in task.known_parents or () if key in unseen), *seen], frozenset(unseen)
+
+    async def _missing_parents(self, task: ReadTask) -> str:
+        """Return why parents may be missing from those whose lists are read, as a clause; empty if none can be."""
+        parent = task.resource.parent
+        if parent is None:
+            return ""
+        report = (await asyncio.shield(self._readings[parent.resource])).report
+        misfits = [name for name in parent.values.values() if name in report.misfits]
+        why = report.doubt_of_rows or (f"values of {misfits[0]} did not fit their type" if misfits else "")
+        return f"lists of some {parent.resource} may not have been read ({why})" if why else ""
 
     async def _further_fields(self, task: ReadTask, decoding: DecodingThread) -> dict[Any, list[tuple[Any, ...]]]:
         """Return what fills the placeholders beside the parent's key, by key."""

@@ -147,7 +147,7 @@ class ReadReport:
     doubts: list[str] = field(default_factory=list)
     """What answers said against the declared end of their lists, as clauses."""
     skipped: list[str] = field(default_factory=list)
-    """Lists skipped because of an ignored status."""
+    """Lists skipped because of an ignored status, or a parent's key that cannot be part of an address."""
     passed_over: list[str] = field(default_factory=list)
     """Parents whose lists were skipped, by key as text, or fixed values: what came of them does not count as read."""
     settled: list[str] = field(default_factory=list)
@@ -156,6 +156,8 @@ class ReadReport:
     """Keys of such lists that were not there for this read."""
     missed: dict[str, list[DateRange]] = field(default_factory=dict)
     """Windows whose lists were skipped, by the list's key."""
+    missing_parents: str = ""
+    """Why lists of some parents may not have been read, as a clause; then nothing is marked as deleted."""
     gone_parents: int = 0
     """Loaded parents that the source no longer has, as their lists showed."""
     parents: int | None = None
@@ -183,7 +185,19 @@ class ReadReport:
     @property
     def deletions_allowed(self) -> bool:
         """Whether rows that were not read are gone at the source."""
-        return self.complete and not (self.unproven or self.assumed or self.skipped or self.rejected)
+        return self.complete and not self.doubt_of_rows
+
+    @property
+    def doubt_of_rows(self) -> str:
+        """Why rows of the source may be missing from those that were read, as a clause; empty if none can be."""
+        doubts = {
+            self.missing_parents: self.missing_parents,
+            "some lists were skipped": self.skipped,
+            "rows moved": self.unproven,
+            "the end is assumed": self.assumed,
+            "some records were rejected": self.rejected,
+        }
+        return next((clause for clause, doubt in doubts.items() if doubt), "")
 
 
 def declared(connection: Connection, resource: Resource) -> str:

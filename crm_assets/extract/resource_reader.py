@@ -10,7 +10,7 @@ from typing import Any
 
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.extract.decode.records import Records
-from crm_assets.extract.errors import IgnoredAnswerError, ReadError
+from crm_assets.extract.errors import IgnoredAnswerError, ReadError, UnaddressableError
 from crm_assets.extract.http.client import ApiClient, Traffic
 from crm_assets.extract.http.request import Request, list_request
 from crm_assets.extract.list_reader import ListReader
@@ -124,7 +124,7 @@ class Reader:
                 raise
             except ReadError as error:
                 gone = listing.parent in self._unseen and error.status in _GONE_STATUSES
-                ignored = isinstance(error, IgnoredAnswerError)
+                ignored = isinstance(error, IgnoredAnswerError | UnaddressableError)
                 ignored = ignored or error.status in self._endpoint.error_handler.ignore_status_codes
                 if not gone and not ignored:
                     raise (error.at(str(listing)) if str(listing) else error) from error.__cause__

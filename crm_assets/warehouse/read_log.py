@@ -83,6 +83,7 @@ _DETAILS = (
     "settled",
     "unsettled",
     "missed",
+    "missing_parents",
     "gone_parents",
     "parents",
     "concurrency",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -54,8 +55,15 @@ def test_bad_files(tmp_path: Path, text: str, message: str) -> None:
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_bytes(b"a: \xff\xfe\n")
-    with pytest.raises(SpecError, match=r"^a\.yaml: is not valid YAML: "):
+    with pytest.raises(SpecError, match=r"^a\.yaml: is not in UTF-8; save it with that encoding$"):
         read_yaml(path)
+
+
+def test_json_is_read_with_characters_of_all_planes(tmp_path: Path) -> None:
+    document = {"a": "\U0001f600 \u00fc \U0010fffd"}
+    path = tmp_path / "a.yaml"
+    path.write_text(json.dumps(document), encoding="ascii")
+    assert read_yaml(path) == document
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:

@@ -211,6 +211,16 @@ def test_a_key_in_the_query_is_sent_once_wherever_a_link_or_redirect_leads(tmp_p
     assert [heard.target for heard in asyncio.run(run()).heard] == [f"/a?q=%C3%BC&key={key}", f"/b?page=1&key={key}"]
 
 
+def test_a_declared_address_is_encoded_as_a_browser_would(tmp_path: Path) -> None:
+    async def run() -> Scripted:
+        async with scripted([OK]) as server:
+            request = Request("GET", server.url + "/api/All thíngs%20/x?q=a b&r=%C3%BC|+")
+            await _sent(server, tmp_path, QUICK, request=request)
+            return server
+
+    assert [heard.target for heard in asyncio.run(run()).heard] == ["/api/All%20th%C3%ADngs%20/x?q=a%20b&r=%C3%BC%7C+"]
+
+
 def test_a_redirect_to_another_host_is_never_followed(tmp_path: Path) -> None:
     async def run() -> tuple[Any, list[Any]]:
         async with scripted([OK]) as stranger, scripted([Reply(302, b"", {"Location": stranger.url + "/x"})]) as server:

@@ -1,10 +1,11 @@
-"""Lists of a parent that is read by change: its unchanged rows have their lists, and are not read again for them."""
+"""Lists of parents: unchanged rows have theirs and are not read again for them, and those not seen lose nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -125,3 +126,48 @@ def test_a_full_refresh_of_the_parent_asks_all(changed_cards: LivingApi, boards:
     boards.cards[1] |= {12: NOW, 13: NOW, 14: NOW}
     changed_cards.sync(tags={"crm/full": "true"})
     assert changed_cards.ids("cards") == [11, 12, 13, 14]
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (403, "some lists were skipped"),
+        ({"items": [{"id": "x", "no": 2}]}, "some records were rejected"),
+        ({"items": [{"id": 20, "no": "A-2"}]}, "values of no did not fit their type"),
+    ],
+)
+def test_rows_of_parents_that_were_not_seen_are_not_marked(house: Build, tmp_path: Path, answer: Any, why: str) -> None:
+    """The lists of a lane are those of a board, and hang on it as its cards hang on the lane."""
+    second: dict[str, Any] = {}
+
+    def reply(path: str, _: dict[str, str]) -> Any:
+        number = int(path.split("/")[2]) if path.count("/") > 1 else 0
+        if path == "/boards":
+            return {"items": [{"id": key} for key in (1, 2, 3, 4, 5)]}
+        return second.get(path, {"items": [{"id": number * 10, "no": number}]})
+
+    lanes = listing("lanes", {"no": "bigint"}, endpoint={"path": "/boards/{board_id}/lanes"})
+    parent = {"resource": "lanes", "field": "no", "placeholder": "no"}
+    cards = listing("cards", parent=parent, endpoint={"path": "/lanes/{no}/cards"})
+    with living_api(house, tmp_path, reply, listing("boards"), lanes, cards) as api:
+        api.sync()
+        second["/boards/2/lanes"] = answer
+        api.installation.materialize(*(f"desk/{name}" for name in ("boards", "lanes", "cards")))
+        assert api.ids("cards") == [10, 20, 30, 40, 50]
+        said = f"Lists of some lanes may not have been read ({why}), so nothing was marked as deleted."
+        assert api.complaints("cards") == said
+
+
+def test_a_parent_whose_key_makes_no_address_costs_the_others_nothing(house: Build, tmp_path: Path) -> None:
+    keys = ["", "..", "a/b"]
+    tags = listing("tags", {"id": {"type": "text", "nullable": False}})
+    posts = listing("posts", {"id": {"type": "text", "nullable": False}}, endpoint={"path": "/tags/{tag_id}/posts"})
+
+    def reply(path: str, _: dict[str, str]) -> Any:
+        return {"items": [{"id": key} for key in (keys if path == "/tags" else [path])]}
+
+    with living_api(house, tmp_path, reply, tags, posts) as api:
+        api.sync()
+        assert [row["id"] for row in api.rows("posts")] == ["/tags/a%2Fb/posts"]
+        assert "2 lists were skipped" in api.complaints("posts")
+        assert "its address cannot be built" in api.complaints("posts")

@@ -77,6 +77,8 @@ def select_assets(workspace: Workspace, request: SyncRequest) -> Selected:
                 f"{request.selection!r} is not a valid asset selection; combine with `and`, `or` and `not`, as in "
                 "'group:one or group:two'."
             ) from error
+    if not keys and not request.selection:
+        raise CommandError("There is nothing to read: no connection is declared, or none with a list that is read.")
     if not keys:
         raise CommandError(f"Nothing is selected by {request.selection!r}; `dagster asset list` shows what there is.")
     tables = {

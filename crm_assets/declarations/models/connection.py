@@ -30,6 +30,8 @@ _RESERVED_NAMES = re.compile(
 """Schemas that are ours or the databases' own; ``warehouse`` is the DuckDB file's name, and ambiguous there."""
 _NAME_LENGTH_LIMIT = 50
 """Characters of a schema's name that no destination shortens: PostgreSQL cuts names at 63 (NAMEDATALEN)."""
+_DAGSTER_NAME = re.compile(r"[A-Za-z0-9_]+")
+_DAGSTER_OWNER = re.compile(r"team:[A-Za-z0-9_]+|[A-Za-z0-9_.+-]+@[A-Za-z0-9-]+\.[A-Za-z0-9.-]+")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -41,6 +43,18 @@ def _schema_name(name: str) -> str:
             f"the name has {len(name)} characters, and a schema's name may have {_NAME_LENGTH_LIMIT}; shorten it"
         )
     return name
+
+
+def _dagster_name(name: str) -> str:
+    if not _DAGSTER_NAME.fullmatch(name):
+        raise ValueError(f"expected letters, digits and underscores, got {name!r}")
+    return name
+
+
+def _dagster_owner(owner: str) -> str:
+    if not _DAGSTER_OWNER.fullmatch(owner):
+        raise ValueError(f"expected an e-mail address or team:<name>, got {owner!r}")
+    return owner
 
 
 def _schedule(value: Any) -> Any:
@@ -86,10 +100,11 @@ class Connection(Spec):
     """Resources of which every version of every row is kept, beside those that declare it."""
     concurrency: int = Field(default=8, ge=1, le=64)
     """Requests in flight at once."""
-    owners: tuple[str, ...] = ()
-    key_prefix: tuple[str, ...] = ()
+    owners: tuple[Annotated[str, AfterValidator(_dagster_owner)], ...] = ()
+    """Addresses of people, and teams as ``team:<name>``."""
+    key_prefix: tuple[Annotated[str, AfterValidator(_dagster_name)], ...] = ()
     """What the keys of its assets begin with, before its name."""
-    group: str | None = None
+    group: Annotated[str, AfterValidator(_dagster_name)] | None = None
     """Asset group of its tables; its name when left out."""
     schedule: Annotated[Schedule, BeforeValidator(_schedule)] = Schedule()
     max_delete_fraction: float | None = Field(default=None, ge=0, le=1)

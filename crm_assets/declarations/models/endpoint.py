@@ -31,14 +31,18 @@ class WaitFrom(Spec):
         return self
 
 
+_LONGEST_BACKOFF = 86_400
+"""Seconds; no run should wait for longer before it says what is wrong."""
+
+
 class ErrorHandler(Spec):
     """What is retried, how often, and what is skipped (and then reported)."""
 
     retry_on_status_codes: tuple[int, ...] = (429, 500, 502, 503, 504)
-    max_retries: int = Field(default=3, ge=0)
-    backoff_factor: float | None = Field(default=None, ge=0)
+    max_retries: int = Field(default=3, ge=0, le=100)
+    backoff_factor: float | None = Field(default=None, ge=0, le=_LONGEST_BACKOFF)
     """Seconds before the first retry, doubled for each further one."""
-    backoff_constant: float | None = Field(default=None, ge=0)
+    backoff_constant: float | None = Field(default=None, ge=0, le=_LONGEST_BACKOFF)
     """Seconds before every retry."""
     wait_from: WaitFrom | None = None
     """Where the server says how long to wait; before ``Retry-After`` and the seconds above."""

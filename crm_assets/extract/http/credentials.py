@@ -18,7 +18,7 @@ def origin(url: str) -> tuple[str, str, int | None]:
     return parts.scheme, (parts.hostname or "").lower(), parts.port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
-_UNESCAPED = "!#$%&'()*+,/:;=?@[]~"
+UNESCAPED = "!#$%&'()*+,/:;=?@[]~"
 """What a browser leaves in an address as it is; everything else outside of letters and digits it encodes."""
 
 
@@ -31,7 +31,7 @@ def resolve_url(url: str, target: str) -> str:
         ReadError: It is not a valid address.
     """
     try:
-        parts = urlsplit(urljoin(url, quote(target.strip(), safe=_UNESCAPED)))
+        parts = urlsplit(urljoin(url, quote(target.strip(), safe=UNESCAPED)))
         origin(parts.geturl())
     except ValueError as error:
         raise ReadError(f"the server points at something that is not a valid address ({target[:80]!r})") from error

@@ -14,7 +14,7 @@ from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.endpoint import ResponseAction
 from crm_assets.declarations.models.incremental import Incremental, Window
 from crm_assets.declarations.models.resource import Resource
-from crm_assets.extract.errors import ReadError
+from crm_assets.extract.errors import ReadError, UnaddressableError
 from crm_assets.extract.http.filter_values import values_of_increment, values_of_window
 
 
@@ -79,7 +79,7 @@ def list_request(
         since: The cursor's starting point.
 
     Raises:
-        ReadError: A parent's key cannot be part of an address.
+        UnaddressableError: A parent's key cannot be part of an address.
     """
     endpoint, values = resource.endpoint, dict(values)
     filters: Window | Incremental | None = None
@@ -92,7 +92,7 @@ def list_request(
     try:
         path = fill_url(endpoint.path, values)
     except ValueError as error:
-        raise ReadError(f"its address cannot be built: {error}") from error
+        raise UnaddressableError(f"its address cannot be built: {error}") from error
     params = {**connection.system.client.params, **endpoint.params, **(filters.params if filters else {})}
     body = deep_merge(endpoint.json_body, filters.json_body) if filters and filters.json_body else endpoint.json_body
     return Request(

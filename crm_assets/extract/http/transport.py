@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 import yarl
@@ -14,6 +15,7 @@ from typing_extensions import Self
 
 from crm_assets.extract.errors import ReadError
 from crm_assets.extract.http.content_encoding import ACCEPTED, LONGEST_BODY, BrokenBodyError, decoded, too_long
+from crm_assets.extract.http.credentials import UNESCAPED
 from crm_assets.extract.http.proxies import proxy_of
 
 _HTTP_TIMEOUT = aiohttp.ClientTimeout(total=300, sock_connect=30, sock_read=60)
@@ -122,8 +124,11 @@ def _headers_of(response: aiohttp.ClientResponse) -> Mapping[str, str]:
 
 
 def _parsed_url(url: str) -> yarl.URL:
+    """Return an address, a declared one encoded as a browser would; nothing that is encoded already is changed."""
     try:
-        return yarl.URL(url, encoded=True)
+        parts = urlsplit(url)
+        path, query = quote(parts.path, safe=UNESCAPED), quote(parts.query, safe=UNESCAPED)
+        return yarl.URL(parts._replace(path=path, query=query).geturl(), encoded=True)
     except ValueError as error:
         raise ReadError(f"{url.partition('?')[0][:120]!r} is not a valid address ({error})") from error
 

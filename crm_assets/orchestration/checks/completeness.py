@@ -61,6 +61,8 @@ def _warnings(last: read_log.LastRead) -> Iterator[str]:
         yield unproven
     if skipped := details["skipped"]:
         yield f"{counted(len(skipped), 'list was', 'lists were')} skipped: {skipped[0]}"
+    if missing := details.get("missing_parents"):
+        yield f"{missing}, so nothing was marked as deleted"
     if last.strays:
         rows = counted(last.strays, "row lies", "rows lie")
         yield f"{rows} outside the days asked for; set the connection's timezone"
