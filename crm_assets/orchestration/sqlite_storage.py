@@ -1,4 +1,4 @@
-"""Dagster's SQLite storage, with files kept open and the events of a range of partitions written together.
+"""Dagster's SQLite storage, with files kept open and what belongs together written together.
 
 A run over three years of days ends with a thousand materializations per asset, and Dagster's own storage takes a new
 connection and a commit to disk for each of five statements per event. When the only connection to a file closes, SQLite
@@ -15,6 +15,7 @@ the storage, as it would any other:
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -38,15 +39,46 @@ class BatchingEventLogStorage(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str) -> None:
         self._open: dict[str, Any] = {}
+        self._under_way = threading.local()
+        self._tables: set[str] = set()
         super().__init__(base_dir)
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Any]:
-        if shard not in self._initialized_dbs:
-            with super()._connect(shard):
-                pass  # makes its tables
+        under_way = getattr(self._under_way, "connections", {})
+        if shard in under_way:
+            yield under_way[shard]
+            return
+        self._make_tables(shard)
         with self._db_lock, self._opened(shard).begin() as connection:
             yield connection
+
+    @contextmanager
+    def _together(self, run_id: str) -> Iterator[None]:
+        """Let all that this thread stores in the index and the database of a run be one transaction in each."""
+        for shard in (INDEX_SHARD_NAME, run_id):
+            self._make_tables(shard)
+        with (
+            self._db_lock,
+            self._opened(INDEX_SHARD_NAME).begin() as index,
+            self._opened(run_id).begin() as run,
+        ):
+            self._under_way.connections = {INDEX_SHARD_NAME: index, run_id: run}
+            try:
+                yield
+            finally:
+                self._under_way.connections = {}
+
+    def _make_tables(self, shard: str) -> None:
+        if shard not in self._initialized_dbs:
+            with super()._connect(shard):
+                pass
+
+    def has_table(self, table_name: str) -> bool:
+        """Return whether the index has a table; Dagster asks so with every event of a check."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
 
     def _opened(self, shard: str) -> Any:
         if shard not in self._open:
@@ -68,15 +100,23 @@ class BatchingEventLogStorage(SqliteEventLogStorage):
         self._close(*self._open)
         super().dispose()
 
+    def store_event(self, event: EventLogEntry) -> None:
+        """Store an event."""
+        with self._together(event.run_id):
+            super().store_event(event)
+
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store the events of one run, as ``store_event`` would one after the other."""
-        checks = [event for event in events if event.dagster_event_type in ASSET_CHECK_EVENTS]
-        for event in checks:
-            self.store_event(event)
-        mirrored = [event for event in events if event not in checks]
-        statements = [self.prepare_insert_event(event) for event in mirrored]
-        if not statements:
+        with self._together(events[0].run_id):
+            checks = [event for event in events if event.dagster_event_type in ASSET_CHECK_EVENTS]
+            for event in checks:
+                super().store_event(event)
+            self._store_mirrored([event for event in events if event.dagster_event_type not in ASSET_CHECK_EVENTS])
+
+    def _store_mirrored(self, mirrored: Sequence[EventLogEntry]) -> None:
+        if not mirrored:
             return
+        statements = [self.prepare_insert_event(event) for event in mirrored]
         with self.run_connection(mirrored[0].run_id) as connection:
             for statement in statements:
                 connection.execute(statement)

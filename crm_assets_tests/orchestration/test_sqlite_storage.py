@@ -13,18 +13,20 @@ from crm_assets.orchestration.sqlite_storage import BatchingEventLogStorage
 DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-03-01")
 CHOSEN = DAYS.get_partition_keys()[3:20]
 KEYS = [dg.AssetKey("days"), dg.AssetKey("more")]
+CHECKS = ["fine", "poor"]
 
 
 @dg.multi_asset(
     specs=[dg.AssetSpec(key, partitions_def=DAYS) for key in KEYS],
-    check_specs=[dg.AssetCheckSpec("fine", asset="days")],
+    check_specs=[dg.AssetCheckSpec(name, asset="days") for name in CHECKS],
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
 def both(context: dg.AssetExecutionContext) -> Any:
     for key in KEYS:
         context.add_asset_metadata({"rows": 3}, asset_key=key, partition_key=context.partition_keys[0])
         yield dg.MaterializeResult(asset_key=key, metadata={"size": 7})
-    yield dg.AssetCheckResult(passed=True, asset_key="days", check_name="fine")
+    for name in CHECKS:
+        yield dg.AssetCheckResult(passed=name == "fine", asset_key="days", check_name=name)
 
 
 def run(instance: dg.DagsterInstance) -> list[Any]:
@@ -51,6 +53,9 @@ def run(instance: dg.DagsterInstance) -> list[Any]:
             instance.get_status_by_partition(key, DAYS.get_partition_keys(), DAYS),
             latest.asset_materialization.tags.keys() if latest.asset_materialization else None,
         ]
+    for name in CHECKS:
+        history = instance.event_log_storage.get_asset_check_execution_history(dg.AssetCheckKey(KEYS[0], name), 100)
+        found.append([(one.status, one.partition, one.evaluation is None) for one in history])
     for result in results:
         kinds = [event.dagster_event_type for event in instance.all_logs(result.run_id)]
         found.append({kind: kinds.count(kind) for kind in set(kinds)})
