@@ -31,7 +31,7 @@ _RESERVED_NAMES = re.compile(
 _NAME_LENGTH_LIMIT = 50
 """Characters of a schema's name that no destination shortens: PostgreSQL cuts names at 63 (NAMEDATALEN)."""
 _DAGSTER_NAME = re.compile(r"[A-Za-z0-9_]+")
-_DAGSTER_OWNER = re.compile(r"team:[A-Za-z0-9_]+|[A-Za-z0-9_.+-]+@[A-Za-z0-9-]+\.[A-Za-z0-9.-]+")
+_DAGSTER_OWNER = re.compile(r"team:.+|[A-Za-z0-9_.+-]+@[A-Za-z0-9-]+\.[A-Za-z0-9.-]+")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
