@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,15 +22,6 @@ _COLLEAGUES = 10_000_000
 """Number of the first colleague, beyond all other people."""
 Words = Mapping[str, str]
 """What stands in the place of each word of the examples."""
-CORA = frozenset({"Cora", "North", "Cora North", "CN", "cora@crm.example"})
-ADA = frozenset({
-    "Ada", "Stone", "Ada Stone", "AS", "ada@stone.example", "Stone Ltd", "SL", "info@stone.example", "stone.example",
-    "+1 555 0100", "+15550100", "15550100", "1 Main St",
-})  # fmt: skip
-PLACE = frozenset({"Chicago", "Illinois", "60601", "United States", "US", "America/Chicago"})
-"""Where Ada lives; colleagues live there, too."""
-_ALL = sorted(ADA | CORA | PLACE, key=len, reverse=True)
-_WORD = re.compile(rf"(?<![\w.@+-])(?:{'|'.join(map(re.escape, _ALL))})(?![\w@])")
 
 
 @cache
@@ -49,48 +40,46 @@ def _generator(locale: str) -> Faker:
 
 @lru_cache(maxsize=50_000)
 def person(number: int) -> Words:
-    """Return the person of that number, counted from 0 without end, and the company they work for."""
-    countries = sample_data()["countries"]
-    country = countries[number % len(countries)]
-    fake = _generator(country["locale"])
-    fake.seed_instance(number)
-    first, last, company = fake.first_name(), fake.last_name(), fake.company()
-    city, region, postcode, timezone = fake.random_element(country["towns"])
-    domain, phone = f"{_slug(company)}.example", fake.numerify(country["phone"])
-    return {
-        "Ada": first,
-        "Stone": last,
-        "Ada Stone": f"{first} {last}",
-        "AS": first[0] + last[0],
-        "ada@stone.example": f"{_slug(first)}.{_slug(last)}@{domain}",
-        "Stone Ltd": company,
-        "SL": "".join(word[0] for word in re.findall(r"\w+", company))[:2].upper(),
-        "info@stone.example": f"info@{domain}",
-        "stone.example": domain,
-        "+1 555 0100": phone,
-        "+15550100": re.sub(r"[^+\d]", "", phone),
-        "15550100": re.sub(r"\D", "", phone),
-        "1 Main St": country["street"].format(number=fake.random_int(1, 180), street=fake.street_name()),
-        "Chicago": city,
-        "Illinois": region,
-        "60601": fake.numerify(postcode),
-        "United States": country["name"],
-        "US": country["code"],
-        "America/Chicago": timezone,
-    }
+    """Return the person of that number, counted from 0 without end, the company they work for and where they live."""
+    return _words_for(number, "person", "place")
 
 
 @lru_cache(maxsize=1_000)
 def colleague(number: int) -> Words:
     """Return the user of the CRM of that number, counted from 0."""
-    who = person(_COLLEAGUES + number)
-    email = f"{_slug(who['Ada'])}.{_slug(who['Stone'])}@crm.example"
-    return dict(zip(("Cora", "North", "Cora North", "CN"), who.values(), strict=False)) | {"cora@crm.example": email}
+    return _words_for(_COLLEAGUES + number, "colleague")
 
 
-def speaks_of(words: Set[str], example: Any) -> bool:
-    """Return whether an example, or a text inside it, holds one of the words."""
-    return bool(retold(example, {word: "" if word in words else word for word in _ALL}) != example)
+def _words_for(number: int, *groups: str) -> Words:
+    countries = sample_data()["countries"]
+    country = countries[number % len(countries)]
+    fake = _generator(country["locale"])
+    fake.seed_instance(number)
+    first, last, company = fake.first_name(), fake.last_name(), fake.company()
+    town, phone = fake.random_element(country["towns"]), fake.numerify(country["phone"])
+    facts = {
+        **country,
+        **town,
+        "first": first,
+        "last": last,
+        "user": f"{_slug(first)}.{_slug(last)}",
+        "company": company,
+        "initials": "".join(word[0] for word in re.findall(r"\w+", company))[:2].upper(),
+        "domain": f"{_slug(company)}.example",
+        "phone": phone,
+        "digits": re.sub(r"\D", "", phone),
+        "street": country["street"].format(number=fake.random_int(1, 180), street=fake.street_name()),
+        "postcode": fake.numerify(town["postcode"]),
+    }
+    words = sample_data()["words"]
+    return {word: text.format(**facts) for group in groups for word, text in words[group].items()}
+
+
+def speaks_of(groups: Collection[str], example: Any) -> bool:
+    """Return whether an example, or a text inside it, holds a word of these groups of the sample data."""
+    words = sample_data()["words"].items()
+    without = {word: "" if group in groups else word for group, members in words for word in members}
+    return bool(retold(example, without) != example)
 
 
 def retold(example: Any, words: Words) -> Any:
@@ -99,7 +88,14 @@ def retold(example: Any, words: Words) -> Any:
         return {key: retold(value, words) for key, value in example.items()}
     if isinstance(example, (list, tuple)):
         return type(example)(retold(value, words) for value in example)
-    return _WORD.sub(lambda word: words[word[0]], example) if isinstance(example, str) else example
+    return _pattern().sub(lambda word: words[word[0]], example) if isinstance(example, str) else example
+
+
+@cache
+def _pattern() -> re.Pattern[str]:
+    """Return a pattern that finds the words of the examples, the longest first."""
+    words = sorted((word for group in sample_data()["words"].values() for word in group), key=len, reverse=True)
+    return re.compile(rf"(?<![\w.@+-])(?:{'|'.join(map(re.escape, words))})(?![\w@])")
 
 
 def _slug(text: str) -> str:

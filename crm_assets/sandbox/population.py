@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from collections.abc import Collection
 from functools import cache
 
 from crm_assets.declarations import ColumnType, Connection, Resource
-from crm_assets.sandbox.people import ADA, CORA, PLACE, speaks_of
+from crm_assets.sandbox.people import speaks_of
 
 STAFF = 8
 """Colleagues of a system, each a row where it has a list of them."""
@@ -28,7 +29,9 @@ class Population:
         self._rows, self._seed = rows, f"{seed}/{connection.name}"
         self.references = {name: connection.system.references(each) for name, each in self.resources.items()}
         self.families = {each.parent.resource for each in self.resources.values() if each.parent}
-        self.staff = {name for name in self.resources if self._says(name, CORA) and not self._says(name, ADA)}
+        self.staff = {
+            name for name in self.resources if self._says(name, ["colleague"]) and not self._says(name, ["person"])
+        }
         self.personal = self._about_people()
         self._first_person = self.draws("people").randrange(rows // 3 + 1)  # systems share most people, not all
         self.sizes = {name: self._size(each) for name, each in self.resources.items()}
@@ -99,7 +102,7 @@ class Population:
             index[self.origin(name, row)[0]].append(row)
         return dict(index)
 
-    def _says(self, name: str, words: frozenset[str]) -> bool:
+    def _says(self, name: str, words: Collection[str]) -> bool:
         return speaks_of(words, [column.examples for column in self.resources[name].columns.values()])
 
     def _about_people(self) -> set[str]:
@@ -108,8 +111,8 @@ class Population:
         about = {
             name
             for name, columns in others.items()
-            if self._says(name, ADA | PLACE)
-            or any(each.pii in _IDENTITY and not speaks_of(CORA, each.examples) for each in columns)
+            if self._says(name, ("person", "place"))
+            or any(each.pii in _IDENTITY and not speaks_of(["colleague"], each.examples) for each in columns)
         }
         while more := {
             name for name in others.keys() - about if any(each.resource in about for each in self.references[name])

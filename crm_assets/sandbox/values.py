@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from crm_assets.declarations import Column, ColumnType
-from crm_assets.sandbox.people import ADA, CORA, PLACE, Words, colleague, person, retold, sample_data, speaks_of
+from crm_assets.sandbox.people import Words, colleague, person, retold, sample_data, speaks_of
 
 _COUNTER = 1000
 """Examples from here on that follow one another, as 1001, 1002, 1003 do, are numbers given in turn."""
@@ -73,9 +73,9 @@ def value_maker(column: Column) -> Make:
     examples = [None if each is None else convert(each) for each in given]
     if _given_in_turn(examples):
         return lambda row: numbered(column, row.serial)
-    if speaks_of(ADA | CORA | PLACE, examples):
+    if speaks_of(("person", "place", "colleague"), examples):
         # The others would belong to another person.
-        examples = [each for each in examples if each is None or speaks_of(ADA | CORA | PLACE, each)]
+        examples = [each for each in examples if each is None or speaks_of(("person", "place", "colleague"), each)]
         return lambda row: retold(row.pick(examples), row.words)
     return lambda row: copy.deepcopy(row.pick(examples))
 
