@@ -10,8 +10,9 @@ from starlette.responses import JSONResponse, Response
 from crm_assets.declarations import Connection
 from crm_assets.declarations.models.export_job import JOB, ExportJob
 from crm_assets.sandbox.bodies import enveloped
-from crm_assets.sandbox.calls import Call, values_of_path
+from crm_assets.sandbox.calls import Call
 from crm_assets.sandbox.credentials import check_credentials
+from crm_assets.sandbox.matching import values_of_path
 from crm_assets.sandbox.paging import PageRequest
 
 _PENDING, _FILE = "pending", "file"

@@ -15,10 +15,10 @@ from starlette.routing import request_response
 from crm_assets.declarations import Column, Connection, Resource
 from crm_assets.declarations.json_path import dig
 from crm_assets.sandbox.bodies import answer
-from crm_assets.sandbox.calls import Call, find_resource
+from crm_assets.sandbox.calls import Call
 from crm_assets.sandbox.credentials import answer_login, check_credentials, login_at
 from crm_assets.sandbox.exports import Exports
-from crm_assets.sandbox.filters import requested_span
+from crm_assets.sandbox.matching import find_resource, requested_span
 from crm_assets.sandbox.paging import PageRequest, envelope, requested_page
 from crm_assets.sandbox.people import sample_data
 from crm_assets.sandbox.population import Population

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crm_assets.declarations.models.base import fill
-from crm_assets.sandbox.templates import unfill
+from crm_assets.sandbox.matching import unfill
 from crm_assets_tests.sandbox.conftest import START, TODAY, World
 
 DAYS = [START + timedelta(days=number) for number in range((TODAY - START).days + 1)]
