@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
@@ -83,4 +84,19 @@ def dig(body: Any, path: Segments) -> Any:
             body = body[int(segment)]
         else:
             return None
+    return body
+
+
+def place(body: Any, path: Sequence[str], value: Any) -> Any:
+    """Put a value at a path of a body, making objects, and arrays for positions, on the way; return the body."""
+    if not path:
+        return value
+    head, rest = path[0], path[1:]
+    if head.isdigit():
+        body = body if isinstance(body, list) else []
+        body.extend({} for _ in range(int(head) + 1 - len(body)))
+        body[int(head)] = place(body[int(head)], rest, value)
+    else:
+        body = body if isinstance(body, dict) else {}
+        body[head] = place(body.get(head), rest, value)
     return body

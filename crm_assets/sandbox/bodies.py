@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 from starlette.responses import JSONResponse, Response
 
-from crm_assets.declarations.json_path import WILDCARD, Segments, dig
+from crm_assets.declarations.json_path import WILDCARD, Segments, dig, place
 from crm_assets.declarations.models.endpoint import Endpoint, Include
 
 Record = dict[str, Any]
@@ -39,21 +39,6 @@ def answer(
             ((name, content),) = body.items()
             text, kind = ET.tostring(_element(name, content), encoding="unicode"), "application/xml"
     return Response(text.encode(decoder.encoding if decoder else "utf-8", "replace"), headers=headers, media_type=kind)
-
-
-def place(container: Any, path: Sequence[str], value: Any) -> Any:
-    """Put a value at a path, making objects (and arrays for numbered segments) on the way; return the container."""
-    if not path:
-        return value
-    head, rest = path[0], path[1:]
-    if head.isdigit():
-        container = container if isinstance(container, list) else []
-        container.extend({} for _ in range(int(head) + 1 - len(container)))
-        container[int(head)] = place(container[int(head)], rest, value)
-        return container
-    container = container if isinstance(container, dict) else {}
-    container[head] = place(container.get(head), rest, value)
-    return container
 
 
 def enveloped(body: Any, values: Mapping[Segments, Any]) -> Any:

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from crm_assets.declarations import Column, ColumnType, Resource
-from crm_assets.declarations.json_path import dig
+from crm_assets.declarations.json_path import dig, place
 from crm_assets.declarations.models.resource import Reference
-from crm_assets.sandbox.bodies import Record, join_companion, place
+from crm_assets.sandbox.bodies import Record, join_companion
 from crm_assets.sandbox.population import STAFF, Population
 from crm_assets.sandbox.times import Calendar, Span
 from crm_assets.sandbox.values import Make, RowSeed, numbered, value_maker

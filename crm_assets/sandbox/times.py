@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 from pydantic import TypeAdapter
 
 from crm_assets.declarations import Column, ColumnType, Resource
+from crm_assets.declarations.json_path import place
 from crm_assets.declarations.models.columns import MICROSECONDS
-from crm_assets.sandbox.bodies import Record, place
+from crm_assets.sandbox.bodies import Record
 from crm_assets.sandbox.values import RowSeed
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from crm_assets.declarations import ColumnType
-from crm_assets.declarations.json_path import WILDCARD, dig
+from crm_assets.declarations.json_path import WILDCARD, dig, place
 from crm_assets.sandbox import PageRequest
-from crm_assets.sandbox.bodies import list_path, place
+from crm_assets.sandbox.bodies import list_path
 from crm_assets.sandbox.tables import RecordList
 from crm_assets_tests.faults.fault import ActiveFaults, Fault, FaultKind
 

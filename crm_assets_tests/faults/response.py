@@ -14,10 +14,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from crm_assets.declarations.json_path import WILDCARD, dig
+from crm_assets.declarations.json_path import WILDCARD, dig, place
 from crm_assets.declarations.models.paginator import JsonLink
 from crm_assets.sandbox import PageRequest
-from crm_assets.sandbox.bodies import list_path, place
+from crm_assets.sandbox.bodies import list_path
 from crm_assets_tests.faults.fault import ActiveFaults, Fault, FaultKind
 from crm_assets_tests.faults.records import CHANGES, change_records, keyed, record_lists
 

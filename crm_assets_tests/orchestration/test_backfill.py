@@ -21,11 +21,10 @@ import yaml
 
 from crm_assets.declarations import Column
 from crm_assets.declarations.connections import load_connections
-from crm_assets.declarations.json_path import dig
+from crm_assets.declarations.json_path import dig, place
 from crm_assets.declarations.loader import available_systems
 from crm_assets.declarations.models.base import deep_merge
 from crm_assets.sandbox import sandbox_environment
-from crm_assets.sandbox.bodies import place
 from crm_assets.sandbox.tables import Table
 from crm_assets.sandbox.times import on_the_wire, read_instant
 from crm_assets_tests.faults import Fault, FaultySandbox, serve

@@ -7,6 +7,7 @@ from typing import Any
 
 from crm_assets.declarations.document import Document
 from crm_assets.declarations.importers.airbyte.expressions import Moment, Named, NoCounterpartError, named
+from crm_assets.declarations.json_path import place
 from crm_assets.declarations.models.incremental import END_VALUE, START_VALUE
 
 _FORMATS = {
@@ -62,14 +63,14 @@ class Increment:
             option = self.given.get(key)
             if not isinstance(option, dict):
                 continue
-            name, place = option.get("field_name"), option.get("inject_into")
-            if place == "request_parameter" and name:
+            name, target = option.get("field_name"), option.get("inject_into")
+            if target == "request_parameter" and name:
                 params[str(name)] = value
-            elif place == "body_json":
+            elif target == "body_json":
                 path = [str(part) for part in option.get("field_path") or [name]]
-                _put(body, path, value)
+                place(body, path, value)
             else:
-                self.losses.append(f"times in {place} of a request are not sent: the list is read in full")
+                self.losses.append(f"times in {target} of a request are not sent: the list is read in full")
                 continue
             self.used = True
         return params, body
@@ -115,12 +116,6 @@ class Increment:
             return text[:10] if self.format == "date" else text
         self.notes.append("reading begins at start_date of the connection")
         return "{start_date}"
-
-
-def _put(body: Document, path: list[str], value: Any) -> None:
-    for key in path[:-1]:
-        body = body.setdefault(key, {})
-    body[path[-1]] = value
 
 
 def seconds(given: Any) -> int:
