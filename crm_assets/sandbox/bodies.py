@@ -66,12 +66,9 @@ def join_companion(include: Include, record: Record) -> None:
 
 def _split_companions(include: Include, records: list[Record]) -> list[Record]:
     """Take the companions out of the records and return them, each once, the way JSON:API includes them."""
-    companions: dict[str, Record] = {}
-    for record in records:
-        companion, key = record.pop(include.field, None) or {}, dig(record, include.on)
-        if key is not None:
-            companions[key] = {"id": key, **({"type": include.type} if include.type else {}), **companion}
-    return list(companions.values())
+    kind = {"type": include.type} if include.type else {}
+    companions = {dig(record, include.on): record.pop(include.field, None) for record in records}
+    return [{"id": key, **kind, **companion} for key, companion in companions.items() if key is not None]
 
 
 def _listed_at(selector: Sequence[str], records: list[Any]) -> Any:

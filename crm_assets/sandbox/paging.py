@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -22,6 +19,8 @@ from crm_assets.sandbox.tables import RecordList
 
 DEFAULT_SIZE = 25
 """Records of a page when the API has no page size parameter, or none is sent."""
+_MARK = "+/="
+"""End of the sandbox's own cursors: what base64 contains, and a client must encode in a query."""
 _LINK_PARAM = "after"
 """Query parameter of the links the sandbox makes."""
 
@@ -56,17 +55,16 @@ def requested_page(endpoint: Endpoint, call: Call, records: RecordList, key: Seg
     given = paging.limit_param and call.value(paging.limit_param, paging.location) is not None
     size = call.count(paging.limit_param, paging.location, 1) if paging.limit_param and given else DEFAULT_SIZE
     match paging:
-        case paginator.PageNumber():
-            return (call.count(paging.counter, paging.location, paging.first) - paging.first) * size, size
-        case paginator.Offset():
-            return call.count(paging.counter, paging.location, paging.first) - paging.first, size
+        case paginator.PageNumber() | paginator.Offset():
+            count = call.count(paging.counter, paging.location, paging.first) - paging.first
+            return count * _counted(paging, size), size
         case paginator.JsonLink() | paginator.HeaderLink():
-            return 0 if call.value(_LINK_PARAM) is None else call.count(_LINK_PARAM, "query", 0), size
+            cursor = call.value(_LINK_PARAM)
         case paginator.CursorPage() | paginator.HeaderCursor():
             cursor = call.value(paging.cursor_param, paging.location)
-            return 0 if cursor is None else _at_cursor(endpoint, records, str(cursor), key), size
         case other:
             assert_never(other)
+    return 0 if cursor is None else _at_cursor(endpoint, records, str(cursor), key), size
 
 
 def envelope(page: PageRequest) -> tuple[dict[Segments, Any], dict[str, str]]:
@@ -77,44 +75,48 @@ def envelope(page: PageRequest) -> tuple[dict[Segments, Any], dict[str, str]]:
         return {path: total} if path else {}, {}
     # Where a repeated link or cursor ends the list, the last page names itself once more.
     after = following if following < total else page.start if paging.end == "repeat" else None
+    cursor = None if after is None else f"{after}{_MARK}"
     values: dict[Segments | None, Any] = {paging.has_more_path: following < total}
     headers: dict[str, str] = {}
     match paging:
         case paginator.PageNumber() | paginator.Offset():
             values |= {paging.total_pages_path: max(ceil(total / page.size), 1), paging.total_records_path: total}
             if after is not None:
-                step = 1 if isinstance(paging, paginator.PageNumber) else page.size
-                counted = page.call.count(paging.counter, paging.location, paging.first)
-                values[paging.next_link_path] = page.call.link(paging.counter, counted + step)
+                count = paging.first + after // _counted(paging, page.size)
+                values[paging.next_link_path] = page.call.link(paging.counter, count)
         case paginator.CursorPage() if path := _path_in_records(page.resource.endpoint, page.key):
             # The path leads through the list itself, or the cursor is the key of the last record.
             if paging.overlap:
                 last = page.records.page(page.start, following)[-1:]
                 values[paging.cursor_path] = dig(last[0], path) if last else None
         case paginator.CursorPage():
-            values[paging.cursor_path] = None if after is None else _opaque(after)
-        case _ if after is None:
+            values[paging.cursor_path] = cursor
+        case _ if cursor is None:
             pass
         case paginator.JsonLink():
-            values[paging.next_url_path] = page.call.link(_LINK_PARAM, after)
+            values[paging.next_url_path] = page.call.link(_LINK_PARAM, cursor)
         case paginator.HeaderLink():
-            headers["Link"] = f'<{page.call.link(_LINK_PARAM, after)}>; rel="{paging.links_next_key}"'
+            headers["Link"] = f'<{page.call.link(_LINK_PARAM, cursor)}>; rel="{paging.links_next_key}"'
         case paginator.HeaderCursor():
-            headers[paging.cursor_key] = _opaque(after)
+            headers[paging.cursor_key] = cursor
         case other:
             assert_never(other)
     return {path: value for path, value in values.items() if path}, headers
 
 
+def _counted(paging: paginator.PageNumber | paginator.Offset, size: int) -> int:
+    """Return how many records each number stands for."""
+    return size if isinstance(paging, paginator.PageNumber) else 1
+
+
 def _path_in_records(endpoint: Endpoint, key: Segments | None) -> Segments | None:
     """Return the path inside a record whose value is the cursor, or ``None`` where it is the sandbox's own."""
-    paging, selector = endpoint.paginator, list_path(endpoint)
-    if not isinstance(paging, paginator.CursorPage):
+    if not isinstance(endpoint.paginator, paginator.CursorPage):
         return None
-    inside = paging.cursor_path[len(selector) :]
-    if paging.cursor_path[: len(selector)] == selector and inside[:1] == ("-1",):
-        return inside[2:] if endpoint.unwrap else inside[1:]
-    return key if paging.overlap else None
+    path, last = endpoint.paginator.cursor_path, (*list_path(endpoint), "-1", *filter(None, [endpoint.unwrap]))
+    if path[: len(last)] == last:
+        return path[len(last) :]
+    return key if endpoint.paginator.overlap else None
 
 
 def _at_cursor(endpoint: Endpoint, records: RecordList, cursor: str, key: Segments | None) -> int:
@@ -122,11 +124,6 @@ def _at_cursor(endpoint: Endpoint, records: RecordList, cursor: str, key: Segmen
         position = records.position(path, cursor)
         if position is not None:
             return position if getattr(endpoint.paginator, "overlap", False) else position + 1
-    else:
-        with suppress(binascii.Error, ValueError):
-            return int(base64.urlsafe_b64decode(cursor.encode()).decode().removeprefix("after:"))
+    elif cursor.endswith(_MARK) and cursor[: -len(_MARK)].isdecimal():
+        return int(cursor[: -len(_MARK)])
     raise HTTPException(400, f"{cursor[:40]!r} is not a cursor of this list.")
-
-
-def _opaque(after: int) -> str:
-    return base64.urlsafe_b64encode(f"after:{after}".encode()).decode()
