@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from crm_assets.declarations.connections import load_connections
 from crm_assets.sandbox import Sandbox
+from crm_assets.sandbox.calls import Call
 
 
 class Account:
@@ -81,7 +82,7 @@ class StrictApi:
         await asyncio.sleep(self._set["latency"])
         if not within:
             return JSONResponse({"error": "too many requests"}, 429, {"Retry-After": "5"})
-        return await self._sandbox.handle(request)
+        return await self._sandbox.handle(await Call.read(request))
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 from crm_assets.sandbox.credentials import sandbox_environment, sandbox_secrets
 from crm_assets.sandbox.paging import PageRequest
-from crm_assets.sandbox.server import run_forever
-from crm_assets.sandbox.service import Sandbox
+from crm_assets.sandbox.service import Sandbox, run_forever
 
 __all__ = ["PageRequest", "Sandbox", "run_forever", "sandbox_environment", "sandbox_secrets"]

@@ -61,12 +61,11 @@ async def answer_login(connection: Connection, auth: TokenAuth, request: Request
     Raises:
         HTTPException: One of them is missing or wrong (401).
     """
-    secrets = sandbox_secrets(connection)
-    sent = [(await request.body()).decode(errors="replace"), request.url.query, *request.headers.values()]
-    sent += [unquote_plus(text) for text in sent]
+    secrets, authorization = sandbox_secrets(connection), request.headers.get("Authorization", "")
+    sent = "\n".join([(await request.body()).decode(errors="replace"), request.url.query, *request.headers.values()])
     with suppress(ValueError):
-        sent.append(base64.b64decode(request.headers.get("Authorization", "").removeprefix("Basic ")).decode())
-    missing = [name for name in auth.secrets if not any(secrets[name] in text for text in sent)]
+        sent += base64.b64decode(authorization.removeprefix("Basic ")).decode()
+    missing = [name for name in auth.secrets if secrets[name] not in sent + unquote_plus(sent)]
     if missing:
         raise HTTPException(401, f"The login is missing {' and '.join(missing)}.")
     token = _access_token(connection)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain, repeat
+from typing import Any
 
-from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from crm_assets.declarations import Connection
+from crm_assets.declarations.json_path import Segments
+from crm_assets.declarations.models.base import fill_url
 from crm_assets.declarations.models.export_job import JOB, ExportJob
 from crm_assets.sandbox.bodies import enveloped
 from crm_assets.sandbox.calls import Call
 from crm_assets.sandbox.credentials import check_credentials
-from crm_assets.sandbox.matching import values_of_path
 from crm_assets.sandbox.paging import PageRequest
 
-_PENDING, _FILE = "pending", "file"
-"""State of a job that is not done, and the last segment of the address of its file, behind that of the job."""
+_PENDING = "pending"
+"""State of a job that is not done."""
 
 
 class Exports:
@@ -24,37 +27,31 @@ class Exports:
 
     def __init__(self) -> None:
         self._pages: dict[str, PageRequest] = {}
-        """The list that each job exports, as one page."""
-        self._asked: set[str] = set()
-        """Jobs whose state was asked for."""
+        """By the path of a job and that of its file: the list it exports, as one page."""
+        self._states: dict[str, Iterator[dict[Segments, Any]]] = {}
+        """By the path of a job: what it says when it is asked."""
 
     def make(self, page: PageRequest, job: ExportJob) -> Response:
         """Make a job that exports a list, and answer with its id."""
-        job_id = f"export-{len(self._pages) + 1}"
-        self._pages[job_id] = page
+        job_id = f"export-{len(self._states) + 1}"
+        urls = job.status_url, job.file_url or f"{job.status_url}/file"
+        status, file = (f"{page.call.connection}/{fill_url(url, {JOB: job_id}).strip('/')}" for url in urls)
+        link = {job.file_path: f"{page.call.request.base_url}{file}"} if job.file_path else {}
+        self._states[status] = chain([{job.status_path: _PENDING}], repeat({job.status_path: job.done[0], **link}))
+        self._pages[status] = self._pages[file] = page
         return JSONResponse(enveloped({}, {job.id_path: job_id, job.status_path: _PENDING}), 202)
 
     def at(self, connection: Connection, call: Call) -> Response | PageRequest | None:
         """Return how far the job at an address is, the list whose file is there, or ``None`` if neither is.
 
         Raises:
-            HTTPException: The job is unknown (404), or the credential is missing or wrong (401).
+            HTTPException: The credential is missing or wrong (401).
         """
-        for resource in connection.system.resources if call.request.method == "GET" else ():
-            job = resource.endpoint.export_job
-            status = values_of_path(job.status_url, call) if job else None
-            file = values_of_path(job.file_url or f"{job.status_url}/{_FILE}", call) if job else None
-            if job and (found := status or file):
-                check_credentials(connection, resource, call.request)
-                page = self._pages.get(found[JOB])
-                if page is None or page.resource != resource:
-                    raise HTTPException(404, f"No export {found[JOB]}.")
-                return self._state(job, found[JOB], call) if status else replace(page, call=call)
-        return None
-
-    def _state(self, job: ExportJob, job_id: str, call: Call) -> Response:
-        if job_id not in self._asked:
-            self._asked.add(job_id)
-            return JSONResponse(enveloped({}, {job.status_path: _PENDING}))
-        file = {job.file_path: f"{call.request.url.replace(query='')}/{_FILE}"} if job.file_path else {}
-        return JSONResponse(enveloped({}, {job.status_path: job.done[0], **file}))
+        path = "/".join([call.connection, *call.path])
+        page = self._pages.get(path) if call.request.method == "GET" else None
+        if page is None:
+            return None
+        check_credentials(connection, page.resource, call.request)
+        return (
+            JSONResponse(enveloped({}, next(self._states[path]))) if path in self._states else replace(page, call=call)
+        )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import date, datetime, timezone
 from functools import cache
 from typing import Any
 
+import uvicorn
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import request_response
+from starlette.types import Receive, Scope, Send
 
 from crm_assets.declarations import Column, Connection, Resource
 from crm_assets.declarations.json_path import dig
@@ -27,7 +30,7 @@ from crm_assets.sandbox.times import DAY
 
 
 class Sandbox:
-    """Local APIs with test data. Nothing is generated before it is asked for.
+    """Local APIs with test data, as an ASGI application. Nothing is generated before it is asked for.
 
     Args:
         connections: Whose APIs to imitate; each is served under its name.
@@ -54,23 +57,23 @@ class Sandbox:
         self._population = cache(lambda name: Population(self.connections[name], rows, seed))
         self.table = cache(self._table)
         self._exports = Exports()
-        self.app = request_response(self.handle)
 
-    async def handle(self, request: Request) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request of the server."""
+        response = await self.handle(await Call.read(Request(scope, receive)))
+        await response(scope, receive, send)
+
+    async def handle(self, call: Call) -> Response:
         """Answer any request, with an error where it is not in order."""
         try:
-            call = await Call.read(request)
             connection = self.connections.get(call.connection)
             if connection is None:
-                expected = ", ".join(self.connections)
-                raise HTTPException(404, f"Unknown connection {call.connection}; expected one of: {expected}.")
+                names = ", ".join(self.connections)
+                raise HTTPException(404, f"Unknown connection {call.connection}; expected one of: {names}.")
             if login := login_at(connection, call.path):
-                return await answer_login(connection, login, request)
-            if found := self._exports.at(connection, call):
-                return found if isinstance(found, Response) else await self.respond(found)
-            page = self._page_request(connection, call)
-            job = page.resource.endpoint.export_job
-            return self._exports.make(page, job) if job else await self.respond(page)
+                return await answer_login(connection, login, call.request)
+            found = self._exports.at(connection, call) or self._page_request(connection, call)
+            return found if isinstance(found, Response) else await self.respond(found)
         except HTTPException as refusal:
             return JSONResponse({"error": refusal.detail}, refusal.status_code, refusal.headers)
 
@@ -94,7 +97,8 @@ class Sandbox:
         today = self._today or self._started.astimezone(connection.zone).date() - DAY
         return Table(connection, resource, self._population(name), self._start or connection.start_date, today)
 
-    def _page_request(self, connection: Connection, call: Call) -> PageRequest:
+    def _page_request(self, connection: Connection, call: Call) -> PageRequest | Response:
+        """Return the page a request asks for, or the answer to one that has it exported."""
         resource, values = find_resource(connection, call)
         check_credentials(connection, resource, call.request)
         parent = index = None
@@ -107,7 +111,8 @@ class Sandbox:
         table, span = self.table(connection.name, resource.name), requested_span(resource, connection.zone, call)
         records = table.records(self.state, index, span)
         start, size = requested_page(resource.endpoint, call, records, table.key)
-        return PageRequest(call, resource, parent, records, table.key, start, size)
+        page, job = PageRequest(call, resource, parent, records, table.key, start, size), resource.endpoint.export_job
+        return self._exports.make(page, job) if job else page
 
 
 def _with_columns(connection: Connection) -> Connection:
@@ -116,3 +121,27 @@ def _with_columns(connection: Connection) -> Connection:
     resources = [each if each.columns else each.model_copy(update=columns) for each in connection.system.resources]
     system = connection.system.model_copy(update={"resources": tuple(resources)})
     return connection.model_copy(update={"system": system})
+
+
+def server_of(sandbox: Sandbox) -> uvicorn.Server:
+    """Return a server of a sandbox, to be run with a socket that listens."""
+    config = uvicorn.Config(
+        sandbox,
+        ws="none",
+        lifespan="off",
+        proxy_headers=False,
+        log_level="critical",
+        timeout_keep_alive=75,  # as nginx: uvicorn's 5 seconds end some connections in the moment they are used again
+        timeout_graceful_shutdown=1,
+    )
+    return uvicorn.Server(config)
+
+
+def run_forever(sandbox: Sandbox, port: int) -> None:
+    """Serve a sandbox on a port of 127.0.0.1 until Ctrl-C, then return; SIGTERM ends the process.
+
+    Raises:
+        OSError: The port is taken.
+    """
+    with suppress(KeyboardInterrupt), socket.create_server(("127.0.0.1", port), backlog=512) as listener:
+        server_of(sandbox).run(sockets=[listener])

@@ -10,7 +10,6 @@ from datetime import date
 from typing import Any
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 
 from crm_assets.declarations import Connection
@@ -86,15 +85,15 @@ class FaultySandbox(Sandbox):
         self.requests.clear()
         self.state, self.latency, self.rate_limit = 0, 0.0, None
 
-    async def handle(self, request: Request) -> Response:
+    async def handle(self, call: Call) -> Response:
         """Log the request and answer it, after the latency."""
-        call = await Call.read(request)
+        request = call.request
         entry = LoggedRequest(request.method, request.url.path, dict(call.query), dict(request.headers), call.body)
         entry.connection = call.connection if call.connection in self.connections else None
         request.state.entry = entry
         self.requests.append(entry)
         await asyncio.sleep(self.latency)
-        response = await super().handle(request)
+        response = await super().handle(call)
         entry.status = response.status_code
         return response
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from crm_assets.sandbox import Sandbox
-from crm_assets.sandbox.server import server_of
+from crm_assets.sandbox.service import server_of
 
 _STOP_SECONDS = 6
 
