@@ -6,10 +6,12 @@ person a row is about in Ada's place and a colleague in Cora's: that alone says 
 
 from __future__ import annotations
 
+import random
 import re
 import unicodedata
 from collections.abc import Collection, Mapping
-from functools import cache, lru_cache
+from dataclasses import dataclass, field
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +75,37 @@ def _words_for(number: int, *groups: str) -> Words:
     }
     words = sample_data()["words"]
     return {word: text.format(**facts) for group in groups for word, text in words[group].items()}
+
+
+@dataclass(frozen=True)
+class RowSeed:
+    """What the values of a row are made from."""
+
+    resource: str
+    serial: int
+    """Its number among all rows that ever were, from 0."""
+    subject: int
+    """Number of the person it is about."""
+    parent: int | None
+    """Which of the parent's rows it belongs to."""
+    user: int
+    """Number of the colleague who looks after it."""
+    personal: bool
+    """Whether it is about a person; others, such as products, take the examples in turn."""
+    draws: random.Random
+    _picks: dict[int, int] = field(default_factory=dict)
+
+    @cached_property
+    def words(self) -> Words:
+        """What stands in the place of the examples' words."""
+        return {**person(self.subject), **colleague(self.user)}
+
+    def pick(self, examples: list[Any]) -> Any:
+        """Choose an example; columns with as many of them choose alike, so that they fit together."""
+        count = len(examples)
+        if count not in self._picks:
+            self._picks[count] = self.draws.randrange(count) if self.personal else self.serial % count
+        return examples[self._picks[count]]
 
 
 def speaks_of(groups: Collection[str], example: Any) -> bool:

@@ -8,9 +8,9 @@ from collections.abc import Collection
 from functools import cache
 
 from crm_assets.declarations import ColumnType, Connection, Resource
-from crm_assets.sandbox.people import speaks_of
+from crm_assets.sandbox.people import RowSeed, speaks_of
 
-STAFF = 8
+_STAFF = 8
 """Colleagues of a system, each a row where it has a list of them."""
 _SMALLEST_FACTOR = 0.75
 """Share of the typical number of rows that each full list has at least; as many people are in all of them."""
@@ -29,13 +29,13 @@ class Population:
         self._rows, self._seed = rows, f"{seed}/{connection.name}"
         self.references = {name: connection.system.references(each) for name, each in self.resources.items()}
         self.families = {each.parent.resource for each in self.resources.values() if each.parent}
-        self.staff = {
-            name for name in self.resources if self._says(name, ["colleague"]) and not self._says(name, ["person"])
-        }
-        self.personal = self._about_people()
+        colleagues = {name for name in self.resources if self._says(name, ["colleague"])}
+        self._staff = {name for name in colleagues if not self._says(name, ["person"])}
+        self._personal = self._about_people()
         self._first_person = self.draws("people").randrange(rows // 3 + 1)  # systems share most people, not all
         self.sizes = {name: self._size(each) for name, each in self.resources.items()}
         """The initial number of rows of each resource."""
+        self._users = max((self.sizes[name] for name in self._staff), default=_STAFF) or _STAFF
         self._pool = max(round(rows * _SMALLEST_FACTOR), 1)
         self._order = cache(lambda name: self.draws(name, "order").sample(range(self._pool), self._pool))
         self._rows_about = cache(self._index)
@@ -46,47 +46,64 @@ class Population:
 
     def counted(self, resource: Resource) -> tuple[str, ...]:
         """Return the columns whose values count the rows: the key, and what other resources refer to."""
-        referred = {
+        referred = [
             each.key for several in self.references.values() for each in several if each.resource == resource.name
-        }
-        own = {each.column for each in self.references[resource.name] if not each.path}
+        ]
+        referring = {each.column for each in self.references[resource.name] if not each.path}
         countable = [
             name
             for name, column in resource.columns.items()
-            if column.type in (ColumnType.TEXT, ColumnType.BIGINT) and not column.placeholder and name not in own
+            if column.type in (ColumnType.TEXT, ColumnType.BIGINT) and not column.placeholder and name not in referring
         ]
         keys = [name for name in resource.primary_key if name in countable][:1]
-        return (*keys, *(name for name in countable if name in referred and name not in keys))
+        return tuple(dict.fromkeys([*keys, *(name for name in countable if name in referred)]))
 
-    def origin(self, name: str, serial: int) -> tuple[int, int | None]:
+    def fixed(self, resource: Resource) -> set[str]:
+        """Return the columns that rows are recognized by, which neither are null nor change."""
+        parents = [each.parent.field for each in self.resources.values() if each.parent]
+        return {*resource.primary_key, *self.counted(resource), *parents}
+
+    def row(self, name: str, serial: int, draws: random.Random) -> RowSeed:
+        """Return what the row of that number is made from."""
+        user = serial if name in self._staff else draws.randrange(self._users)
+        return RowSeed(name, serial, *self._origin(name, serial), user, name in self._personal, draws)
+
+    def _origin(self, name: str, serial: int) -> tuple[int, int | None]:
         """Return the number of the person a row is about, and which of the parent's rows, if any, it belongs to."""
         parent = self.resources[name].parent
-        if parent and parent.resource in self.personal and self.sizes[parent.resource]:
+        if parent and parent.resource in self._personal and self.sizes[parent.resource]:
             row = self._parent(parent.resource, f"{name}/{serial}")
-            return self.origin(parent.resource, row)[0], row
+            return self._origin(parent.resource, row)[0], row
         # Each row is a person of its own where it has an e-mail address.
         fresh = serial >= self._pool and any(each.pii == "email" for each in self.resources[name].columns.values())
         subject = self._first_person + (serial if fresh else self._order(name)[serial % self._pool])
         # Lists below one parent are about the same people: what they have in common refers to each other.
         return subject, self._parent(parent.resource, subject) if parent and self._rows else None
 
-    def referred(self, name: str, target: str, serial: int, draws: random.Random) -> int | None:
-        """Return the row of another resource that row ``serial`` refers to, by its number, or ``None`` for none."""
-        parent, rows = self.resources[name].parent, range(self.sizes[target])
-        subject, family = self.origin(name, serial)
+    def referred(self, row: RowSeed, target: str, *, optional: bool) -> int | None:
+        """Return the number of the row of a resource that a row refers to; ``None``, if it may, for none."""
+        parent, above, rows = (
+            self.resources[row.resource].parent,
+            self.resources[target].parent,
+            range(self.sizes[target]),
+        )
+        found = None
+        if target in self._staff and target != row.resource and rows:
+            return row.user
         if parent and parent.resource == target:
-            return family
-        if target == name:
-            other = draws.choice(rows) if rows and draws.random() < _SELF_REFERENCES else serial
-            return None if other == serial or self.origin(name, other)[1] != family else other
-        above = self.resources[target].parent
-        alike = {name, target} <= self.personal or (parent and above and parent.resource == above.resource)
-        candidates = self._rows_about(target).get(subject, ()) if alike else rows
-        return draws.choice(candidates) if candidates else None
+            found = row.parent
+        elif target == row.resource:
+            other = row.draws.choice(rows) if rows and row.draws.random() < _SELF_REFERENCES else row.serial
+            found = other if other != row.serial and self._origin(target, other)[1] == row.parent else None
+        else:
+            alike = {row.resource, target} <= self._personal or (parent and above and parent.resource == above.resource)
+            candidates = self._rows_about(target).get(row.subject, ()) if alike else rows
+            found = row.draws.choice(candidates) if candidates else None
+        return row.draws.choice(rows) if found is None and rows and not optional else found
 
     def _size(self, resource: Resource) -> int:
-        if resource.name in self.families | self.staff:
-            return min(_FAMILY if resource.name in self.families else STAFF, self._rows)
+        if resource.name in self.families | self._staff:
+            return min(_FAMILY if resource.name in self.families else _STAFF, self._rows)
         share = 0.25 if resource.endpoint.paginator.type == "single_page" else 1.0
         share *= 0.5 if resource.window and resource.window.per_partition else 1.0
         return round(self._rows * share * (_SMALLEST_FACTOR + self.draws(resource.name, "size").random() / 2))
@@ -99,23 +116,21 @@ class Population:
     def _index(self, name: str) -> dict[int, list[int]]:
         index = defaultdict(list)
         for row in range(self.sizes[name]):
-            index[self.origin(name, row)[0]].append(row)
+            index[self._origin(name, row)[0]].append(row)
         return dict(index)
 
-    def _says(self, name: str, words: Collection[str]) -> bool:
-        return speaks_of(words, [column.examples for column in self.resources[name].columns.values()])
+    def _says(self, name: str, groups: Collection[str]) -> bool:
+        return speaks_of(groups, [column.examples for column in self.resources[name].columns.values()])
 
     def _about_people(self) -> set[str]:
         """Return the resources that hold people or companies, and those that refer to them."""
-        others = {name: each.columns.values() for name, each in self.resources.items() if name not in self.staff}
+        others = {name: each.columns.values() for name, each in self.resources.items() if name not in self._staff}
         about = {
             name
             for name, columns in others.items()
-            if self._says(name, ("person", "place"))
+            if self._says(name, ["person", "place"])
             or any(each.pii in _IDENTITY and not speaks_of(["colleague"], each.examples) for each in columns)
         }
-        while more := {
-            name for name in others.keys() - about if any(each.resource in about for each in self.references[name])
-        }:
-            about |= more
+        for _ in others:  # as many times as a chain of references may be long
+            about |= {name for name in others if any(each.resource in about for each in self.references[name])}
         return about

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+import random
 import threading
-from collections.abc import Iterable, Sequence
-from datetime import date
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 import msgspec
 
-from crm_assets.declarations import Connection
-from crm_assets.declarations.json_path import dig
-from crm_assets.sandbox.bodies import Record
+from crm_assets.declarations import ColumnType, Connection
+from crm_assets.declarations.json_path import dig, place
+from crm_assets.sandbox.bodies import Record, join_companion
 from crm_assets.sandbox.population import Population
-from crm_assets.sandbox.records import RecordMaker, StoredRow
-from crm_assets.sandbox.times import DAY, Span, midnight
+from crm_assets.sandbox.times import DAY, Calendar, Span, midnight
+from crm_assets.sandbox.values import changing_column, other_value, value_maker
 
 _CHANGED_SHARE, _DELETED_SHARE, _NEW_SHARE = 20, 50, 40
 """One row in that many changes, goes or comes in a day."""
 _ENOUGH_TO_LOSE = 20
 """Rows from which on some are deleted."""
+_SIGHTINGS = 3
+"""Most days on which an aggregate is seen."""
+
+
+class StoredRow(NamedTuple):
+    """A record and what requests choose it by."""
+
+    serial: int
+    """Number of the row among all that ever were, from 0; the sightings of an aggregate share one."""
+    parent: int | None
+    """Which of the parent's rows it belongs to."""
+    moment: datetime | None
+    """The instant a date filter speaks of."""
+    record: bytes
+    """The record as JSON."""
 
 
 class RecordList:
@@ -55,11 +72,18 @@ class Table:
         self.records = lru_cache(maxsize=256)(self._records)
         self.days: list[list[StoredRow]] = []
         """The rows of the days made so far, in the order they came; the first day is that before any passed."""
-        self._maker = RecordMaker(population, self.resource, self.zone)
-        counted = population.counted(self.resource)
-        self.key = self.resource.columns[counted[0]].wire_path(counted[0]) if counted else None
-        """Path of the records' key."""
         self._population, self._start, self._today = population, start, today
+        self._calendar, columns = Calendar(self.resource, self.zone), self.resource.columns
+        counted = population.counted(self.resource)
+        self.key = columns[counted[0]].wire_path(counted[0]) if counted else None
+        """Path of the records' key."""
+        makers = [
+            (column.wire_path(name), column.type is not ColumnType.JSON, value_maker(population, self.resource, name))
+            for name, column in columns.items()
+            if not column.placeholder and name not in self._calendar.columns
+        ]
+        # What is inside a JSON value is put there after the value itself.
+        self._makers = sorted(makers, key=lambda entry: (len(entry[0]), entry[1]))
         self._serial = population.sizes[resource]
         """Number of the next row."""
         self._lock = threading.Lock()
@@ -77,8 +101,7 @@ class Table:
 
     def _first_day(self) -> list[StoredRow]:
         last = self._today + DAY if self.resource.window else self._today
-        span = Span(midnight(self._start, self.zone), midnight(last, self.zone))
-        return [*self._maker.rows(range(self._serial), span)]
+        return [*self._new(range(self._serial), Span(midnight(self._start, self.zone), midnight(last, self.zone)))]
 
     def _next_day(self, rows: list[StoredRow]) -> list[StoredRow]:
         """Return the rows of the day before, of which some changed or went, and new ones."""
@@ -90,8 +113,35 @@ class Table:
         touched = draws.sample(serials, min(count, losses + count // _CHANGED_SHARE + 1))
         lost, changed = {*touched[:losses]}, {*touched[losses:]}
         kept = [row for row in rows if row.serial not in lost]
-        kept = [self._maker.changed(row, span, draws) if row.serial in changed else row for row in kept]
+        kept = [self._changed(row, span, draws) if row.serial in changed else row for row in kept]
         if parent and not self._population.sizes[parent.resource]:
             return kept
         first, self._serial = self._serial, self._serial + count // _NEW_SHARE + 1
-        return [*kept, *self._maker.rows(range(first, self._serial), span)]
+        return [*kept, *self._new(range(first, self._serial), span)]
+
+    def _new(self, serials: range, span: Span) -> Iterator[StoredRow]:
+        """Make new rows, spread over a span: one each, of an aggregate one for every sighting."""
+        window, include = self.resource.window, self.resource.endpoint.include
+        for index, serial in enumerate(serials):
+            draws = self._population.draws(self.resource.name, serial)
+            shares = [(index + draws.random()) / len(serials)]
+            if window and window.per_partition:
+                shares = sorted(draws.random() for _ in range(draws.randint(1, _SIGHTINGS)))
+            row, record = self._population.row(self.resource.name, serial, draws), Record()
+            for path, _, make in self._makers:
+                place(record, path, make(row))
+            for share in shares:
+                moment = self._calendar.put_dates(record, span, share, row)
+                if include:
+                    join_companion(include, record)
+                yield StoredRow(serial, row.parent, moment, msgspec.json.encode(record))
+
+    def _changed(self, row: StoredRow, span: Span, draws: random.Random) -> StoredRow:
+        """Return a row with another value, and changed at some moment of the span if it has a change time."""
+        record, moment, incremental = msgspec.json.decode(row.record), row.moment, self.resource.incremental
+        if name := changing_column(self._population, self.resource):
+            column = self.resource.columns[name]
+            place(record, column.wire_path(name), other_value(dig(record, column.wire_path(name)), column, draws))
+        if incremental:
+            moment = self._calendar.put(record, incremental.field, span.at(draws.random(), self._calendar.step))
+        return row._replace(moment=moment, record=msgspec.json.encode(record))

@@ -12,11 +12,13 @@ from crm_assets.declarations import Column, ColumnType, Resource
 from crm_assets.declarations.json_path import place
 from crm_assets.declarations.models.columns import MICROSECONDS
 from crm_assets.sandbox.bodies import Record
-from crm_assets.sandbox.values import RowSeed
+from crm_assets.sandbox.people import RowSeed
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
 _ISO_8601: TypeAdapter[datetime] = TypeAdapter(datetime)
+_STEPS = {"%f": 1, "%S": 1000, "%": 60_000, "epoch_s": 1000, "": 1}
+"""Milliseconds below which a format that contains this, and nothing further up, says nothing."""
 _UNDATED = 1 / 12
 """Share of rows without the date a window speaks of, where such rows exist."""
 _UNTOUCHED = 0.4
@@ -54,13 +56,16 @@ def read_instant(text: str, zone: ZoneInfo) -> datetime:
 
 def on_the_wire(column: Column, instant: datetime, zone: ZoneInfo) -> Any:
     """Return an instant as an API whose connection is in that zone sends it in a column."""
-    zone = ZoneInfo(column.timezone) if column.timezone else zone
-    local, is_day = instant.astimezone(zone), column.type is ColumnType.DATE
+    local = instant.astimezone(ZoneInfo(column.timezone) if column.timezone else zone)
+    if column.type is ColumnType.DATE:
+        local = datetime.combine(local, time(), local.tzinfo)
     if "%" in column.format:
         return local.strftime(column.format)
+    if column.format == "iso" and column.type is ColumnType.DATE:
+        return local.date().isoformat()
     if column.format == "iso":
-        return local.date().isoformat() if is_day else local.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    micros = ((midnight(local.date(), zone) if is_day else instant) - EPOCH) // timedelta(microseconds=1)
+        return local.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    micros = (local - EPOCH) // timedelta(microseconds=1)
     if column.format == "dotnet":
         return f"/Date({micros // 1000})/"
     return micros * 1000 if column.format == "epoch_ns" else micros // int(MICROSECONDS[column.format])
@@ -71,21 +76,47 @@ class Calendar:
 
     def __init__(self, resource: Resource, zone: ZoneInfo) -> None:
         self._window, self._incremental, self._zone = resource.window, resource.incremental, zone
-        kinds = (ColumnType.DATE, ColumnType.TIMESTAMP)
-        columns = {name: column for name, column in resource.columns.items() if column.type in kinds}
-        self.columns = {name: column for name, column in columns.items() if not column.placeholder}
-        step = max((_resolution(column.format) for column in self.columns.values()), default=1)
-        self.step = timedelta(milliseconds=step)
+        self.columns = {
+            name: column
+            for name, column in resource.columns.items()
+            if column.type in (ColumnType.DATE, ColumnType.TIMESTAMP) and not column.placeholder
+        }
+        formats = [column.format for column in self.columns.values()]
+        steps = [next(step for part, step in _STEPS.items() if part in format_) for format_ in formats]
+        self.step = timedelta(milliseconds=max(steps, default=1))
         """Resolution of the coarsest column, and so of all instants."""
-        self._delays = self._read_delays()
+        examples = {
+            name: [None if each is None else read_instant(str(each), zone) for each in column.examples]
+            for name, column in self.columns.items()
+        }
+        first = min((each for several in examples.values() for each in several if each), default=EPOCH)
+        self._delays = {
+            name: [each and each - first for each in several or [first]] for name, several in examples.items()
+        }
+        """By column, how long after the first of all examples its own are; ``None`` for a missing value."""
 
     def put_dates(self, record: Record, span: Span, share: float, row: RowSeed) -> datetime | None:
         """Put the dates of a row into its record; return the instant that a date filter speaks of.
 
         The row comes into being after a share (0 to 1) of the span.
         """
-        part, instants = self._window or self._incremental, self._instants(span, share, row)
+        pace, moment, window = 0.3 + row.draws.random(), span.at(share, self.step), self._window
+        delays = {name: row.pick(several) for name, several in self._delays.items()}
+        waits = {name: each and each * pace // self.step * self.step for name, each in delays.items()}
+        if window:
+            moment -= waits[window.field] or timedelta()
+        # What may never happen has not happened yet.
+        instants = {
+            name: None if wait is None or (None in self._delays[name] and moment + wait > span.end) else moment + wait
+            for name, wait in waits.items()
+        }
+        if window and window.include_undated and row.draws.random() < _UNDATED:
+            instants[window.field] = None
+        if self._incremental:
+            touched = Span(moment, max(span.end, moment)).at(row.draws.random(), self.step)
+            instants[self._incremental.field] = moment if row.draws.random() < _UNTOUCHED else touched
         placed = {name: self.put(record, name, instant) for name, instant in instants.items()}
+        part = window or self._incremental
         return placed[part.field] if part else None
 
     def put(self, record: Record, name: str, instant: datetime | None) -> datetime | None:
@@ -95,39 +126,3 @@ class Calendar:
         if instant and column.type is ColumnType.DATE:
             return midnight(instant.astimezone(self._zone).date(), self._zone)
         return instant
-
-    def _read_delays(self) -> dict[str, list[timedelta | None]]:
-        """Return, by column, how long after the first of all examples its own are; ``None`` for a missing value."""
-        examples = {
-            name: [None if each is None else read_instant(str(each), self._zone) for each in column.examples]
-            for name, column in self.columns.items()
-        }
-        first = min((each for several in examples.values() for each in several if each), default=EPOCH)
-        return {
-            name: [None if each is None else each - first for each in several or [first]]
-            for name, several in examples.items()
-        }
-
-    def _instants(self, span: Span, share: float, row: RowSeed) -> dict[str, datetime | None]:
-        pace, moment, window = 0.3 + row.draws.random(), span.at(share, self.step), self._window
-        delays = {name: row.pick(several) for name, several in self._delays.items()}
-        waits = {name: each and each * pace // self.step * self.step for name, each in delays.items()}
-        if window:
-            moment -= waits[window.field] or timedelta()
-        instants = {name: None if wait is None else moment + wait for name, wait in waits.items()}
-        for name, instant in instants.items():
-            if None in self._delays[name] and instant and instant > span.end:
-                instants[name] = None  # what may never happen has not happened yet
-        if window and window.include_undated and row.draws.random() < _UNDATED:
-            instants[window.field] = None
-        if self._incremental:
-            touched = Span(moment, max(span.end, moment)).at(row.draws.random(), self.step)
-            instants[self._incremental.field] = moment if row.draws.random() < _UNTOUCHED else touched
-        return instants
-
-
-def _resolution(format_: str) -> int:
-    """Return the milliseconds below which a format says nothing."""
-    if "%" in format_ and "%f" not in format_:
-        return 1000 if "%S" in format_ else 60_000
-    return 1000 if format_ == "epoch_s" else 1

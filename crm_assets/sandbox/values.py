@@ -1,4 +1,4 @@
-"""Values of a column, made from what its declaration says: type, class of personal data, examples."""
+"""Values of a column, made from what its declaration says: type, class of personal data, examples, references."""
 
 from __future__ import annotations
 
@@ -6,46 +6,22 @@ import copy
 import random
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property
+from decimal import Decimal
 from typing import Any
 
-from crm_assets.declarations import Column, ColumnType
-from crm_assets.sandbox.people import Words, colleague, person, retold, sample_data, speaks_of
+from crm_assets.declarations import Column, ColumnType, Resource
+from crm_assets.declarations.json_path import dig, place
+from crm_assets.declarations.models.resource import Reference
+from crm_assets.sandbox.people import RowSeed, retold, sample_data, speaks_of
+from crm_assets.sandbox.population import Population
 
 _COUNTER = 1000
 """Examples from here on that follow one another, as 1001, 1002, 1003 do, are numbers given in turn."""
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-
-@dataclass(frozen=True)
-class RowSeed:
-    """What the values of a row are made from."""
-
-    serial: int
-    """Its number among all rows that ever were, from 0."""
-    subject: int
-    """Number of the person it is about."""
-    user: int
-    """Number of the colleague who looks after it."""
-    personal: bool
-    """Whether it is about a person; others, such as products, take the examples in turn."""
-    draws: random.Random
-    _picks: dict[int, int] = field(default_factory=dict)
-
-    @cached_property
-    def words(self) -> Words:
-        """What stands in the place of the examples' words."""
-        return {**person(self.subject), **colleague(self.user)}
-
-    def pick(self, examples: list[Any]) -> Any:
-        """Choose an example; columns with as many of them choose alike, so that they fit together."""
-        count = len(examples)
-        if count not in self._picks:
-            self._picks[count] = self.draws.randrange(count) if self.personal else self.serial % count
-        return examples[self._picks[count]]
-
-
+_NULLS = 1 / 12
+"""Share of values that are null of a column without examples."""
+_LIKED = (ColumnType.TEXT, ColumnType.BOOL, ColumnType.DECIMAL, ColumnType.DOUBLE, ColumnType.BIGINT)
+"""Types of the columns a change shows in, the best first."""
 Make = Callable[[RowSeed], Any]
 _CONVERSIONS: dict[ColumnType, Callable[[Any], Any]] = {
     ColumnType.TEXT: str,
@@ -64,20 +40,19 @@ _MAKERS: dict[ColumnType, Make] = {
 """Values of columns without examples."""
 
 
-def value_maker(column: Column) -> Make:
-    """Return the generator of a column's values on the wire; dates, keys and references are made elsewhere."""
-    given = column.examples or sample_data()["examples"].get(column.type.value, {}).get(column.pii, ())
-    if not given:
-        return _MAKERS[column.type]
-    convert = _CONVERSIONS.get(column.type, lambda value: value)
-    examples = [None if each is None else convert(each) for each in given]
-    if _given_in_turn(examples):
+def value_maker(population: Population, resource: Resource, name: str) -> Make:
+    """Return what makes the values of a column on the wire; dates are made elsewhere."""
+    column = resource.columns[name]
+    if name in population.counted(resource):
         return lambda row: numbered(column, row.serial)
-    if speaks_of(("person", "place", "colleague"), examples):
-        # The others would belong to another person.
-        examples = [each for each in examples if each is None or speaks_of(("person", "place", "colleague"), each)]
-        return lambda row: retold(row.pick(examples), row.words)
-    return lambda row: copy.deepcopy(row.pick(examples))
+    plain = _plain(column)
+    references = [each for each in population.references[resource.name] if each.column == name]
+    if references:
+        return lambda row: _referring(population, column, references, plain, row)
+    # The examples contain their own share of missing values.
+    if not column.nullable or column.examples or name in population.fixed(resource):
+        return plain
+    return lambda row: None if row.draws.random() < _NULLS else plain(row)
 
 
 def numbered(column: Column, serial: int) -> Any:
@@ -90,9 +65,56 @@ def numbered(column: Column, serial: int) -> Any:
     return int(text) if column.type is ColumnType.BIGINT else text
 
 
-def _given_in_turn(examples: list[Any]) -> bool:
-    """Return whether examples are unique in every row: numbers that follow one another, or the one UUID."""
-    numbers = [int(example) if str(example).isdigit() else 0 for example in examples]
-    if len(numbers) == 1:
-        return bool(_UUID.fullmatch(str(examples[0])))
-    return numbers[0] >= _COUNTER and numbers == [*range(numbers[0], numbers[0] + len(numbers))]
+def other_value(value: Any, column: Column, draws: random.Random) -> Any:
+    """Return another value on the wire than the present one."""
+    if column.type is ColumnType.TEXT:
+        others = [each for each in column.examples if each is not None and each != value and not column.pii]
+        return draws.choice(others) if others else f"{value or 'Note'} (changed)"
+    if column.type is ColumnType.BOOL:
+        return not value
+    return str(Decimal(value or 0) + 1) if column.type is ColumnType.DECIMAL else (value or 0) + 1
+
+
+def changing_column(population: Population, resource: Resource) -> str | None:
+    """Return the column a change shows in: a status rather than a text, a text rather than a number."""
+    include, fixed = resource.endpoint.include, population.fixed(resource)
+    free = [
+        (_LIKED.index(column.type), len(column.examples) < 2 or bool(column.pii), name)
+        for name, column in resource.columns.items()
+        if column.type in _LIKED and name not in fixed and not column.placeholder and not column.references
+        if not (include and column.wire_path(name)[0] == include.field)
+    ]
+    return min(free)[2] if free else None
+
+
+def _plain(column: Column) -> Make:
+    """Return what makes the values of a column that is neither a key nor refers to one."""
+    given = column.examples or sample_data()["examples"].get(column.type.value, {}).get(column.pii, ())
+    if not given:
+        return _MAKERS[column.type]
+    convert = _CONVERSIONS.get(column.type, lambda value: value)
+    examples = [None if each is None else convert(each) for each in given]
+    numbers = [int(str(example)) if str(example).isdigit() else 0 for example in examples]
+    consecutive = len(numbers) > 1 and numbers == [*range(max(numbers[0], _COUNTER), numbers[0] + len(numbers))]
+    if consecutive or (len(examples) == 1 and _UUID.fullmatch(str(examples[0]))):
+        return lambda row: numbered(column, row.serial)
+    words = sample_data()["words"]
+    if speaks_of(words, examples):
+        # The others would belong to another person.
+        examples = [each for each in examples if each is None or speaks_of(words, each)]
+        return lambda row: retold(row.pick(examples), row.words)
+    return lambda row: copy.deepcopy(row.pick(examples))
+
+
+def _referring(population: Population, column: Column, references: list[Reference], plain: Make, row: RowSeed) -> Any:
+    """Return a value that holds the keys of the rows that a row refers to."""
+    value = [] if column.type is ColumnType.JSON and not references[0].path else plain(row)
+    for reference in references:
+        many = isinstance(dig(value, reference.path), list)
+        count = row.draws.randint(1, 2) if many else 1
+        rows = [population.referred(row, reference.resource, optional=column.nullable) for _ in range(count)]
+        target = population.resources[reference.resource].columns[reference.key]
+        keys = dict.fromkeys(numbered(target, each) for each in rows if each is not None)
+        texts = [str(key) if column.type is ColumnType.TEXT else key for key in keys]
+        value = place(value, reference.path, texts if many else next(iter(texts), None))
+    return value
