@@ -19,9 +19,9 @@ from crm_assets.declarations.models.incremental import Incremental
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.decode.duckdb_types import quoted
 from crm_assets.extract.http.filter_values import zone_of
-from crm_assets.extract.listings import list_key
 from crm_assets.extract.read_report import declared
 from crm_assets.warehouse import read_log
+from crm_assets.warehouse.list_progress import list_columns, list_ends
 from crm_assets.warehouse.session import WarehouseSession
 
 _EARLIEST = datetime(1, 1, 3, tzinfo=timezone.utc)
@@ -57,14 +57,15 @@ def starting_point(session: WarehouseSession | None, connection: Connection, res
     if not placeholders:
         since = _only_list(session, connection, resource, incremental)
         return Start(since, why="" if since else f"no loaded row has a {incremental.field}")
-    columns = [name for name in map(resource.column_of, placeholders) if name]
-    if len(columns) < len(placeholders) and resource.parent is None and not _skipped_lately(session, resource):
+    if list_columns(resource):
+        zone = zone_of(connection, resource, incremental.field)
+        ends = list_ends(session, resource, zone)
+        starts = {key: _starting_point(end, incremental, zone) for key, end in ends.items()}
+        return Start(min(starts.values(), default=None), starts, "" if starts else f"no row has a {incremental.field}")
+    if resource.parent is None and not _skipped_lately(session, resource):
         return Start(_only_list(session, connection, resource, incremental))
-    if len(columns) < len(placeholders):
-        names = ", ".join(f"{{{name}}}" for name in placeholders if not resource.column_of(name))
-        return Start(why=f"no column contains {names}, so nothing says where each list ended")
-    starts = _by_list(session, connection, resource, incremental, columns)
-    return Start(min(starts.values(), default=None), starts, "" if starts else f"no row has a {incremental.field}")
+    names = ", ".join(f"{{{name}}}" for name in placeholders if not resource.column_of(name))
+    return Start(why=f"no column contains {names}, so nothing says where each list ended")
 
 
 def greatest_loaded(session: WarehouseSession, connection: Connection, resource: Resource) -> datetime | None:
@@ -125,60 +126,10 @@ def _only_list(
     return _starting_point(began if past is None else past, incremental, zone)
 
 
-def _by_list(
-    session: WarehouseSession, connection: Connection, resource: Resource, incremental: Incremental, columns: list[str]
-) -> dict[str, datetime]:
-    """Return the start of each parent's list, or of each fixed value's; lists without trusted rows are left out.
-
-    Args:
-        session: The open warehouse.
-        connection: Gives the time zone.
-        resource: The lists.
-        incremental: How they are read.
-        columns: The columns that say which list a row is of.
-    """
-    zone, now, changed = zone_of(connection, resource, incremental.field), datetime.now(timezone.utc), incremental.field
-    untrusted, keys = _passed_over(session, resource), ", ".join(map(quoted, columns))
-    trusted = "".join(f" AND {quoted(name)} IS NOT NULL" for name in columns)
-    same = "".join(f" AND CAST({quoted(name)} AS VARCHAR) = %s" for name in columns)
-    trusted += f" AND NOT (_read_id = %s{same})" * len(untrusted)
-    bound = "CAST(began AT TIME ZONE %s AS DATE)" if _is_date(resource) else "began"
-    rows = session.query(
-        # A list's own bound is the latest read that brought rows of it.
-        f"SELECT {keys}, max(began), max(CASE WHEN changed <= {bound} THEN changed END) FROM ("
-        f"SELECT {keys}, {quoted(changed)} AS changed, max(started_at) OVER (PARTITION BY {keys}) AS began "
-        f"FROM {session.table(resource.name)} JOIN {session.table(read_log.TABLE)} ON _read_id = read_id "
-        f"WHERE complete AND {quoted(changed)} IS NOT NULL{trusted}) AS changes "
-        f"GROUP BY {keys}",
-        *([str(zone)] if _is_date(resource) else []),
-        *(value for read_id, values in untrusted for value in (read_id, *values)),
-    )
-    return {
-        list_key(None, values): _starting_point(min(began, now) if past is None else past, incremental, zone)
-        for *values, began, past in rows
-    }
-
-
 def _starting_point(newest: date | datetime, incremental: Incremental, zone: ZoneInfo) -> datetime:
     """Return the newest change time less the lookback; in an hour that clocks repeat, its first occurrence counts."""
     newest = max(moment_of(newest, zone), _EARLIEST).astimezone(zone).replace(fold=0).astimezone(timezone.utc)
     return newest - min(incremental.lookback, newest - _EARLIEST)
-
-
-def _passed_over(session: WarehouseSession, resource: Resource) -> list[tuple[str, list[str]]]:
-    """Return the reads that skipped each list: its rows may be the first pages of a list that broke off."""
-    reads = session.query(
-        f"SELECT read_id, details FROM {session.table(read_log.TABLE)} WHERE resource = %s AND complete "
-        f"AND details LIKE %s",
-        resource.name,
-        '%"passed_over": ["%',
-    )
-    several = resource.parent is None and len(resource.for_each) > 1
-    return [
-        (read_id, json.loads(key) if several else [key])
-        for read_id, details in reads
-        for key in json.loads(details)["passed_over"]
-    ]
 
 
 def _skipped_lately(session: WarehouseSession, resource: Resource) -> bool:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from crm_assets.declarations.models.resource import Resource
+from crm_assets.warehouse import read_log
 from crm_assets.warehouse.history import history_table
-from crm_assets.warehouse.session import WarehouseSession
+from crm_assets.warehouse.list_progress import list_index
+from crm_assets.warehouse.session import Statement, WarehouseSession
 
 _ODD = "_misfits IS NOT NULL OR _extra IS NOT NULL"
 """Rows that the schema check looks for: few, or every row and then the first ones do."""
@@ -34,6 +36,18 @@ def indexes(session: WarehouseSession, resource: Resource) -> list[str]:
     return made
 
 
+def log_indexes(session: WarehouseSession) -> list[Statement]:
+    """Return the statements that make the indexes of the read log: the last reads of a list, and the read of a row."""
+    if session.destination != "postgres":
+        return []
+    log = session.table(read_log.TABLE)
+    wanted = {"by_resource": "resource, finished_at", "by_id": "read_id"}
+    return [
+        (f"CREATE INDEX IF NOT EXISTS {session.column(f'{read_log.TABLE}__{name}')} ON {log} ({columns})", ())
+        for name, columns in wanted.items()
+    ]
+
+
 def _wanted(session: WarehouseSession, resource: Resource) -> Iterator[tuple[str, str, str]]:
     """Yield name, columns and condition of each index: what merges, starts of reads and checks look rows up by."""
     if resource.primary_key:
@@ -41,5 +55,7 @@ def _wanted(session: WarehouseSession, resource: Resource) -> Iterator[tuple[str
     timed = resource.incremental or resource.window
     if timed:
         yield "by_time", session.column(timed.field), ""
+    if columns := list_index(resource):
+        yield "by_list", ", ".join(map(session.column, columns)), ""
     yield "by_read", "_read_id", ""
     yield "odd", "_read_id", f" WHERE {_ODD}"

@@ -15,6 +15,7 @@ from crm_assets.extract.signals import raise_if_stopped
 from crm_assets.warehouse import read_log
 from crm_assets.warehouse.dlt_schema import REJECTED_COLUMNS, dlt_columns, optional, write_disposition
 from crm_assets.warehouse.errors import cause_of
+from crm_assets.warehouse.indexes import log_indexes
 from crm_assets.warehouse.session import WarehouseSession
 from crm_assets.warehouse.staging import Relations, files, stage, staging_schema
 
@@ -68,7 +69,7 @@ def prepare_schema(session: WarehouseSession) -> None:
     """Make the schema and the read log where they are missing, and correct what is impossible in it."""
     if not session.client.has_dataset():
         session.client.create_dataset()
-    session.execute(read_log.create(session))
+    session.execute([*read_log.create(session), *log_indexes(session)])
     session.execute(read_log.corrections(session))
 
 

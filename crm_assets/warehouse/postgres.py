@@ -20,6 +20,8 @@ _LOST_AFTER = {
     "tcp_user_timeout": "50000",
 }
 """The server ends the sessions of a machine that is gone after 50 s; by default they would hold locks for hours."""
+_PLANS = {"jit": "off"}
+"""Finding few rows in a large table looks expensive to the server, which would compile the query for half a second."""
 _SERVER_LOST_AFTER = {
     "keepalives_idle": "20",
     "keepalives_interval": "10",
@@ -71,10 +73,10 @@ class Postgres(KnownCapabilities, postgres):
         return _Client
 
     def configuration(self, initial_config: Any, accept_partial: bool = False) -> Any:
-        """Return the configuration, with how soon either side notices that the other is gone."""
+        """Return the configuration, with how soon either side notices that the other is gone, and how to plan."""
         config = super().configuration(initial_config, accept_partial)
         query = {**_SERVER_LOST_AFTER, **(config.credentials.query or {})}
-        settings = [f"-c{name}={value}" for name, value in _LOST_AFTER.items()]
+        settings = [f"-c{name}={value}" for name, value in {**_LOST_AFTER, **_PLANS}.items()]
         query["options"] = " ".join([*settings, query.get("options", "")]).strip()
         if self._application:
             query["application_name"] = self._application

@@ -5,13 +5,16 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from crm_assets.date_range import DateRange
+from crm_assets.warehouse import list_progress
+from crm_assets.warehouse.list_progress import list_ends
 from crm_assets.warehouse.loaded_days import due_range
 from crm_assets_tests.conftest import Build
-from crm_assets_tests.warehouse.living_api import listing, living_api
+from crm_assets_tests.warehouse.living_api import LivingApi, listing, living_api
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
 OLD, NEW = NOW - timedelta(days=40), NOW - timedelta(hours=2)
@@ -37,6 +40,12 @@ def folder_of(tmp_path: Path) -> Path:
 def changed(query: dict[str, str], **records: datetime) -> dict[str, Any]:
     start = datetime.fromisoformat(query["since"].replace("Z", "+00:00")) if "since" in query else OLD
     return {"items": [{"id": int(key[1:]), "updated_at": at.isoformat()} for key, at in records.items() if at >= start]}
+
+
+def ends(api: LivingApi, resource: str) -> dict[str, date | datetime]:
+    here = api.installation
+    with here.warehouse.session("desk", here.folder, print) as session:
+        return list_ends(session, here.resources("desk")[resource], ZoneInfo("Pacific/Kiritimati"))
 
 
 def days(query: dict[str, str], first: int = 0) -> list[dict[str, Any]]:
@@ -139,3 +148,52 @@ def test_another_declaration_reads_everything_once(house: Build, tmp_path: Path)
         assert ("since" in asked.query, api.ids("things")) == (False, [1, 2])
         (asked,) = api.sync()
         assert "since" in asked.query
+
+
+@pytest.mark.parametrize("destination", ["duckdb", "postgres"], indirect=True)
+def test_each_list_ends_at_its_newest_trusted_row(
+    house: Build, tmp_path: Path, destination: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By index or from all rows alike, whatever a CRM calls its columns: here it has those of the read log."""
+    later, kinds = NOW + timedelta(days=400), {"kind": ["plain", "mixed", "future", "undated", "broken"]}
+    times = {"plain": [OLD, NEW], "mixed": [OLD, later], "future": [later], "undated": [None], "broken": [NEW]}
+    columns = {"complete": "bool", "resource": {"type": "text", "source": "{kind}"}}
+
+    def answer(path: str, _: dict[str, str]) -> Any:
+        kind, number = path.split("/")[2], 10 * [*times].index(path.split("/")[2])
+        found = [at and (at.isoformat() if "things" in path else str(at.date())) for at in times[kind]]
+        return {"items": [{"id": number + n, "started_at": at, "complete": True} for n, at in enumerate(found)]}
+
+    by_moment = listing(
+        "things",
+        {**columns, "started_at": "timestamp"},
+        for_each=kinds,
+        endpoint={"path": "/things/{kind}"},
+        incremental={**SINCE, "field": "started_at"},
+    )
+    by_day = listing(
+        "days",
+        {**columns, "started_at": "date", "rows": {"type": "text", "source": "{state}"}},
+        for_each={**kinds, "state": ["open", "won"]},
+        endpoint={"path": "/days/{kind}/{state}"},
+        incremental={**SINCE, "field": "started_at"},
+        primary_key=["id", "rows"],
+    )
+    with living_api(house, tmp_path, answer, by_moment, by_day) as api:
+        api.sync()
+        for resource, key in (("things", '"broken"'), ("days", r'"[\"broken\", \"open\"]"')):
+            skipped = f"replace(details, '\"passed_over\": []', '\"passed_over\": [{key}]')"
+            api.installation.change(f"UPDATE desk._reads SET details = {skipped} WHERE resource = '{resource}'")
+        began = {
+            row["resource"]: row["started_at"].astimezone(timezone.utc)
+            for row in api.installation.query("SELECT resource, started_at FROM desk._reads")
+        }
+        for rows_per_lookup in (0, 1000):
+            monkeypatch.setattr(list_progress, "_ROWS_PER_LOOKUP", rows_per_lookup)
+            assert ends(api, "things") == {"plain": NEW, "mixed": OLD, "future": began["things"]}
+            assert ends(api, "days") == {
+                **{f'["plain", "{state}"]': NEW.date() for state in ("open", "won")},
+                **{f'["mixed", "{state}"]': OLD.date() for state in ("open", "won")},
+                **{f'["future", "{state}"]': began["days"] for state in ("open", "won")},
+                '["broken", "won"]': NEW.date(),
+            }
