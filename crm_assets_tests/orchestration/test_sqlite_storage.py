@@ -83,6 +83,8 @@ def test_a_run_waits_for_others_that_write(tmp_path: Path, monkeypatch: pytest.M
         for opened in (storage.index_connection(), storage.run_connection("9f1c7c1e-2b7e-4a53-a2ec-0d5a3a8c7f10")):
             with opened as connection:
                 assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 60_000
+                assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+                assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 1  # normal: the log is not flushed
 
 
 def test_the_folder_of_other_settings_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
