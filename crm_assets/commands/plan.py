@@ -168,7 +168,8 @@ class _PlanWriter:
         if task.mode == "window":
             return self._windowed(resource, task.date_ranges)
         if resource.window and task.load:
-            return Line(resource.name, "window", f"no partition lies in {self.days}", 0, "earlier reads")
+            none = f"partition lies in {self.days}" if self.days else f"day is due before {self.connection.start_date}"
+            return Line(resource.name, "window", f"no {none}", 0, "earlier reads")
         history = self._history(resource, task.mode)
         asks = f"{self._asks(task)}{purpose}{f' ({task.why})' if task.why else ''}"
         if history.reads:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 import dagster as dg
+from typing_extensions import assert_never
 
 from crm_assets.date_range import DateRange, merge_ranges
 from crm_assets.declarations.models.connection import Connection
@@ -13,14 +14,27 @@ from crm_assets.declarations.models.incremental import Window
 
 
 def partitions_of(connection: Connection, window: Window) -> dg.TimeWindowPartitionsDefinition:
-    """Return the partitions of a window: from ``start_date`` to today (and days_ahead) in the connection's zone."""
+    """Return the partitions of a window: from the one with ``start_date`` to today (and days_ahead), in its zone."""
     kinds: dict[str, Callable[..., dg.TimeWindowPartitionsDefinition]] = {
         "daily": dg.DailyPartitionsDefinition,
         "weekly": dg.WeeklyPartitionsDefinition,
         "monthly": dg.MonthlyPartitionsDefinition,
     }
-    start = datetime.combine(connection.start_date, datetime.min.time())
+    start = datetime.combine(_first_day(connection.start_date, window), datetime.min.time())
     return kinds[window.grain](start_date=start, timezone=connection.timezone, end_offset=1 + window.days_ahead)
+
+
+def _first_day(start: date, window: Window) -> date:
+    """Return the first day of the partition that a day is in; Dagster's would be those that begin on it or later."""
+    match window.grain:
+        case "daily":
+            return start
+        case "weekly":  # Dagster's weeks begin on Sundays
+            return start - timedelta(days=start.isoweekday() % 7)
+        case "monthly":
+            return start.replace(day=1)
+        case _:
+            assert_never(window.grain)
 
 
 def ranges_of(

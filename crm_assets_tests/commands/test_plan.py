@@ -18,12 +18,15 @@ from syrupy.assertion import SnapshotAssertion
 from crm_assets.commands.list_sizes import ListSize, list_sizes
 from crm_assets.commands.plan import Line, Plan, least_seconds, plan
 from crm_assets.commands.plan_view import render_plans
+from crm_assets.commands.sync.run_requests import SyncRequest, plan_runs, select_assets
+from crm_assets.commands.workspace import Workspace
 from crm_assets.date_range import DateRange
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.declarations.models.system import RateLimit
 from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.shared_state import FileState
+from crm_assets.settings import Settings
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.conftest import Build
 from crm_assets_tests.faults import FaultySandbox
@@ -83,6 +86,15 @@ def test_days_that_are_asked_for_are_the_ones_planned(connections: Connections, 
     assert planned(connections["visitor_analytics"], empty, days=before)["visits"] == Line(
         "visits", "window", "no partition lies in 2023-01-01", 0, "earlier reads"
     )
+
+
+def test_a_first_day_that_is_ahead_costs_other_lists_nothing(tmp_path: Path) -> None:
+    text = "connections: [{name: site, system: visitor_analytics, start_date: 2999-12-31}]"
+    (tmp_path / "connections.yaml").write_text(text, encoding="utf-8")
+    workspace = Workspace(Settings(connections_file=tmp_path / "connections.yaml", data_folder=tmp_path / "data"))
+    (keys,) = select_assets(workspace, SyncRequest()).tables.values()
+    problems = {run.job: run.problem for run in plan_runs(workspace, "site", keys, SyncRequest())}
+    assert problems == {"site_lists": "", "site_windows": "No day is due yet: start_date is 2999-12-31."}
 
 
 @pytest.fixture(scope="module")

@@ -49,6 +49,8 @@ class PlannedRun:
     """Name of the connection's job with these assets: the run's name on the runs page."""
     assets: tuple[dg.AssetKey, ...]
     tags: Mapping[str, str] = field(default_factory=dict)
+    problem: str = ""
+    """Why there is nothing to run; the connection's other runs are none the worse for it."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,12 @@ def plan_runs(
     due = partial(_due, account, workspace.warehouse)
     runs = []
     for partitions, group in groups.items():
-        job, dates = jobs[group[0].path[-1]], _range_tags(partitions, request.days or due(group))
-        runs.append(PlannedRun(connection, job.definition.name, tuple(group), {**tags, **job.tags, **dates}))
+        job, dates, problem = jobs[group[0].path[-1]], dict[str, str](), ""
+        try:
+            dates = _range_tags(partitions, request.days or due(group))
+        except CommandError as error:
+            problem = str(error)
+        runs.append(PlannedRun(connection, job.definition.name, tuple(group), {**tags, **job.tags, **dates}, problem))
     return runs
 
 
@@ -138,6 +144,8 @@ def partition_keys(partitions: dg.TimeWindowPartitionsDefinition, days: DateRang
         CommandError: There are none.
     """
     first, last, moment = days.start, days.end - timedelta(days=1), timedelta(microseconds=1)
+    if last < first:
+        raise CommandError(f"No day is due yet: start_date is {first}.")
     windows = {key: partitions.time_window_for_partition_key(key) for key in partitions.get_partition_keys()}
     keys = [
         key for key, window in windows.items() if first <= (window.end - moment).date() and window.start.date() <= last

@@ -154,6 +154,8 @@ def execute(workspace: Workspace, planned: PlannedRun, instance: dg.DagsterInsta
     Raises:
         KeyboardInterrupt: The run was interrupted.
     """
+    if planned.problem:
+        return _failed(planned.connection, planned.assets, planned.problem)
     run_id = str(uuid4())
     with run_locks(instance, workspace.warehouse.runs).hold(run_id, "sync"):
         result = _job_of(workspace, planned).execute_in_process(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date
+from typing import Any
+
 import dagster as dg
 import pytest
 
 from crm_assets.declarations.errors import SpecError
 from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.incremental import Window
 from crm_assets.orchestration.automation.schedules import RANGE_END, RANGE_START
 from crm_assets.orchestration.keys import CONNECTION_TAG
+from crm_assets.orchestration.partitions import partitions_of
 from crm_assets.orchestration.schedule_times import cron_of
 from crm_assets_tests.conftest import only
 from crm_assets_tests.orchestration.automation.helpers import definitions_of, scheduled, tick, windowed
@@ -70,6 +75,21 @@ def test_grain_trailing_days_and_horizon(
     appointments = only(connections["service_crm"], "appointments")
     definitions = definitions_of([windowed(appointments, **{"days_ahead": 0, **window})])
     assert ranges(definitions, "service_crm_windows_schedule", "2024-05-15T03:30") == [days]
+
+
+@pytest.mark.parametrize(
+    ("grain", "day", "first"),
+    [
+        ("daily", "2024-02-29", "2024-02-29"),
+        ("weekly", "2025-01-01", "2024-12-29"),
+        ("weekly", "2024-12-29", "2024-12-29"),
+        ("monthly", "2024-02-29", "2024-02-01"),
+    ],
+)
+def test_the_first_partition_has_the_first_day(connections: Connections, grain: Any, day: str, first: str) -> None:
+    connection = connections["service_crm"].model_copy(update={"start_date": date.fromisoformat(day)})
+    partitions = partitions_of(connection, Window(field="day", grain=grain))
+    assert partitions.get_first_partition_key() == first
 
 
 def test_trailing_days_of_one_resource_are_no_siblings_business(connections: Connections) -> None:
