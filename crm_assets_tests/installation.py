@@ -51,6 +51,7 @@ def close_abandoned() -> None:
         _ABANDONED.pop().dispose()
 
 
+@cache
 def all_connections() -> tuple[Connection, ...]:
     """Return one account at every declared system, its pages small and its retries quick."""
     return tuple(_quick(connection) for connection in load_connections(HERE / "connections.yaml"))

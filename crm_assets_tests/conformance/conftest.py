@@ -9,8 +9,8 @@ import duckdb
 import pytest
 
 from crm_assets.declarations.models.connection import Connection
-from crm_assets_tests.conftest import HOUSES
 from crm_assets_tests.faults import FaultySandbox
+from crm_assets_tests.fixtures import HOUSES
 from crm_assets_tests.installation import Installation, Result, Row
 
 Load = Callable[[str], "Loaded"]

@@ -11,8 +11,8 @@ import pytest
 
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.orchestration.assets import connection_assets
-from crm_assets_tests.conftest import HOUSES
 from crm_assets_tests.faults import FaultySandbox
+from crm_assets_tests.fixtures import HOUSES
 from crm_assets_tests.installation import Installation
 from crm_assets_tests.reliability.killed_runs import Job
 
