@@ -37,11 +37,14 @@ def indexes(session: WarehouseSession, resource: Resource) -> list[str]:
 
 
 def log_indexes(session: WarehouseSession) -> list[Statement]:
-    """Return the statements that make the indexes of the read log: the last reads of a list, and the read of a row."""
+    """Return the statements that make the indexes of the read log.
+
+    They are for the last reads of a list, for the read that brought a row, and for entries of a clock that was ahead.
+    """
     if session.destination != "postgres":
         return []
     log = session.table(read_log.TABLE)
-    wanted = {"by_resource": "resource, finished_at", "by_id": "read_id"}
+    wanted = {"by_resource": "resource, finished_at", "by_id": "read_id", "by_time": "finished_at"}
     return [
         (f"CREATE INDEX IF NOT EXISTS {session.column(f'{read_log.TABLE}__{name}')} ON {log} ({columns})", ())
         for name, columns in wanted.items()

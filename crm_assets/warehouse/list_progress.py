@@ -111,13 +111,13 @@ def _of(alias: str, names: Iterable[str]) -> list[str]:
 
 
 def _reads(session: WarehouseSession, resource: Resource, zone: ZoneInfo) -> str:
-    """Return the query of all complete reads: when each began, and the greatest change time that is no later."""
+    """Return the query of the complete reads: when each began, and the greatest change time that is no later."""
     incremental, now = resource.incremental, datetime.now(timezone.utc)
     began = f"LEAST(started_at, TIMESTAMP WITH TIME ZONE '{now.isoformat()}')"  # a clock may have been ahead
     by_day = incremental and resource.columns[incremental.field].type is ColumnType.DATE
     bound = f"CAST({began} AT TIME ZONE {literal(str(zone))} AS DATE)" if by_day else began
-    log = session.table(read_log.TABLE)
-    return f"SELECT read_id, {began} AS began, {bound} AS bound FROM {log} WHERE complete"
+    log, name = session.table(read_log.TABLE), literal(resource.name)
+    return f"SELECT read_id, {began} AS began, {bound} AS bound FROM {log} WHERE resource = {name} AND complete"
 
 
 def _skipped(session: WarehouseSession, resource: Resource) -> list[tuple[str, list[str]]]:

@@ -181,7 +181,7 @@ def test_tables_that_are_read_in_parts_have_indexes(loaded: PostgresHouse) -> No
         f"visits__{name}" for name in ("by_key", "by_time", "by_read", "odd")
     }
     assert {row["indexname"] for row in found if row["tablename"] == "_reads"} == {
-        f"_reads__{name}" for name in ("by_resource", "by_id")
+        f"_reads__{name}" for name in ("by_resource", "by_id", "by_time")
     }
     assert {row["tablename"] for row in found} - {"_reads"} == {
         name for name, declared in loaded.resources("visitor_analytics").items() if declared.mode != "full_refresh"
