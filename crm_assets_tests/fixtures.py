@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -15,7 +15,7 @@ from crm_assets.commands.local_postgres import local_postgres
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.sandbox import sandbox_environment
 from crm_assets.sandbox.people import person
-from crm_assets_tests.conftest import Build
+from crm_assets_tests.conftest import Build, HouseWith
 from crm_assets_tests.faults import FaultySandbox, serve
 from crm_assets_tests.installation import START, TODAY, Installation, all_connections, close_abandoned
 from crm_assets_tests.lake import LakeHouse
@@ -23,6 +23,7 @@ from crm_assets_tests.postgres import URL, PostgresHouse, new_database
 
 HOUSES: dict[str, type[Installation]] = {"duckdb": Installation, "postgres": PostgresHouse, "ducklake": LakeHouse}
 """Installations by destination."""
+FolderWith = Callable[[Connection], Path]
 
 
 @pytest.fixture(autouse=True)
@@ -58,29 +59,45 @@ def sandbox(served: tuple[FaultySandbox, str]) -> Iterator[FaultySandbox]:
 
 
 @pytest.fixture(scope="session")
-def paging_folder(
-    served: tuple[FaultySandbox, str], connections: dict[str, Connection], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """A data folder into which the connection ``paging`` was read, for tests to copy."""
-    sandbox = served[0]
-    sandbox.state, state = 0, sandbox.state
-    first = Installation(*served, tmp_path_factory.mktemp("paging") / "data", [connections["paging"]])
-    assert all(result.success for result in first.load("paging"))
-    sandbox.state = state
-    return first.folder
+def folder_with(served: tuple[FaultySandbox, str], tmp_path_factory: pytest.TempPathFactory) -> FolderWith:
+    """Return a function that gives a data folder into which a connection was read, for tests to copy."""
+    kept: list[tuple[Connection, Path]] = []
+
+    def folder(connection: Connection) -> Path:
+        for known, its_folder in kept:
+            if known == connection:
+                return its_folder
+        first = read_first(Installation(*served, tmp_path_factory.mktemp(connection.name) / "data", [connection]))
+        kept.append((connection, first.folder))
+        return first.folder
+
+    return folder
 
 
 @pytest.fixture
-def paging(house: Build, request: pytest.FixtureRequest, tmp_path: Path, destination: str) -> Installation:
-    """An installation with that data."""
-    if destination != "duckdb":
-        here = house("paging")
-        here.sandbox.state, state = 0, here.sandbox.state
-        assert all(result.success for result in here.load("paging"))
-        here.sandbox.state = state
-        return here
-    paging_folder = request.getfixturevalue("paging_folder")
-    return house("paging", folder=Path(copytree(paging_folder, tmp_path / "data")))
+def house_with(house: Build, folder_with: FolderWith, tmp_path: Path, destination: str) -> HouseWith:
+    """Return a function that builds an installation into which a connection was read, by runs that it does not know."""
+
+    def build(connection: Connection) -> Installation:
+        if destination != "duckdb":
+            return read_first(house(connection))
+        return house(connection, folder=Path(copytree(folder_with(connection), tmp_path / "data")))
+
+    return build
+
+
+def read_first(house: Installation) -> Installation:
+    """Read all connections of an installation as they are before anything changes, and return it."""
+    house.sandbox.state, state = 0, house.sandbox.state
+    assert all(result.success for name in house.connections for result in house.load(name))
+    house.sandbox.state = state
+    return house
+
+
+@pytest.fixture
+def paging(house_with: HouseWith, connections: dict[str, Connection]) -> Installation:
+    """An installation into which the connection ``paging`` was read."""
+    return house_with(connections["paging"])
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import duckdb
 import pytest
@@ -11,8 +12,11 @@ import pytest
 from crm_assets.declarations.models.connection import Connection
 from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.fixtures import HOUSES
-from crm_assets_tests.installation import Installation, Result, Row
+from crm_assets_tests.installation import TODAY, Installation, Result, Row, dates
+from crm_assets_tests.reliability import times
 
+DAYS = dates(TODAY - timedelta(days=times(10, 30) - 1))
+"""The days that are read of lists with windows."""
 Load = Callable[[str], "Loaded"]
 
 
@@ -39,7 +43,7 @@ class Loaded:
         """Read these lists of the connection once more."""
         while self._opened:
             self._opened.pop().close()
-        return self.house.load(*self.house.connections, resources=resources)
+        return read(self.house, resources)
 
 
 @pytest.fixture(scope="session")
@@ -68,5 +72,10 @@ def read_once(house: Installation) -> Loaded:
     """Read the only connection of an installation."""
     (name,) = house.connections
     house.sandbox.requests.clear()
-    results = house.load(name)
+    results = read(house)
     return Loaded(house, results, [entry.status for entry in house.sandbox.requests.of(name)])
+
+
+def read(house: Installation, resources: Collection[str] | None = None) -> list[Result]:
+    """Read some lists of the only connection, or all."""
+    return house.load(*house.connections, (DAYS[0].isoformat(), DAYS[-1].isoformat()), resources)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from math import ceil
 
 import pytest
@@ -12,9 +13,9 @@ from crm_assets.declarations.models.paginator import SinglePage
 from crm_assets.orchestration.checks import check_specs
 from crm_assets.sandbox import sandbox_secrets
 from crm_assets.sandbox.paging import DEFAULT_SIZE
-from crm_assets_tests.conformance.conftest import Load
+from crm_assets_tests.conformance.conftest import DAYS, Load
 from crm_assets_tests.faults import FaultySandbox
-from crm_assets_tests.installation import all_connections, dates, failure
+from crm_assets_tests.installation import all_connections, failure
 from crm_assets_tests.postgres import COLUMN_TYPES
 from crm_assets_tests.reliability import LONG, kinds
 
@@ -64,7 +65,7 @@ def test_every_list_is_walked_to_its_end(load: Load, connection: str, resource: 
     declared = house.resources(connection)[resource]
     (read,) = loaded.query(f"SELECT * FROM {connection}._reads WHERE resource = '{resource}'")
     parents = len(house.truth(connection, declared.parent.resource)) if declared.parent else 1
-    windows = len(dates()) if declared.window and declared.window.per_partition else 1
+    windows = len(DAYS) if declared.window and declared.window.per_partition else 1
     include_undated = parents if declared.window and declared.window.include_undated else 0
     assert read["complete"]
     assert read["reason"]
@@ -80,7 +81,9 @@ def test_every_list_is_walked_to_its_end(load: Load, connection: str, resource: 
 @pytest.mark.parametrize(("connection", "resource"), EACH)
 def test_the_table_holds_what_the_api_holds(load: Load, connection: str, resource: str) -> None:
     house = load(connection).house
-    expected = house.truth(connection, resource)
+    window = house.resources(connection)[resource].window
+    padding = timedelta(days=window.padding_days if window else 0)
+    expected = house.truth(connection, resource, DAYS[0] - padding, DAYS[-1] + padding)
     assert expected, "the test has to see rows"
     assert house.table(connection, resource) == expected
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from crm_assets.declarations.models.connection import Connection
-from crm_assets_tests.conftest import Build, only
+from crm_assets_tests.conftest import Build, HouseWith, only
 from crm_assets_tests.faults import Fault, FaultySandbox, serve
 from crm_assets_tests.installation import SMALL, START, TODAY, Installation, Row, dates
 
@@ -138,10 +138,9 @@ def test_a_day_too_deep_for_the_api_is_an_error(connections: dict[str, Connectio
 
 
 @pytest.fixture
-def tickets(house: Build, connections: dict[str, Connection]) -> Installation:
+def tickets(house_with: HouseWith, connections: dict[str, Connection]) -> Installation:
     """An installation that read the tickets once."""
-    here = house(only(connections["service_crm"], "tickets"))
-    assert here.materialize("service_crm/tickets").success
+    here = house_with(only(connections["service_crm"], "tickets"))
     here.sandbox.requests.clear()
     return here
 

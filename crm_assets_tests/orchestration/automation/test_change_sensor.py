@@ -11,7 +11,7 @@ import pytest
 from filelock import FileLock
 
 from crm_assets.declarations.models.connection import Connection
-from crm_assets_tests.conftest import Build, only
+from crm_assets_tests.conftest import Build, HouseWith, only
 from crm_assets_tests.faults import Fault, FaultySandbox, serve
 from crm_assets_tests.installation import START, TODAY, Installation
 from crm_assets_tests.orchestration.automation.helpers import definitions_of, look, scheduled
@@ -26,10 +26,9 @@ def cursors(house: Installation, name: str) -> list[str]:
     return [one.name for one in house.connections[name].system.resources if one.incremental]
 
 
-def loaded(build: Build, connection: Connection) -> tuple[Installation, dg.Definitions]:
+def loaded(build: HouseWith, connection: Connection) -> tuple[Installation, dg.Definitions]:
     """An installation in which the connection's cursors are loaded."""
     house = build(only(connection, *(one.name for one in connection.system.resources if one.incremental)))
-    read(house, connection.name)
     return house, definitions_of(list(house.connections.values()), house.warehouse)
 
 
@@ -38,8 +37,8 @@ def read(house: Installation, name: str, *resources: str) -> None:
 
 
 @pytest.mark.parametrize("name", CURSORS if LONG else ["service_crm", "nutshell", "less_annoying_crm"])
-def test_a_change_fires_once(house: Build, connections: Connections, name: str) -> None:
-    here, definitions = loaded(house, connections[name])
+def test_a_change_fires_once(house_with: HouseWith, connections: Connections, name: str) -> None:
+    here, definitions = loaded(house_with, connections[name])
     sensor = f"{name}_changes"
     before = look(definitions, sensor, here.instance)
     assert not before.run_requests
@@ -60,8 +59,8 @@ def test_a_change_fires_once(house: Build, connections: Connections, name: str) 
     assert look(definitions, sensor, here.instance, after.cursor).run_requests
 
 
-def test_only_what_changed_is_read(house: Build, connections: Connections) -> None:
-    here, definitions = loaded(house, connections["service_crm"])
+def test_only_what_changed_is_read(house_with: HouseWith, connections: Connections) -> None:
+    here, definitions = loaded(house_with, connections["service_crm"])
     here.sandbox.state = 1
     read(here, "service_crm", "tickets")
     (request,) = look(definitions, "service_crm_changes", here.instance).run_requests or []
@@ -69,8 +68,8 @@ def test_only_what_changed_is_read(house: Build, connections: Connections) -> No
     assert request.tags["crm/changed"] == "invoices"
 
 
-def test_the_question_is_small(house: Build, connections: Connections) -> None:
-    here, definitions = loaded(house, connections["service_crm"])
+def test_the_question_is_small(house_with: HouseWith, connections: Connections) -> None:
+    here, definitions = loaded(house_with, connections["service_crm"])
     here.sandbox.requests.clear()
     look(definitions, "service_crm_changes", here.instance)
     for one in ("tickets", "invoices"):
@@ -112,8 +111,8 @@ def test_nothing_is_asked_before_the_first_load(house: Build, connections: Conne
     assert not len(here.sandbox.requests)
 
 
-def test_nothing_is_asked_while_a_run_is_under_way(house: Build, connections: Connections) -> None:
-    here, definitions = loaded(house, connections["service_crm"])
+def test_nothing_is_asked_while_a_run_is_under_way(house_with: HouseWith, connections: Connections) -> None:
+    here, definitions = loaded(house_with, connections["service_crm"])
     here.sandbox.state = 1
     here.sandbox.requests.clear()
     job = definitions.resolve_job_def("service_crm_lists")
@@ -125,8 +124,8 @@ def test_nothing_is_asked_while_a_run_is_under_way(house: Build, connections: Co
     assert look(definitions, "service_crm_changes", here.instance).run_requests
 
 
-def test_a_busy_warehouse_is_left_alone(house: Build, connections: Connections) -> None:
-    here, definitions = loaded(house, connections["service_crm"])
+def test_a_busy_warehouse_is_left_alone(house_with: HouseWith, connections: Connections) -> None:
+    here, definitions = loaded(house_with, connections["service_crm"])
     with FileLock(here.folder / "warehouse.lock"):
         data = look(definitions, "service_crm_changes", here.instance)
     assert data.skip_message
@@ -134,9 +133,9 @@ def test_a_busy_warehouse_is_left_alone(house: Build, connections: Connections) 
 
 
 def test_what_cannot_be_asked_is_told_without_secrets(
-    house: Build, connections: Connections, monkeypatch: pytest.MonkeyPatch
+    house_with: HouseWith, connections: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here, definitions = loaded(house, connections["service_crm"])
+    here, definitions = loaded(house_with, connections["service_crm"])
     here.sandbox.state = 1
     monkeypatch.setenv("SOURCES__SERVICE_CRM__API_KEY", "wrong-key-4711")
     data = look(definitions, "service_crm_changes", here.instance)
@@ -149,8 +148,8 @@ def test_what_cannot_be_asked_is_told_without_secrets(
     assert "SOURCES__SERVICE_CRM__API_KEY" in data.skip_message
 
 
-def test_one_resource_that_fails_hides_no_others_change(house: Build, connections: Connections) -> None:
-    here, definitions = loaded(house, connections["service_crm"])
+def test_one_resource_that_fails_hides_no_others_change(house_with: HouseWith, connections: Connections) -> None:
+    here, definitions = loaded(house_with, connections["service_crm"])
     here.sandbox.state = 1
     here.sandbox.faults.push(Fault("status", connection="service_crm", resource="tickets", status=500))
     (request,) = look(definitions, "service_crm_changes", here.instance).run_requests or []
@@ -158,8 +157,8 @@ def test_one_resource_that_fails_hides_no_others_change(house: Build, connection
     assert len([one for one in here.sandbox.requests.of("service_crm", "tickets") if one.status == 500]) == 1
 
 
-def test_an_example_address_is_not_asked(house: Build, connections: Connections) -> None:
-    here, _ = loaded(house, connections["service_crm"])
+def test_an_example_address_is_not_asked(house_with: HouseWith, connections: Connections) -> None:
+    here, _ = loaded(house_with, connections["service_crm"])
     definitions = definitions_of([connections["service_crm"]], here.warehouse)
     data = look(definitions, "service_crm_changes", here.instance)
     assert data.skip_message
@@ -172,8 +171,8 @@ def test_only_connections_with_cursors_have_a_sensor(connections: Connections) -
     assert names == {*(f"{name}_changes" for name in CURSORS), "crm_alerts", "crm_abandoned_runs"}
 
 
-def test_the_cursor_is_small_and_readable(house: Build, connections: Connections) -> None:
-    here, definitions = loaded(house, connections["service_crm"])
+def test_the_cursor_is_small_and_readable(house_with: HouseWith, connections: Connections) -> None:
+    here, definitions = loaded(house_with, connections["service_crm"])
     here.sandbox.state = 1
     data = look(definitions, "service_crm_changes", here.instance)
     assert set(json.loads(data.cursor or "")) == {"tickets", "invoices"}
