@@ -14,10 +14,13 @@
     ├── WebhookError                an alert was not delivered
     └── RefusedError                the sandbox refuses a request
 
-Everything else is a bug and keeps its traceback.
+Files that cannot be used, and dlt's own that are not valid TOML, are shown as one line, too. Everything else is a bug
+and keeps its traceback.
 """
 
 from __future__ import annotations
+
+import sys
 
 
 class CrmAssetsError(Exception):
@@ -30,3 +33,15 @@ class SettingsError(CrmAssetsError):
 
 class CommandError(CrmAssetsError):
     """A command cannot do what it was asked for."""
+
+
+def sentence_of(error: Exception) -> str | None:
+    """Return what to show of an error that a person can act on, or ``None`` for a bug."""
+    if isinstance(error, CrmAssetsError):
+        return str(error)
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}."
+    toml = sys.modules.get("dlt.common.configuration.providers.toml")  # importing it here would take a second
+    if toml and isinstance(error, toml.TomlProviderReadException):
+        return f"{error.file_name} is not valid TOML: {str(error).splitlines()[-1]}."
+    return None

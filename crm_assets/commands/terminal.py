@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from crm_assets.errors import CrmAssetsError
+from crm_assets.errors import sentence_of
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -25,8 +25,10 @@ class ErrorsAsLines(click.Group):
         """Call the command."""
         try:
             return super().invoke(ctx)
-        except CrmAssetsError as error:
-            raise click.ClickException(str(error)) from error
+        except Exception as error:
+            if sentence := sentence_of(error):
+                raise click.ClickException(sentence) from error
+            raise
         except KeyboardInterrupt:
             click.echo("\nStopped. What was loaded stays; run again for the rest.", err=True)
             sys.exit(130)

@@ -18,7 +18,7 @@ from crm_assets.commands.sync.results import AssetResult, interrupted, results_o
 from crm_assets.commands.sync.run_requests import PlannedRun, SyncRequest, plan_runs, select_assets
 from crm_assets.commands.sync.workers import SendMessage, WorkerExit, run_workers, signals_as_interrupt
 from crm_assets.commands.workspace import Workspace
-from crm_assets.errors import CrmAssetsError
+from crm_assets.errors import sentence_of
 from crm_assets.extract import progress
 from crm_assets.extract.signals import no_signal_lost
 from crm_assets.orchestration.shared_state.run_locks import mark_abandoned, run_locks
@@ -133,8 +133,10 @@ def _work(workspace: Workspace, name: str, keys: Sequence[dg.AssetKey], request:
                 for planned in plan_runs(workspace, name, keys, request)
                 for result in execute(workspace, planned, instance)
             ]
-    except CrmAssetsError as error:
-        return _failed(name, keys, str(error))
+    except Exception as error:
+        if sentence := sentence_of(error):
+            return _failed(name, keys, sentence)
+        raise
 
 
 def _failed(connection: str, keys: Sequence[dg.AssetKey], sentence: str) -> list[AssetResult]:
