@@ -17,11 +17,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import entry_points
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 from crm_assets_tests.reliability.killed_runs import context
 
@@ -75,6 +77,28 @@ def program(
     return _forked(command, partial(_run_program, command[0]), folder, environment, timeout)
 
 
+@contextmanager
+def running(command: Sequence[str], *, environment: Mapping[str, str], told: Path) -> Iterator[Any]:
+    """Run a program that the environment's packages install, in this folder and until the block ends.
+
+    Args:
+        command: Its name and arguments.
+        environment: All variables it has.
+        told: File for what it prints.
+
+    Yields:
+        Its process, of :mod:`multiprocessing`.
+    """
+    process = _start(command, partial(_run_program, command[0]), Path.cwd(), environment, told, told)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.join(10)
+        process.kill()
+        process.join()
+
+
 def python_module(
     module: str, arguments: Sequence[str], *, folder: Path, environment: Mapping[str, str], timeout: float = 240
 ) -> subprocess.CompletedProcess[str]:
@@ -87,14 +111,26 @@ def _forked(
 ) -> subprocess.CompletedProcess[str]:
     with tempfile.TemporaryDirectory() as told:
         out, err = Path(told, "out"), Path(told, "err")
-        process = context.Process(target=_become, args=(command, run, str(folder), dict(environment), out, err))
-        process.start()
+        process = _start(command, run, folder, environment, out, err)
         process.join(timeout)
         if process.exitcode is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.join()
             raise subprocess.TimeoutExpired(command, timeout, out.read_text(), err.read_text())
         return subprocess.CompletedProcess(command, process.exitcode, out.read_text(), err.read_text())
+
+
+def _start(
+    command: Sequence[str],
+    run: Callable[[], object],
+    folder: Path,
+    environment: Mapping[str, str],
+    out: Path,
+    err: Path,
+) -> Any:
+    process = context.Process(target=_become, args=(command, run, str(folder), dict(environment), out, err))
+    process.start()
+    return process
 
 
 def _run_program(name: str) -> None:

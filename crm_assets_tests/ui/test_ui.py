@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,14 +17,15 @@ import duckdb
 import pytest
 import yaml
 
+from crm_assets.commands.dagster_home import TEMPLATE
 from crm_assets.declarations.connections import load_connections
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.orchestration.checks import check_specs
 from crm_assets.sandbox import sandbox_environment
 from crm_assets_tests.faults import Fault, FaultySandbox, serve
+from crm_assets_tests.forks import running
 from crm_assets_tests.ui.browser import Browser, Page, browser, program
 
-BIN = Path(sys.executable).parent
 START_SECONDS = 60
 """What the UI may take to start on a machine that is busy with other tests."""
 CONNECTION, RESOURCE, FIELD = "visitor_analytics", "leads", "shoe_size"
@@ -35,20 +34,6 @@ OTHER = "sales_engagement"
 """What is read from the UI."""
 DAYS = 30
 LOCATION = "crm_assets.definitions"
-
-
-@contextmanager
-def running(*command: str) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen([str(BIN / command[0]), *command[1:]], stdout=sys.stderr, stderr=sys.stderr)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 @dataclass(frozen=True)
@@ -75,7 +60,7 @@ def interface(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Interface]:
     accounts = [{"name": name, "system": name, "start_date": start} for name in (CONNECTION, OTHER)]
     path.write_text(yaml.safe_dump({"connections": accounts}))
     home.mkdir()
-    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\nnux: {enabled: false}\n")
+    (home / "dagster.yaml").write_text(TEMPLATE.read_text().replace("data/dagster", str(home)))
     connections = load_connections(path)
     sandbox = FaultySandbox(connections, rows=40)
     sandbox.faults.push(Fault("unknown_field", resource=RESOURCE, field=FIELD, value=43))
@@ -104,14 +89,27 @@ def user_interface(workspace: Path) -> Iterator[str]:
     location = {"host": "127.0.0.1", "port": int(code), "location_name": LOCATION}
     workspace.write_text(yaml.safe_dump({"load_from": [{"grpc_server": location}]}))
     with (
-        running("dagster", "api", "grpc", "-h", "127.0.0.1", "-p", code, "-m", LOCATION) as definitions,
-        running("crm-assets", "sync", f"group:{CONNECTION}") as sync,
+        started(workspace, "dagster", "api", "grpc", "-h", "127.0.0.1", "-p", code, "-m", LOCATION) as definitions,
+        started(workspace, "crm-assets", "sync", f"group:{CONNECTION}") as sync,
     ):
         _wait(code, definitions)
-        with running("dagster-webserver", "-h", "127.0.0.1", "-p", web, "-w", str(workspace)) as server:
-            assert sync.wait(120) == 0
+        with started(workspace, "dagster-webserver", "-h", "127.0.0.1", "-p", web, "-w", str(workspace)) as server:
+            sync.join(120)
+            assert sync.exitcode == 0
             _wait(web, server)
             yield f"http://127.0.0.1:{web}"
+
+
+@contextmanager
+def started(workspace: Path, *command: str) -> Iterator[Any]:
+    """Run a program, and print what it said if the block fails."""
+    told = workspace.with_name(f"{command[0]}.txt")
+    try:
+        with running(command, environment=os.environ, told=told) as process:
+            yield process
+    except BaseException:
+        print(command, told.read_text()[-5000:])
+        raise
 
 
 def _free_port() -> str:
@@ -119,10 +117,10 @@ def _free_port() -> str:
         return str(listener.getsockname()[1])
 
 
-def _wait(port: str, server: subprocess.Popen[bytes]) -> None:
+def _wait(port: str, server: Any) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not _listening(port):
-        assert server.poll() is None
+        assert server.is_alive()
         assert time.monotonic() < deadline
         time.sleep(0.2)
 
@@ -163,7 +161,7 @@ def test_a_person_materializes_backfills_checks_and_reads_why_a_list_failed(inte
     for label in ("Materialize…", "All", "Launch backfill"):
         interface.browser.click(label)
     _until_there_is_a_backfill()
-    with running("dagster-daemon", "run", "-w", str(interface.workspace)):
+    with started(interface.workspace, "dagster-daemon", "run", "-w", str(interface.workspace)):
         runs = _finished(3, synced)
     states = {tuple(sorted(key.path[-1] for key in run.asset_selection or ())): run for run in runs}
     assert {names: run.status.value for names, run in states.items()} == {
