@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.metadata import entry_points
 from itertools import takewhile
@@ -81,6 +81,8 @@ def program(
 def running(command: Sequence[str], *, environment: Mapping[str, str], told: Path) -> Iterator[Any]:
     """Run a program that the environment's packages install, in this folder and until the block ends.
 
+    It gets SIGTERM then; what is left of its session after it, or after ten seconds, is killed.
+
     Args:
         command: Its name and arguments.
         environment: All variables it has.
@@ -95,7 +97,8 @@ def running(command: Sequence[str], *, environment: Mapping[str, str], told: Pat
     finally:
         process.terminate()
         process.join(10)
-        process.kill()
+        with suppress(ProcessLookupError):  # where nothing of its session is left
+            os.killpg(process.pid, signal.SIGKILL)
         process.join()
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,11 +13,13 @@ import dagster as dg
 import pytest
 import yaml
 
+from crm_assets.commands.dagster_home import TEMPLATE
 from crm_assets.declarations.connections import load_connections
 from crm_assets.orchestration.automation.schedules import RANGE_END, RANGE_START
 from crm_assets.orchestration.keys import CONNECTION_TAG
 from crm_assets.sandbox import sandbox_environment
 from crm_assets_tests.faults import FaultySandbox, serve
+from crm_assets_tests.forks import running
 from crm_assets_tests.installation import Installation
 
 DEADLINE = 150
@@ -39,20 +38,12 @@ CONNECTION = {
 def daemon(home: Path) -> Iterator[None]:
     """Run the daemon on the code location; it inherits the environment."""
     log = home / "daemon.log"
-    command = [sys.executable, "-m", "dagster._daemon", "run", "-m", "crm_assets.definitions"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=home, stdout=output, stderr=output, start_new_session=True)
     try:
-        yield
+        with running(["dagster-daemon", "run", "-m", "crm_assets.definitions"], environment=os.environ, told=log):
+            yield
     except AssertionError:
         print(log.read_text()[-5000:])
         raise
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
 
 
 def finished(instance: dg.DagsterInstance, job: str) -> dg.DagsterRun | None:
@@ -64,7 +55,7 @@ def test_a_schedule_and_a_change_sensor_launch_runs(tmp_path: Path, monkeypatch:
     path, home = tmp_path / "connections.yaml", tmp_path / "home"
     path.write_text(yaml.safe_dump({"connections": [CONNECTION]}))
     home.mkdir()
-    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    (home / "dagster.yaml").write_text(TEMPLATE.read_text().replace("data/dagster", str(home)))
     connections = load_connections(path)
     yesterday = TODAY - timedelta(days=1)  # by now all of its changes are in the past
     sandbox = FaultySandbox(connections, rows=40, today=yesterday)
