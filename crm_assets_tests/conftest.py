@@ -26,7 +26,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a background job 
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Build = Callable[..., "Installation"]
-HouseWith = Callable[["Connection"], "Installation"]
+HouseWith = Callable[..., "Installation"]
 _LONGEST_FIRST = (
     "conformance",
     "reliability",

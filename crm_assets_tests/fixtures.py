@@ -78,10 +78,10 @@ def folder_with(served: tuple[FaultySandbox, str], tmp_path_factory: pytest.Temp
 def house_with(house: Build, folder_with: FolderWith, tmp_path: Path, destination: str) -> HouseWith:
     """Return a function that builds an installation into which a connection was read, by runs that it does not know."""
 
-    def build(connection: Connection) -> Installation:
+    def build(connection: Connection, folder: Path | None = None) -> Installation:
         if destination != "duckdb":
-            return read_first(house(connection))
-        return house(connection, folder=Path(copytree(folder_with(connection), tmp_path / "data")))
+            return read_first(house(connection, folder=folder))
+        return house(connection, folder=Path(copytree(folder_with(connection), folder or tmp_path / "data")))
 
     return build
 

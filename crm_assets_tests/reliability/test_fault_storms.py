@@ -22,7 +22,7 @@ from crm_assets.extract.http.rate_limiter import RateLimiter
 from crm_assets.extract.read_report import ReadTask
 from crm_assets.extract.secrets import secrets_of
 from crm_assets.sandbox.paging import DEFAULT_SIZE
-from crm_assets_tests.conftest import Build, only
+from crm_assets_tests.conftest import Build, HouseWith, only
 from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.installation import START, Installation, Row, all_connections, dates, tidy
 from crm_assets_tests.reliability import kinds, times
@@ -206,13 +206,16 @@ def test_the_rules_are_the_seeds(name: str, house: Build) -> None:
 @pytest.mark.parametrize("name", ["sales_crm", "visitor_analytics"])
 @pytest.mark.parametrize("seed", range(times(1, 20)))
 def test_tables_are_old_or_new_after_a_storm(
-    name: str, seed: int, sandbox: FaultySandbox, house: Build, connections: dict[str, Connection], tmp_path: Path
+    name: str,
+    seed: int,
+    sandbox: FaultySandbox,
+    house_with: HouseWith,
+    connections: dict[str, Connection],
+    tmp_path: Path,
 ) -> None:
     windowless = {one.name: one for one in connections[name].system.resources if not one.window}
     connection = only(connections[name], *windowless)
-    mine, calm = house(connection), house(connection, folder=tmp_path / "calm")
-    for one in (mine, calm):
-        assert all(result.success for result in one.load(name))
+    mine, calm = house_with(connection), house_with(connection, tmp_path / "calm")
     before = rows_of(mine, name)
     sandbox.state = 1
     assert all(result.success for result in calm.load(name))
@@ -235,10 +238,9 @@ def test_tables_are_old_or_new_after_a_storm(
 
 
 def test_a_row_that_hid_while_paging_comes_back_with_the_next_read(
-    sandbox: FaultySandbox, house: Build, connections: dict[str, Connection]
+    sandbox: FaultySandbox, house_with: HouseWith, connections: dict[str, Connection]
 ) -> None:
-    mine = house(only(connections["sales_crm"], "accounts"))
-    assert all(result.success for result in mine.load("sales_crm"))
+    mine = house_with(only(connections["sales_crm"], "accounts"))
     sandbox.faults.push(Fault("deleted", "sales_crm", "accounts", page=3))
     mine.load("sales_crm")
     hidden = mine.query("SELECT id FROM sales_crm.accounts WHERE _deleted_at IS NOT NULL")

@@ -278,10 +278,10 @@ def test_a_sweep_with_rejects_marks_nothing(paging: Installation, sandbox: Fault
 
 @pytest.mark.parametrize(("guard", "marks"), [(0.3, False), (0.9, True)])
 def test_the_guard_bounds_what_one_sweep_may_mark(
-    house: Build, connections: dict[str, Connection], sandbox: FaultySandbox, guard: float, marks: bool
+    house: Build, house_with: HouseWith, connections: dict[str, Connection], guard: float, marks: bool
 ) -> None:
-    here = house(only(connections["paging"], "whole").model_copy(update={"max_delete_fraction": guard}))
-    assert here.materialize("paging/whole").success
+    declared = only(connections["paging"], "whole")
+    here = house(declared.model_copy(update={"max_delete_fraction": guard}), folder=house_with(declared).folder)
     rows = len(here.table("paging", "whole"))
     here.change(f"INSERT INTO paging.whole (id, _read_id) SELECT 900000 + range, 'old' FROM range({rows})")
     result = here.materialize("paging/whole")

@@ -25,7 +25,15 @@ VISITS = listing(
     endpoint={"path": "/accounts/{account_id}/visits"},
     window=WINDOW,
 )
-PER_DAY = {**VISITS, "window": {**WINDOW, "per_partition": True}, "primary_key": ["id", "day"]}
+BY_DAY = {
+    **VISITS,
+    "name": "visits_by_day",
+    "endpoint": {**VISITS["endpoint"], "path": "/accounts/{account_id}/visits_by_day"},
+    "window": {**WINDOW, "per_partition": True},
+    "primary_key": ["id", "day"],
+}
+LISTS = ("visits", "visits_by_day")
+"""Asked for by ranges of days, and day by day; the same is true of both."""
 
 
 @pytest.fixture(autouse=True)
@@ -54,28 +62,40 @@ def accounts() -> Accounts:
     return Accounts()
 
 
-@pytest.fixture(params=[VISITS, PER_DAY], ids=["ranges", "single days"])
-def visits(house: Build, tmp_path: Path, accounts: Accounts, request: pytest.FixtureRequest) -> Iterator[LivingApi]:
-    """Visits per account: asked for by ranges of days, and day by day."""
-    with living_api(house, tmp_path, accounts.answer, ACCOUNTS, request.param, start_date=START) as api:
+@pytest.fixture
+def visits(house: Build, tmp_path: Path, accounts: Accounts) -> Iterator[LivingApi]:
+    """Visits per account, in both ways."""
+    with living_api(house, tmp_path, accounts.answer, ACCOUNTS, VISITS, BY_DAY, start_date=START) as api:
         yield api
 
 
 def read(api: LivingApi, first: int, last: int) -> list[Heard]:
-    heard = api.sync("visits", dates=(DAYS[first].isoformat(), DAYS[last].isoformat()))
+    heard = api.sync(*LISTS, dates=(DAYS[first].isoformat(), DAYS[last].isoformat()))
     return [one for one in heard if one.path != "/accounts"]
 
 
 def asked(heard: list[Heard], account: int) -> set[date]:
     """Return the days an account's visits were asked for."""
-    mine = [one.query for one in heard if one.path == f"/accounts/{account}/visits"]
-    return {day for query in mine for day in DAYS if query["from"] <= day.isoformat() <= query["to"]}
+    by_range, by_day = (
+        {day for one in heard if one.path == f"/accounts/{account}/{name}" for day in days_of(one)} for name in LISTS
+    )
+    assert by_range == by_day
+    return by_range
+
+
+def days_of(heard: Heard) -> set[date]:
+    """Return the days of a request."""
+    return {day for day in DAYS if heard.query["from"] <= day.isoformat() <= heard.query["to"]}
 
 
 def loaded(api: LivingApi) -> dict[int, int]:
     """Return the number of visits by account."""
-    rows = api.installation.query("SELECT account_id, count(*) AS n FROM desk.visits GROUP BY 1 ORDER BY 1")
-    return {row["account_id"]: row["n"] for row in rows}
+    count = "SELECT account_id, count(*) AS n FROM desk.{} GROUP BY 1"
+    by_range, by_day = (
+        {row["account_id"]: row["n"] for row in api.installation.query(count.format(name))} for name in LISTS
+    )
+    assert by_range == by_day
+    return by_range
 
 
 def test_a_new_parent_is_read_for_all_loaded_days(visits: LivingApi, accounts: Accounts) -> None:
@@ -84,7 +104,7 @@ def test_a_new_parent_is_read_for_all_loaded_days(visits: LivingApi, accounts: A
     heard = read(visits, 8, 9)
     assert (asked(heard, 1), asked(heard, 3)) == (set(DAYS[8:]), set(DAYS[1:]))
     assert loaded(visits) == {1: 9, 2: 9, 3: 9}
-    assert visits.complaints("visits") == ""
+    assert [visits.complaints(name) for name in LISTS] == ["", ""]
     assert asked(read(visits, 9, 9), 3) == {DAYS[9]}
     read(visits, 0, 0)
     assert loaded(visits) == {1: 10, 2: 10, 3: 10}
