@@ -26,6 +26,7 @@ PATTERN = "%Y-%m-%d %H:%M:%S"
         ("local", KATHMANDU, "2024-07-10T04:15:15"),
         (PATTERN, BERLIN, "2024-07-10 00:30:15"),
         ("%d.%m.%Y %H:%M", NEW_YORK, "09.07.2024 18:30"),
+        ("%Y-%m-%dT%H:%M:%SZ", BERLIN, "2024-07-09T22:30:15Z"),
         ("date", BERLIN, "2024-07-10"),
         ("date", NEW_YORK, "2024-07-09"),
         ("epoch_s", BERLIN, 1720564215),

@@ -34,6 +34,13 @@ def value_of(wire: Any, format_: str, kind: str = "timestamp", zone: str = "UTC"
     return found
 
 
+@pytest.mark.parametrize("kind", ["timestamp", "date"])
+def test_a_pattern_that_ends_with_z_is_in_utc(kind: str) -> None:
+    moment = datetime(2025, 8, 14, 23, 43, tzinfo=timezone.utc)
+    expected = moment if kind == "timestamp" else date(2025, 8, 15)
+    assert value_of("14/08/2025 23:43Z", "%d/%m/%Y %H:%MZ", kind, "Europe/Berlin") == [expected] * 2
+
+
 def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=timezone.utc)
 

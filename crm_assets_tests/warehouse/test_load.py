@@ -301,3 +301,16 @@ def test_an_empty_list_is_a_table_without_rows(house: Build, connections: dict[s
     assert result.success
     assert here.table("visitor_analytics", "visits") == []
     assert here.check("visitor_analytics/visits", "schema")["schema"].passed
+
+
+def test_rows_of_all_reads_have_their_keys_once_in_each(house: Build, connections: dict[str, Connection]) -> None:
+    connection = only(connections["paging"], "whole")
+    (resource,) = connection.system.resources
+    appended = resource.model_copy(update={"write_disposition": "append"})
+    here = house(
+        connection.model_copy(update={"system": connection.system.model_copy(update={"resources": (appended,)})})
+    )
+    assert all(here.materialize("paging/whole").success for _ in range(2))
+    assert here.check("paging/whole", "primary_key")["primary_key"].passed
+    here.change("INSERT INTO paging.whole SELECT * FROM paging.whole LIMIT 1")
+    assert not here.check("paging/whole", "primary_key")["primary_key"].passed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import date, datetime
 from typing import Any
@@ -81,8 +82,11 @@ def _moved_to_increment(resource: Document, endpoint: Document, spelled: Documen
     increment: Document = {
         "field": field,
         "format": moment_format(sent_first),
-        "lookback": f"{int(spelled.get('lag') or 0)}s",
     }
+    if spelled.get("lag") is not None:
+        increment["lookback"] = f"{math.ceil(spelled['lag'])}{'d' if form == 'date' else 's'}"
+    elif not resource.get("primary_key") or resource.get("write_disposition", "merge") != "merge":
+        increment["lookback"] = "0s"  # rows that come again would be there twice
     if sent_first is not None:
         increment["initial_value"] = sent_first
     for key in ("params", "json"):
@@ -124,13 +128,19 @@ def _moment_type(initial: object) -> tuple[str, str]:
         case str() if re.fullmatch(r"\d{4}-\d{2}-\d{2}", initial):
             return "timestamp", "date"
         case str() if re.match(r"\d{4}-\d{2}-\d{2}[T ]", initial):
-            return "timestamp", "iso"
+            return "timestamp", _format_of_text(initial)
         case str() if re.fullmatch(r"\d{9,13}", initial):
             return "timestamp", "epoch_ms" if len(initial) > 11 else "epoch_s"
     raise SpecError(
         f"expected a moment, got {initial!r}: increments by other values have no counterpart",
         f"{_INCREMENTAL_KEY}.initial_value",
     )
+
+
+def _format_of_text(moment: str) -> str:
+    """Return the format of a moment, to the second as it is written: many APIs take no other."""
+    found = re.fullmatch(r".{10}(.)\d\d:\d\d(:\d\d)?(Z?)", moment)
+    return f"%Y-%m-%d{found[1]}%H:%M{':%S' if found[2] else ''}{found[3]}" if found else "iso"
 
 
 def _one_name(value: Any) -> Any:

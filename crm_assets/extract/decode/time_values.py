@@ -68,6 +68,8 @@ def _of_pattern(text: str, column: Column, function: str) -> str:
     if "%z" in column.format:  # strptime knows no Z
         return _day_of(f"in_calendar({function}(regexp_replace({text}, 'Z$', '+00'), {pattern}))", column)
     wall = f"{function}({text}, {pattern})"
+    if column.format.endswith("Z"):
+        return _day_of(f"timezone('UTC', {wall})", column)
     return f"{wall}::DATE" if column.type is ColumnType.DATE else _local(wall, column)
 
 

@@ -75,6 +75,7 @@ def start_text(moment: datetime, format_: TimeFormat, zone: ZoneInfo) -> object:
     An hour that clocks repeat has each time twice. The first of both is written as the hour before, because the API may
     read it as the second one.
     """
+    zone = ZoneInfo("UTC") if _in_utc(format_) else zone
     local = moment.astimezone(timezone.utc).astimezone(zone)
     repeated = local.replace(fold=1).utcoffset() != local.utcoffset()
     if repeated and not local.fold and (format_ == "local" or "%" in format_):
@@ -95,4 +96,9 @@ def moment_text(moment: datetime, format_: TimeFormat, zone: ZoneInfo) -> object
         case "epoch_s" | "epoch_ms":
             return int(utc.timestamp() * (1000 if format_ == "epoch_ms" else 1))
         case pattern:
-            return utc.astimezone(zone).strftime(pattern)
+            return utc.astimezone(ZoneInfo("UTC") if _in_utc(pattern) else zone).strftime(pattern)
+
+
+def _in_utc(format_: TimeFormat) -> bool:
+    """Whether a pattern writes times of UTC, with the letter that says so."""
+    return "%" in format_ and format_.endswith("Z") and not format_.endswith("%Z")

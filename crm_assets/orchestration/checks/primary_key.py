@@ -75,9 +75,11 @@ def _repeated_keys_sql(table: str, resource: Resource, read_id: str | None, rows
     """Return the query for the keys that several rows have, among all rows or those whose key a read has brought."""
     key = ", ".join(f"t.{quoted(name)}" for name in resource.primary_key)
     among = f" JOIN {_keys_of(read_id, rows, table, resource)}" if read_id else ""
+    # a table of all reads has the row of a key once for each of them
+    within = ", t._read_id" if resource.write_disposition == "append" else ""
     return (
         f"SELECT {key}, count(*) AS times FROM {table} AS t{among} WHERE NOT ({_is_null(resource, 't.')})\n"
-        f"GROUP BY {key} HAVING count(*) > 1 ORDER BY times DESC LIMIT {OFFENDERS}"
+        f"GROUP BY {key}{within} HAVING count(*) > 1 ORDER BY times DESC LIMIT {OFFENDERS}"
     )
 
 
