@@ -13,6 +13,7 @@ from crm_assets.date_range import DateRange
 from crm_assets.declarations.models.columns import ColumnType
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.extract.decode.duckdb_types import literal, quoted
+from crm_assets.warehouse.deletes import in_ranges
 from crm_assets.warehouse.session import WarehouseSession
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def own_numbers(days: Iterable[DayRows], dates: DateRange, *, several: bool) -> 
 
 
 def rows_by_day(session: WarehouseSession, connection: Connection, reading: ReadResult) -> list[DayRows]:
-    """Return the rows of a windowed resource's table for each day, in the connection's time zone, after a read."""
+    """Return the rows of each day that was read of a windowed resource, in the connection's time zone."""
     resource, report = reading.task.resource, reading.report
     if resource.window is None:
         return []
@@ -66,7 +67,8 @@ def rows_by_day(session: WarehouseSession, connection: Connection, reading: Read
         f"SELECT {day}, count(*), count(CASE WHEN _read_id = %s THEN 1 END), "
         f"count(CASE WHEN _read_id = %s AND _changed_at = %s AND {new} THEN 1 END), "
         f"count(CASE WHEN _read_id = %s AND _changed_at = %s AND {changed} THEN 1 END) "
-        f"FROM {session.table(resource.name)} WHERE {column} IS NOT NULL GROUP BY 1",
+        f"FROM {session.table(resource.name)} WHERE {column} IS NOT NULL "
+        f"AND {in_ranges(session, reading.task, connection)} GROUP BY 1",
         *(report.read_id, report.read_id, report.finished_at, report.read_id, report.finished_at),
     )
     return [DayRows(*row) for row in rows]

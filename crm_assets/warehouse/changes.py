@@ -28,3 +28,5 @@ class Committed:
     """Rows whose mark ``max_delete_fraction`` forbids."""
     table_rows: int
     """Rows the table has now, without those marked as deleted."""
+    counted: bool
+    """Whether they were counted, and not added to and subtracted from what the read before left."""

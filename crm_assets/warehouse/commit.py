@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.signals import raise_if_stopped
 from crm_assets.warehouse import read_log
 from crm_assets.warehouse.changes import Changes, Committed
@@ -22,6 +24,9 @@ from crm_assets.warehouse.staging import Relations
 
 if TYPE_CHECKING:
     from crm_assets.extract.fetch import ReadResult
+
+_LOOKED_AT_WHOLE = timedelta(days=7)
+"""How often a table that is read by windows is counted, and its keys and versions compared, as by a full refresh."""
 
 
 def commit_read(
@@ -62,7 +67,7 @@ def commit_read(
         null = first_null(reading) if writing else None
         cause = f"{null} ({cause_of(error)})" if null else cause_of(error)
         raise not_written(session, reading, cause, writing) from error
-    if reading.report.mode == "incremental":
+    if not done.counted:
         session.changed_by[reading.task.resource.name] = reading.report.read_id
     return done
 
@@ -110,24 +115,39 @@ def _additions(session: WarehouseSession, reading: ReadResult) -> list[str]:
 def _write_rows(
     session: WarehouseSession, connection: Connection, reading: ReadResult, relations: Relations
 ) -> Committed:
-    moment = reading.report.finished_at or datetime.now(timezone.utc)
+    resource, moment = reading.task.resource, reading.report.finished_at or datetime.now(timezone.utc)
+    before = _rows_before(session, reading)
     changes = _merge(session, reading, relations, moment)
     deleted, refused = delete_unseen(session, connection, reading, moment)
-    if reading.task.resource.history:
-        record_versions(session, reading.task.resource, moment, _only_changed_by(session, reading))
-    return Committed(changes, deleted, refused, _table_rows(session, reading, changes))
+    if resource.history:
+        up_to_date = before is not None and _versions_were_kept(session, resource)
+        record_versions(session, resource, moment, reading.report.read_id if up_to_date else None)
+    if before is not None:
+        return Committed(changes, deleted, refused, before + changes.new + changes.revived - deleted, counted=False)
+    ((rows,),) = session.query(f"SELECT count(*) FROM {session.table(resource.name)} WHERE _deleted_at IS NULL")
+    return Committed(changes, deleted, refused, int(rows), counted=True)
 
 
-def _only_changed_by(session: WarehouseSession, reading: ReadResult) -> str | None:
-    """Return the read, where the versions of all rows that it did not bring are up to date.
+def _rows_before(session: WarehouseSession, reading: ReadResult) -> int | None:
+    """Return the number of live rows before a read of few of them; ``None`` where the whole table is to be looked at.
 
-    That is so after an incremental read, which deletes nothing, if the one before it kept versions and both took effect
-    as a whole.
+    That is so after a full refresh. Windows, which have none, do it if no read of the last week did.
     """
-    if reading.report.mode != "incremental" or not session.capabilities.transactions:
+    if reading.report.mode == "full_refresh":
         return None
-    last = read_log.last_complete(session, reading.task.resource.name)
-    return reading.report.read_id if last and last.details.get("history") else None
+    reads = read_log.complete_reads(session, reading.task.resource.name, ["table_rows", "finished_at", "details"])
+    since = datetime.now(timezone.utc) - _LOOKED_AT_WHOLE
+    lately = any(finished > since and json.loads(details).get("counted") for _, finished, details in reads)
+    if not reads or (reading.report.mode == "window" and not lately):
+        return None
+    rows: int | None = reads[0][0]
+    return rows
+
+
+def _versions_were_kept(session: WarehouseSession, resource: Resource) -> bool:
+    """Whether the read before kept versions, and took effect as a whole: those of all rows were up to date then."""
+    last = read_log.last_complete(session, resource.name)
+    return session.capabilities.transactions and last is not None and bool(last.details.get("history"))
 
 
 def _merge(session: WarehouseSession, reading: ReadResult, relations: Relations, moment: datetime) -> Changes:
@@ -143,14 +163,3 @@ def _merge(session: WarehouseSession, reading: ReadResult, relations: Relations,
     if not staged.rows:
         return Changes()
     return merge_rows(session, resource, relations[resource.name], staged.rows, moment)
-
-
-def _table_rows(session: WarehouseSession, reading: ReadResult, changes: Changes) -> int:
-    """Return the number of live rows: counted, or after an incremental read, which deletes none, added to the last."""
-    name = reading.task.resource.name
-    if reading.report.mode == "incremental":
-        before = read_log.complete_reads(session, name, ["table_rows"])
-        if before and before[0][0] is not None:
-            return int(before[0][0]) + changes.new + changes.revived
-    ((rows,),) = session.query(f"SELECT count(*) FROM {session.table(name)} WHERE _deleted_at IS NULL")
-    return int(rows)

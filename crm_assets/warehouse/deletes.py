@@ -11,6 +11,7 @@ from crm_assets.declarations.models.connection import Connection
 from crm_assets.declarations.models.incremental import names_days
 from crm_assets.extract.http.filter_values import zone_of
 from crm_assets.extract.read_report import ReadTask
+from crm_assets.warehouse.history import end_versions
 from crm_assets.warehouse.session import WarehouseSession
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def delete_unseen(
         moment: When the rows were read.
 
     Returns:
-        Rows deleted or marked as deleted, and rows whose mark ``max_delete_fraction`` forbids.
+        Live rows deleted or marked as deleted, and rows whose mark ``max_delete_fraction`` forbids.
     """
     report = reading.report
     _forget_rejects(session, reading)
@@ -38,26 +39,30 @@ def delete_unseen(
     if not report.deletions_allowed or report.mode == "incremental":
         return 0, 0
     if report.mode == "window":
-        return _delete_in_window(session, connection, reading), 0
+        return _delete_in_window(session, connection, reading, moment), 0
     if reading.task.resource.write_disposition != "merge":
         return 0, 0
     return _mark_unseen(session, connection, reading, moment)
 
 
-def _delete_in_window(session: WarehouseSession, connection: Connection, reading: ReadResult) -> int:
+def _delete_in_window(session: WarehouseSession, connection: Connection, reading: ReadResult, moment: datetime) -> int:
     """Delete the window's rows that the read did not bring: the window is read whole, and they are not in it."""
-    task, read_id = reading.task, reading.report.read_id
-    unseen = f"{session.table(task.resource.name)} WHERE _read_id <> %s AND {_in_ranges(session, task, connection)}"
-    ((gone,),) = session.query(f"SELECT count(*) FROM {unseen}", read_id)
+    resource, read_id = reading.task.resource, reading.report.read_id
+    table, unseen = session.table(resource.name), f"_read_id <> %s AND {in_ranges(session, reading.task, connection)}"
+    ((gone, live),) = session.query(
+        f"SELECT count(*), count(CASE WHEN _deleted_at IS NULL THEN 1 END) FROM {table} WHERE {unseen}", read_id
+    )
+    if gone and resource.history:
+        end_versions(session, resource, moment, unseen, read_id)
     if gone:
-        session.write(f"DELETE FROM {unseen}", read_id)
-    return int(gone)
+        session.write(f"DELETE FROM {table} WHERE {unseen}", read_id)
+    return int(live)
 
 
 def _strays(session: WarehouseSession, connection: Connection, reading: ReadResult) -> int:
     """Count the rows just loaded that lie outside what was asked for."""
     task = reading.task
-    requested = _in_ranges(session, replace(task, date_ranges=task.reach), connection, _padding(task, connection))
+    requested = in_ranges(session, replace(task, date_ranges=task.reach), connection, _padding(task, connection))
     ((strays,),) = session.query(
         f"SELECT count(*) FROM {session.table(task.resource.name)} WHERE _read_id = %s AND NOT {requested}",
         reading.report.read_id,
@@ -100,7 +105,8 @@ def _forget_rejects(session: WarehouseSession, reading: ReadResult) -> None:
         session.write(f"DELETE FROM {session.table(table)} WHERE _read_id <> %s", reading.report.read_id)
 
 
-def _in_ranges(session: WarehouseSession, task: ReadTask, connection: Connection, padding_days: int = 0) -> str:
+def in_ranges(session: WarehouseSession, task: ReadTask, connection: Connection, padding_days: int = 0) -> str:
+    """Return the condition that a row belongs to the windows that are read, or to days before and after them."""
     window = task.resource.window
     if window is None:
         raise ValueError(f"{task.resource.name} has no window")

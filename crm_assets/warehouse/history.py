@@ -70,6 +70,28 @@ def record_versions(session: WarehouseSession, resource: Resource, moment: datet
     _begin(session, resource, f"{table} AS d WHERE d.{deleted} IS NULL AND {without}")
 
 
+def end_versions(
+    session: WarehouseSession, resource: Resource, moment: datetime, condition: str, *parameters: object
+) -> None:
+    """End the versions of rows that are about to be deleted from the table.
+
+    Args:
+        session: The open warehouse, in a transaction.
+        resource: The table's declaration.
+        moment: When they were not found any more.
+        condition: What is true of these rows.
+        parameters: Of the condition.
+    """
+    table, versions, same_key = _places(session, resource)
+    ended = session.column("_valid_to")
+    session.write(
+        f"UPDATE {versions} AS h SET {ended} = %s WHERE h.{ended} IS NULL "
+        f"AND EXISTS (SELECT 1 FROM {table} AS d WHERE {same_key} AND {condition})",
+        moment,
+        *parameters,
+    )
+
+
 def _record_of_read(session: WarehouseSession, resource: Resource, moment: datetime, read_id: str) -> None:
     """Do the same for the rows of one read.
 

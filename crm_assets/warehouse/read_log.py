@@ -176,6 +176,7 @@ def entry(session: WarehouseSession, reading: ReadResult, run_id: str, done: Com
             | {
                 "one_transaction": session.capabilities.transactions,
                 "history": reading.task.resource.history,
+                "counted": done is not None and done.counted,
                 "inexact": {name: name in before.inexact for name in before.columns},
             },
             default=str,

@@ -36,7 +36,7 @@ class WarehouseSession:
     client: SqlClientBase[Any]
     dataset: str
     changed_by: dict[str, str] = field(default_factory=dict)
-    """Table to the incremental read that was loaded since the session was opened: other rows are as they were."""
+    """Table to the read of changes or windows that was loaded since the session was opened: it changed no other row."""
     widened: set[str] = field(default_factory=set)
     """Tables that have got new columns since the session was opened, outside the transaction of their rows."""
     _catalog: dict[str, dict[str, tuple[str, bool]]] | None = None

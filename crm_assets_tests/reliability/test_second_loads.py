@@ -34,7 +34,7 @@ SCENES: dict[str, tuple[str, tuple[str, ...], tuple[Fault, ...]]] = {
     "windows": ("service_crm", ("appointments",), ()),
     "rejects": ("paging", ("by_page", "whole"), (Fault("null_id", "paging", "by_page"),)),
 }
-"""A full refresh with rows that vanished, an incremental read with versions, windows, and records without a key."""
+"""A full refresh with rows that vanished, changes and windows with versions of rows, and records without a key."""
 DESTINATIONS = ("duckdb", *(["postgres"] if programs() else []))
 EVERY = times(30, 1)
 """Of the statements of a load, kill at each of so many: the suite leaves some out."""
@@ -126,7 +126,7 @@ def make_stage(
 
     def make(scene: str, destination: str) -> Stage:
         name, resources, _ = SCENES[scene]
-        kept = resources if scene == "changes" else ()
+        kept = resources if scene in ("changes", "windows") else ()
         connection = only(apply_connection(connections[name].model_copy(update={"history": kept})), *resources)
         folder = tmp_path / "data"
         house_class, restore = Installation, _restore_folder

@@ -136,3 +136,54 @@ def test_versions_that_were_not_kept_for_a_while_are_made_good(api: LivingApi, t
     things.put(2, owner=2)
     api.sync("things")
     assert [(row["id"], row["current"]) for row in versions(api)] == [(1, True), (2, False), (2, True)]
+
+
+@on_both
+def test_windows_leave_what_a_look_at_the_whole_table_would(
+    house: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCES__DESK__TOKEN", "a-token-0123456789")
+    today, days = BEGUN.date(), [str(BEGUN.date() - timedelta(days=back)) for back in (1, 0)]
+    served = {1: (days[0], "a"), 2: (days[1], "a"), 3: (days[1], "a"), 4: (days[1], "a")}
+
+    def answer(_: str, query: dict[str, str]) -> Any:
+        return {
+            "items": [
+                {"id": key, "day": day, "name": name} for key, (day, name) in served.items() if day in query["from"]
+            ]
+        }
+
+    window = {"field": "day", "params": {"from": "{window_start}"}, "per_partition": True}
+    columns = {"day": "date", "name": "text"}
+    declared = listing("visits", columns, window=window, history=True, max_delete_fraction=1)
+    with living_api(house, tmp_path, answer, declared, start_date=today - timedelta(days=1)) as api:
+        here = api.installation
+        api.sync(dates=(days[0], days[1]))
+        served |= {3: (days[1], "b"), 5: (days[1], "a")}
+        del served[4]
+        result = here.materialize("desk/visits", day=days[1])
+        (keys,) = [one for one in result.get_asset_check_evaluations() if one.check_name == "primary_key"]
+        assert keys.description == "Every row that this read changed has its own id."
+        found = here.query("SELECT id, name, _valid_to IS NULL AS current FROM desk.visits__history ORDER BY id, name")
+        assert [tuple(row.values()) for row in found] == [
+            (1, "a", True),
+            (2, "a", True),
+            (3, "a", False),
+            (3, "b", True),
+            (4, "a", False),
+            (5, "a", True),
+        ]
+        kept = here.query("SELECT * FROM desk.visits__history ORDER BY id, name")
+        here.change("DELETE FROM desk.visits__history WHERE id = 1")
+        here.change(
+            "UPDATE desk._reads SET finished_at = finished_at - INTERVAL '8' DAY WHERE table_rows = 4 AND rows = 4"
+        )
+        result = here.materialize("desk/visits", day=days[1])
+        (keys,) = [one for one in result.get_asset_check_evaluations() if one.check_name == "primary_key"]
+        assert keys.description == "Every row has its own id."
+        whole = here.query("SELECT * FROM desk.visits__history ORDER BY id, name")
+        dated = ("_read_id", "_valid_from")
+        assert [{**row, **dict.fromkeys(dated)} for row in whole] == [{**row, **dict.fromkeys(dated)} for row in kept]
+        logged = here.query("SELECT rows, rows_new, deleted, table_rows FROM desk._reads ORDER BY started_at")
+        assert [tuple(row.values()) for row in logged] == [(4, 4, 0, 4), (3, 1, 1, 4), (3, 0, 0, 4)]
+        here.clear()

@@ -13,9 +13,9 @@ from crm_assets.warehouse.session import WarehouseSession
 def primary_key(session: WarehouseSession, _: Connection, resource: Resource) -> CheckReport:
     """Look for rows without a key and rows with the same key, in the table and in the last read.
 
-    Right after an incremental read only its own keys are looked for in the table, since all others were checked before:
-    that takes hardly longer in a large table. A full refresh looks through the whole table again, and so does the check
-    when it is run by itself.
+    Right after a read of changes or of windows only its own keys are looked for in the table, since all others were
+    checked before: that takes hardly longer in a large table. A full refresh looks through the whole table again, for
+    windows a read each week, and the check when it is run by itself.
     """
     if not resource.primary_key:
         written = {"append": "every read is appended"}.get(resource.write_disposition, "each read replaces the table")

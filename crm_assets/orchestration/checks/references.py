@@ -25,8 +25,9 @@ def checkable(connection: Connection, resource: Resource) -> list[Reference]:
 def references(session: WarehouseSession, connection: Connection, resource: Resource) -> CheckReport:
     """Look each value up in the table it refers to; a vendor may delete what others still name, so it only warns.
 
-    Right after an incremental read into large tables only the values that it brought are looked up, which takes hardly
-    longer than in small ones; after a full refresh, and when the check is run by itself, all are.
+    Right after a read of changes or of windows into large tables only the values that it brought are looked up, which
+    takes hardly longer than in small ones; after a full refresh, for windows each week, and when the check is run by
+    itself, all are.
     """
     declared = checkable(connection, resource)
     read_id = _read_looked_up(session, resource, declared)
@@ -88,7 +89,7 @@ def _look_up(session: WarehouseSession, resource: Resource, reference: Reference
 
 
 def _read_looked_up(session: WarehouseSession, resource: Resource, declared: list[Reference]) -> str | None:
-    """Return the incremental read whose values alone are looked up; ``None`` for those of all rows."""
+    """Return the read of changes or windows whose values alone are looked up; ``None`` for those of all rows."""
     read_id = session.changed_by.get(resource.name)
     if read_id is None:
         return None
