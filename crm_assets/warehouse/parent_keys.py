@@ -28,14 +28,18 @@ def changed_parents(session: WarehouseSession, parent: Parent, last: read_log.La
         parent: The parent of the list.
         last: The last complete read of the list.
     """
-    passed_over = list(last.details.get("passed_over") or ())
-    either = f" OR CAST({quoted(parent.field)} AS VARCHAR) IN ({', '.join(['%s'] * len(passed_over))})"
-    since = (
-        f"_read_id IN (SELECT read_id FROM {session.table(read_log.TABLE)} "
-        f"WHERE resource = %s AND complete AND started_at >= %s AND run_id <> %s)"
+    brought = session.query(
+        f"SELECT read_id FROM {session.table(read_log.TABLE)} "
+        f"WHERE resource = %s AND complete AND started_at >= %s AND run_id <> %s",
+        parent.resource,
+        last.started_at,
+        last.run_id,
     )
-    parameters = (parent.resource, last.started_at, last.run_id, *passed_over)
-    return _keys_where(session, parent, since + (either if passed_over else ""), *parameters)
+    # by their values: PostgreSQL takes the rows of unknown reads for most of the table
+    reads, passed_over = [read_id for (read_id,) in brought], list(last.details.get("passed_over") or ())
+    wanted = {"_read_id": reads, f"CAST({quoted(parent.field)} AS VARCHAR)": passed_over}
+    either = [f"{column} IN ({', '.join(['%s'] * len(values))})" for column, values in wanted.items() if values]
+    return _keys_where(session, parent, " OR ".join(either), *reads, *passed_over) if either else ()
 
 
 def change_times(session: WarehouseSession, parent: Parent, above: ReadTask) -> dict[Any, Any]:
