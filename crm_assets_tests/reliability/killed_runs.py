@@ -63,7 +63,7 @@ HEAVY = (
 """Imported once, before a run is forked off: it then costs half. Names that are not there would be passed over."""
 
 context: Any = multiprocessing.get_context("forkserver")
-context.set_forkserver_preload([__name__, *HEAVY])
+context.set_forkserver_preload([__name__, *HEAVY, "crm_assets_tests.reliability.settled"])
 
 
 @dataclass(frozen=True)
