@@ -131,14 +131,16 @@ def _write_rows(
 def _rows_before(session: WarehouseSession, reading: ReadResult) -> int | None:
     """Return the number of live rows before a read of few of them; ``None`` where the whole table is to be looked at.
 
-    That is so after a full refresh. Windows, which have none, do it if no read of the last week did.
+    That is so after a full refresh, and where the table was emptied. Windows, which have no full refresh, do it if no
+    read of the last week did, or the one before may have taken effect in part.
     """
-    if reading.report.mode == "full_refresh":
+    name, mode = reading.task.resource.name, reading.report.mode
+    if mode == "full_refresh" or not session.query(f"SELECT 1 FROM {session.table(name)} LIMIT 1"):
         return None
-    reads = read_log.complete_reads(session, reading.task.resource.name, ["table_rows", "finished_at", "details"])
+    reads = read_log.complete_reads(session, name, ["table_rows", "finished_at", "details"])
     since = datetime.now(timezone.utc) - _LOOKED_AT_WHOLE
     lately = any(finished > since and json.loads(details).get("counted") for _, finished, details in reads)
-    if not reads or (reading.report.mode == "window" and not lately):
+    if not reads or (mode == "window" and not (lately and session.capabilities.transactions)):
         return None
     rows: int | None = reads[0][0]
     return rows

@@ -186,4 +186,8 @@ def test_windows_leave_what_a_look_at_the_whole_table_would(
         assert [{**row, **dict.fromkeys(dated)} for row in whole] == [{**row, **dict.fromkeys(dated)} for row in kept]
         logged = here.query("SELECT rows, rows_new, deleted, table_rows FROM desk._reads ORDER BY started_at")
         assert [tuple(row.values()) for row in logged] == [(4, 4, 0, 4), (3, 1, 1, 4), (3, 0, 0, 4)]
+        here.change("DELETE FROM desk.visits")
+        assert here.materialize("desk/visits", day=days[1]).success
+        logged = here.query("SELECT table_rows FROM desk._reads ORDER BY started_at DESC")
+        assert logged[0]["table_rows"] == 3, "a table that was emptied is counted"
         here.clear()
