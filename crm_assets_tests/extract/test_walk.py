@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -377,6 +377,7 @@ def test_a_failing_page_ends_the_walk_and_leaves_no_request_behind() -> None:
 @pytest.mark.parametrize("end", ["short_page", "empty_page"])
 @pytest.mark.parametrize("kind", ["page_number", "offset"])
 @given(st.integers(1, 40), st.integers(1, 7), st.integers(1, 7), st.sets(st.integers(0, 39), max_size=6))
+@example(8, 3, 3, {0, 2, 3, 5, 6})  # three offsets in a row show the same record
 @settings(max_examples=80, deadline=None)
 def test_records_left_out_and_a_smaller_page_than_asked_for_lose_nothing(
     kind: str, end: str, count: int, asked: int, most: int, hidden: set[int]
@@ -399,6 +400,18 @@ def test_records_left_out_and_a_smaller_page_than_asked_for_lose_nothing(
         assert hidden, "offsets that advance by what was read may meet an empty page between records"
     else:
         assert sorted(set(found)) == shown
+
+
+def test_offsets_rounded_down_to_pages_that_show_one_record_each_lose_nothing() -> None:
+    shown = [1, 4, 7]
+
+    def serve(request: Request) -> Body:
+        first = request.params["offset"] // 3 * 3
+        return body(*(number for number in shown if first <= number < first + 3))
+
+    found = read(pages(type="offset", end="empty_page", limit_param="size", limit=3), serve)
+    assert sorted(set(found.ids)) == shown
+    assert found.params("offset") == [*range(10)]
 
 
 def test_a_short_page_is_trusted_once_it_was_confirmed_and_is_clearly_short() -> None:

@@ -61,6 +61,8 @@ class Numbered:
         self._fullest = 0
         self._before = 0
         """Records of the page before."""
+        self._since = self._at
+        """Where the last page that was not a repetition is."""
 
     async def pages(self) -> AsyncGenerator[Page, None]:
         """Yield the pages with records, in order, to the declared end.
@@ -150,7 +152,8 @@ class Numbered:
             return None
         known = self._state.memory.repeats_last
         if self._index > 1 or known or self._between:
-            return Ended(f"{self._name} repeats the page before", "repeat", sure=known)
+            sure = known and not self._may_overlap
+            return Ended(f"{self._name} repeats the page before", "repeat", sure)
         counted = reported(page, self._paginator.total_pages_path, self._name) is not None
         if self._paginator.on_repeat == "end" and not counted:
             return Ended(f"{self._name} repeats the first: the whole list is in one page", "repeat")
@@ -166,9 +169,16 @@ class Numbered:
         paginator = self._paginator
         return isinstance(paginator, Offset) and (self._at - paginator.first) % (paginator.limit or 1) > 0
 
+    @property
+    def _may_overlap(self) -> bool:
+        """Whether a page may show the same records as the last one because few of those in both are shown at all."""
+        paginator = self._paginator
+        return isinstance(paginator, Offset) and self._at - self._since < (paginator.limit or self._fullest)
+
     def _noted(self, page: Page) -> Ended | None:
         """Take note of a page and return whether the list ends with it."""
         state, count, name = self._state, page.count, self._name
+        self._since = self._at
         state.note(page, name)
         state.memory.note_page(count)
         state.note_total(page, self._paginator.total_records_path, name)
@@ -200,7 +210,7 @@ class Numbered:
             ReadError: The list goes on after a page that was empty or refused, or had lost its link.
         """
         repeated = ended is not None and ended.kind == "repeat"
-        if repeated and doubt.kind != "repeat" and isinstance(self._paginator, Offset):
+        if repeated and isinstance(self._paginator, Offset) and (doubt.kind != "repeat" or self._may_overlap):
             return False  # records left out of pages make offsets overlap; a server that repeats its end does so again
         nothing = page is None or not page.count
         if repeated or (nothing and (doubt.kind != "repeat" or isinstance(self._paginator, Offset))):
