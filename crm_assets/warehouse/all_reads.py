@@ -17,7 +17,8 @@ from crm_assets.warehouse.session import WarehouseSession
 VIEW = "crm_reads"
 _LOG_COLUMNS = {"read_id", "resource", "mode", "complete", "details"}
 """Columns that the read log always had: another program's table may bear the same name."""
-_MENTIONED = re.compile(rf'"?(\w+)"?\."?{read_log.TABLE}"?')
+_MENTIONED = re.compile(rf'(?:"?(\w+)"?\.)?"?\b{read_log.TABLE}\b"?(?!\.)')
+"""A table's name in a definition. PostgreSQL leaves out the schema that the session would find it in."""
 
 
 def refresh(session: WarehouseSession) -> None:
@@ -60,7 +61,8 @@ def _view_is_current(session: WarehouseSession, logs: Mapping[str, set[str]]) ->
         f"SELECT column_name FROM information_schema.columns "
         f"WHERE table_schema = {literal(SHARED_SCHEMA)} AND table_name = {literal(VIEW)}"
     )
-    mentioned = set(_MENTIONED.findall(str(definition[0][0]))) if definition else set()
+    found = _MENTIONED.findall(str(definition[0][0])) if definition else []
+    mentioned = {schema or session.dataset for schema in found}
     return mentioned == logs.keys() and {name for (name,) in columns} == {"connection", *read_log.COLUMNS}
 
 

@@ -16,6 +16,7 @@ from crm_assets.commands.plan import plan
 from crm_assets.commands.plan_view import render_plans
 from crm_assets.declarations.connection_overrides import apply_connection
 from crm_assets.declarations.models.connection import Connection
+from crm_assets.warehouse import all_reads
 from crm_assets.warehouse.comments import describe
 from crm_assets.warehouse.dialect import in_dialect
 from crm_assets.warehouse.session import WarehouseSession
@@ -202,6 +203,11 @@ def test_tables_that_are_read_in_parts_have_indexes(loaded: PostgresHouse) -> No
 def test_all_reads_are_in_one_view(loaded: PostgresHouse) -> None:
     found = loaded.query("SELECT DISTINCT connection FROM crm_assets.crm_reads WHERE complete ORDER BY 1")
     assert [row["connection"] for row in found] == ["paging", "sales_crm", "visitor_analytics"]
+    (made,) = loaded.query("SELECT oid FROM pg_class WHERE relname = 'crm_reads'")
+    for connection in ("paging", "sales_crm"):
+        with loaded.warehouse.session(connection, loaded.folder, print) as session:
+            all_reads.refresh(session)
+    assert loaded.query("SELECT oid FROM pg_class WHERE relname = 'crm_reads'") == [made], "it locks out who reads it"
 
 
 def test_descriptions_are_comments(loaded: PostgresHouse) -> None:
