@@ -40,19 +40,14 @@ def _generator(locale: str) -> Faker:
     return Faker(locale, providers=[f"faker.providers.{name}" for name in ("person", "address", "company")])
 
 
-@lru_cache(maxsize=50_000)
-def person(number: int) -> Words:
-    """Return the person of that number, counted from 0 without end, the company they work for and where they live."""
-    return _words_for(number, "person", "place")
-
-
-@lru_cache(maxsize=1_000)
 def colleague(number: int) -> Words:
     """Return the user of the CRM of that number, counted from 0."""
-    return _words_for(_COLLEAGUES + number, "colleague")
+    return person(_COLLEAGUES + number, ("colleague",))
 
 
-def _words_for(number: int, *groups: str) -> Words:
+@lru_cache(maxsize=50_000)
+def person(number: int, groups: tuple[str, ...] = ("person", "place")) -> Words:
+    """Return the words for the person of that number, counted from 0 without end, their company and their town."""
     countries = sample_data()["countries"]
     country = countries[number % len(countries)]
     fake = _generator(country["locale"])
@@ -66,7 +61,7 @@ def _words_for(number: int, *groups: str) -> Words:
         "last": last,
         "user": f"{_slug(first)}.{_slug(last)}",
         "company": company,
-        "initials": "".join(word[0] for word in re.findall(r"\w+", company))[:2].upper(),
+        "initials": "".join(re.findall(r"\b\w", company))[:2].upper(),
         "domain": f"{_slug(company)}.example",
         "phone": phone,
         "digits": re.sub(r"\D", "", phone),

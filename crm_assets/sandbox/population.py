@@ -28,7 +28,9 @@ class Population:
         self.resources = {each.name: each for each in connection.system.resources}
         self._rows, self._seed = rows, f"{seed}/{connection.name}"
         self.references = {name: connection.system.references(each) for name, each in self.resources.items()}
-        self.families = {each.parent.resource for each in self.resources.values() if each.parent}
+        self._above = {name: each.parent and each.parent.resource for name, each in self.resources.items()}
+        self.families = {*self._above.values()}
+        """The resources that others are read per row of."""
         colleagues = {name for name in self.resources if self._says(name, ["colleague"])}
         self._staff = {name for name in colleagues if not self._says(name, ["person"])}
         self._personal = self._about_people()
@@ -70,33 +72,28 @@ class Population:
 
     def _origin(self, name: str, serial: int) -> tuple[int, int | None]:
         """Return the number of the person a row is about, and which of the parent's rows, if any, it belongs to."""
-        parent = self.resources[name].parent
-        if parent and parent.resource in self._personal and self.sizes[parent.resource]:
-            row = self._parent(parent.resource, f"{name}/{serial}")
-            return self._origin(parent.resource, row)[0], row
+        above = self._above[name]
+        if above in self._personal and self.sizes[above]:
+            row = self._parent(above, f"{name}/{serial}")
+            return self._origin(above, row)[0], row
         # Each row is a person of its own where it has an e-mail address.
         fresh = serial >= self._pool and any(each.pii == "email" for each in self.resources[name].columns.values())
         subject = self._first_person + (serial if fresh else self._order(name)[serial % self._pool])
         # Lists below one parent are about the same people: what they have in common refers to each other.
-        return subject, self._parent(parent.resource, subject) if parent and self._rows else None
+        return subject, self._parent(above, subject) if above and self._rows else None
 
     def referred(self, row: RowSeed, target: str, *, optional: bool) -> int | None:
         """Return the number of the row of a resource that a row refers to; ``None``, if it may, for none."""
-        parent, above, rows = (
-            self.resources[row.resource].parent,
-            self.resources[target].parent,
-            range(self.sizes[target]),
-        )
-        found = None
+        above, rows, found = self._above[row.resource], range(self.sizes[target]), None
         if target in self._staff and target != row.resource and rows:
             return row.user
-        if parent and parent.resource == target:
+        if target == above:
             found = row.parent
         elif target == row.resource:
             other = row.draws.choice(rows) if rows and row.draws.random() < _SELF_REFERENCES else row.serial
             found = other if other != row.serial and self._origin(target, other)[1] == row.parent else None
         else:
-            alike = {row.resource, target} <= self._personal or (parent and above and parent.resource == above.resource)
+            alike = {row.resource, target} <= self._personal or (above and above == self._above[target])
             candidates = self._rows_about(target).get(row.subject, ()) if alike else rows
             found = row.draws.choice(candidates) if candidates else None
         return row.draws.choice(rows) if found is None and rows and not optional else found

@@ -7,7 +7,7 @@ import random
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from crm_assets.declarations import Column, ColumnType, Resource
 from crm_assets.declarations.json_path import dig, place
@@ -20,24 +20,30 @@ _COUNTER = 1000
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NULLS = 1 / 12
 """Share of values that are null of a column without examples."""
-_LIKED = (ColumnType.TEXT, ColumnType.BOOL, ColumnType.DECIMAL, ColumnType.DOUBLE, ColumnType.BIGINT)
-"""Types of the columns a change shows in, the best first."""
 Make = Callable[[RowSeed], Any]
-_CONVERSIONS: dict[ColumnType, Callable[[Any], Any]] = {
-    ColumnType.TEXT: str,
-    ColumnType.DECIMAL: str,
-    ColumnType.DOUBLE: float,
-    ColumnType.BIGINT: int,
+
+
+class _Kind(NamedTuple):
+    """How values of a type come about."""
+
+    convert: Callable[[Any], Any]
+    """Of an example."""
+    make: Make
+    """Without examples."""
+    change: Callable[[Any], Any]
+
+
+_KINDS = {
+    ColumnType.TEXT: _Kind(str, lambda row: str(1001 + row.serial), lambda value: f"{value or 'Note'} (changed)"),
+    ColumnType.BOOL: _Kind(bool, lambda row: row.draws.random() < 0.5, lambda value: not value),
+    ColumnType.DECIMAL: _Kind(
+        str, lambda row: f"{row.draws.randint(100, 500_000) / 100:.2f}", lambda value: str(Decimal(value or 0) + 1)
+    ),
+    ColumnType.DOUBLE: _Kind(float, lambda row: row.draws.randint(100, 500_000) / 100, lambda value: (value or 0) + 1),
+    ColumnType.BIGINT: _Kind(int, lambda row: row.draws.randint(1, 100), lambda value: (value or 0) + 1),
+    ColumnType.JSON: _Kind(copy.deepcopy, lambda _: {}, dict),
 }
-_MAKERS: dict[ColumnType, Make] = {
-    ColumnType.TEXT: lambda row: str(1001 + row.serial),
-    ColumnType.BIGINT: lambda row: row.draws.randint(1, 100),
-    ColumnType.DOUBLE: lambda row: row.draws.randint(100, 500_000) / 100,
-    ColumnType.DECIMAL: lambda row: f"{row.draws.randint(100, 500_000) / 100:.2f}",
-    ColumnType.BOOL: lambda row: row.draws.random() < 0.5,
-    ColumnType.JSON: lambda _: {},
-}
-"""Values of columns without examples."""
+"""The types, those first that a change shows in best."""
 
 
 def value_maker(population: Population, resource: Resource, name: str) -> Make:
@@ -67,21 +73,22 @@ def numbered(column: Column, serial: int) -> Any:
 
 def other_value(value: Any, column: Column, draws: random.Random) -> Any:
     """Return another value on the wire than the present one."""
-    if column.type is ColumnType.TEXT:
-        others = [each for each in column.examples if each is not None and each != value and not column.pii]
-        return draws.choice(others) if others else f"{value or 'Note'} (changed)"
-    if column.type is ColumnType.BOOL:
-        return not value
-    return str(Decimal(value or 0) + 1) if column.type is ColumnType.DECIMAL else (value or 0) + 1
+    convert, _, change = _KINDS[column.type]
+    others = [other for each in column.examples if each is not None and (other := convert(each)) != value]
+    return draws.choice(others) if others and not column.pii else change(value)
 
 
 def changing_column(population: Population, resource: Resource) -> str | None:
     """Return the column a change shows in: a status rather than a text, a text rather than a number."""
     include, fixed = resource.endpoint.include, population.fixed(resource)
     free = [
-        (_LIKED.index(column.type), len(column.examples) < 2 or bool(column.pii), name)
+        ([*_KINDS].index(column.type), len(column.examples) < 2 or bool(column.pii), name)
         for name, column in resource.columns.items()
-        if column.type in _LIKED and name not in fixed and not column.placeholder and not column.references
+        if column.type in _KINDS
+        and column.type is not ColumnType.JSON
+        and name not in fixed
+        and not column.placeholder
+        and not column.references
         if not (include and column.wire_path(name)[0] == include.field)
     ]
     return min(free)[2] if free else None
@@ -91,9 +98,8 @@ def _plain(column: Column) -> Make:
     """Return what makes the values of a column that is neither a key nor refers to one."""
     given = column.examples or sample_data()["examples"].get(column.type.value, {}).get(column.pii, ())
     if not given:
-        return _MAKERS[column.type]
-    convert = _CONVERSIONS.get(column.type, lambda value: value)
-    examples = [None if each is None else convert(each) for each in given]
+        return _KINDS[column.type].make
+    examples = [None if each is None else _KINDS[column.type].convert(each) for each in given]
     numbers = [int(str(example)) if str(example).isdigit() else 0 for example in examples]
     consecutive = len(numbers) > 1 and numbers == [*range(max(numbers[0], _COUNTER), numbers[0] + len(numbers))]
     if consecutive or (len(examples) == 1 and _UUID.fullmatch(str(examples[0]))):
