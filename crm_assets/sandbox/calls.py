@@ -1,17 +1,27 @@
-"""Requests: what they carry."""
+"""Requests: what they carry, and the credentials that an API demands of them."""
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, unquote
+from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import JSONResponse
 
+from crm_assets.declarations import Connection, Resource
 from crm_assets.declarations.json_path import dig, parse_path
+from crm_assets.declarations.models.auth import token_auth
+from crm_assets.declarations.models.simple_auth import HANDED_OUT
+from crm_assets.sandbox.bodies import enveloped
+
+_TOKEN_SECONDS = 3600
+"""How long a token is said to be valid; the sandbox never refuses one."""
 
 
 @dataclass(frozen=True)
@@ -67,3 +77,57 @@ class Call:
     def link(self, name: str, value: object) -> str:
         """Return the address of the same request with another value of a parameter."""
         return str(self.request.url.include_query_params(**{name: value}))
+
+
+def sandbox_secrets(connection: Connection) -> dict[str, str]:
+    """Return the secrets the sandbox accepts for a connection, by name."""
+    return {name: f"sandbox-{connection.name}-{name}" for name in connection.system.secrets}
+
+
+def sandbox_environment(connections: Iterable[Connection], base_url: str) -> dict[str, str]:
+    """Return the environment variables that point the connections at a sandbox there and give them its secrets."""
+    variables = {"CRM_ASSETS_SANDBOX": base_url.rstrip("/")}
+    for connection in connections:
+        for name, secret in sandbox_secrets(connection).items():
+            variables[f"SOURCES__{connection.name}__{name}".upper()] = secret
+    return variables
+
+
+def check_credentials(connection: Connection, resource: Resource, call: Call) -> None:
+    """Accept a request for a list that carries the connection's sandbox secrets.
+
+    Raises:
+        HTTPException: The credential is missing or wrong (401).
+    """
+    secrets = {**sandbox_secrets(connection), HANDED_OUT: _access_token(connection)}
+    auth = resource.endpoint.auth or connection.system.client.auth
+    for location, name, expected in auth.sent(secrets):
+        sent = call.query if location == "query" else call.request.headers
+        if sent.get(name) != expected:
+            raise HTTPException(401, f"The credential {name} in the {location} is missing or not valid.")
+
+
+def answer_login(connection: Connection, call: Call) -> JSONResponse | None:
+    """Hand out a token to a request that carries the secrets of a login, or ``None`` to one that is no login.
+
+    Raises:
+        HTTPException: One of the secrets is missing or wrong (401).
+    """
+    logins = filter(None, map(token_auth, connection.system.auths))
+    auth = next((each for each in logins if urlsplit(each.login_url).path.strip("/") == "/".join(call.path)), None)
+    if auth is None:
+        return None
+    secrets, headers = sandbox_secrets(connection), call.request.headers
+    sent = f"{call.body} {call.query} {headers.values()}"
+    with suppress(ValueError):
+        sent += base64.b64decode(headers.get("Authorization", "").removeprefix("Basic ")).decode()
+    missing = [name for name in auth.secrets if secrets[name] not in sent]
+    if missing:
+        raise HTTPException(401, f"The login is missing {' and '.join(missing)}.")
+    token, header = _access_token(connection), getattr(auth, "access_token_header", None)
+    values = {auth.expires_in_path: _TOKEN_SECONDS} | ({} if header else {auth.access_token_path: token})
+    return JSONResponse(enveloped({}, values), headers={header: token} if header else None)
+
+
+def _access_token(connection: Connection) -> str:
+    return f"sandbox-{connection.name}-access-token"

@@ -14,8 +14,7 @@ from crm_assets.declarations.json_path import Segments
 from crm_assets.declarations.models.base import fill_url
 from crm_assets.declarations.models.export_job import JOB, ExportJob
 from crm_assets.sandbox.bodies import enveloped
-from crm_assets.sandbox.calls import Call
-from crm_assets.sandbox.credentials import check_credentials
+from crm_assets.sandbox.calls import Call, check_credentials
 from crm_assets.sandbox.paging import PageRequest
 
 _PENDING = "pending"
@@ -51,7 +50,7 @@ class Exports:
         page = self._pages.get(path) if call.request.method == "GET" else None
         if page is None:
             return None
-        check_credentials(connection, page.resource, call.request)
+        check_credentials(connection, page.resource, call)
         return (
             JSONResponse(enveloped({}, next(self._states[path]))) if path in self._states else replace(page, call=call)
         )

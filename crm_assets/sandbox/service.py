@@ -18,8 +18,7 @@ from starlette.types import Receive, Scope, Send
 from crm_assets.declarations import Column, Connection, Resource
 from crm_assets.declarations.json_path import dig
 from crm_assets.sandbox.bodies import answer
-from crm_assets.sandbox.calls import Call
-from crm_assets.sandbox.credentials import answer_login, check_credentials, login_at
+from crm_assets.sandbox.calls import Call, answer_login, check_credentials
 from crm_assets.sandbox.exports import Exports
 from crm_assets.sandbox.matching import find_resource, requested_span
 from crm_assets.sandbox.paging import PageRequest, envelope, requested_page
@@ -70,9 +69,8 @@ class Sandbox:
             if connection is None:
                 names = ", ".join(self.connections)
                 raise HTTPException(404, f"Unknown connection {call.connection}; expected one of: {names}.")
-            if login := login_at(connection, call.path):
-                return await answer_login(connection, login, call.request)
-            found = self._exports.at(connection, call) or self._page_request(connection, call)
+            found = answer_login(connection, call) or self._exports.at(connection, call)
+            found = found or self._page_request(connection, call)
             return found if isinstance(found, Response) else await self.respond(found)
         except HTTPException as refusal:
             return JSONResponse({"error": refusal.detail}, refusal.status_code, refusal.headers)
@@ -100,7 +98,7 @@ class Sandbox:
     def _page_request(self, connection: Connection, call: Call) -> PageRequest | Response:
         """Return the page a request asks for, or the answer to one that has it exported."""
         resource, values = find_resource(connection, call)
-        check_credentials(connection, resource, call.request)
+        check_credentials(connection, resource, call)
         parent = index = None
         if resource.parent:
             parent = str(values.get(resource.parent.placeholder))

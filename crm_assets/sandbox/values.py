@@ -7,7 +7,7 @@ import random
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 from crm_assets.declarations import Column, ColumnType, Resource
 from crm_assets.declarations.json_path import dig, place
@@ -21,29 +21,15 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NULLS = 1 / 12
 """Share of values that are null of a column without examples."""
 Make = Callable[[RowSeed], Any]
-
-
-class _Kind(NamedTuple):
-    """How values of a type come about."""
-
-    convert: Callable[[Any], Any]
-    """Of an example."""
-    make: Make
-    """Without examples."""
-    change: Callable[[Any], Any]
-
-
-_KINDS = {
-    ColumnType.TEXT: _Kind(str, lambda row: str(1001 + row.serial), lambda value: f"{value or 'Note'} (changed)"),
-    ColumnType.BOOL: _Kind(bool, lambda row: row.draws.random() < 0.5, lambda value: not value),
-    ColumnType.DECIMAL: _Kind(
-        str, lambda row: f"{row.draws.randint(100, 500_000) / 100:.2f}", lambda value: str(Decimal(value or 0) + 1)
-    ),
-    ColumnType.DOUBLE: _Kind(float, lambda row: row.draws.randint(100, 500_000) / 100, lambda value: (value or 0) + 1),
-    ColumnType.BIGINT: _Kind(int, lambda row: row.draws.randint(1, 100), lambda value: (value or 0) + 1),
-    ColumnType.JSON: _Kind(copy.deepcopy, lambda _: {}, dict),
+_KINDS: dict[ColumnType, tuple[Callable[[Any], Any], Make, Callable[[Any], Any]]] = {
+    ColumnType.TEXT: (str, lambda row: str(1001 + row.serial), lambda value: f"{value or 'Note'} (changed)"),
+    ColumnType.BOOL: (bool, lambda row: row.draws.random() < 0.5, lambda value: not value),
+    ColumnType.DECIMAL: (str, lambda row: f"{_amount(row):.2f}", lambda value: str(Decimal(value or 0) + 1)),
+    ColumnType.DOUBLE: (float, lambda row: _amount(row), lambda value: (value or 0) + 1),
+    ColumnType.BIGINT: (int, lambda row: row.draws.randint(1, 100), lambda value: (value or 0) + 1),
+    ColumnType.JSON: (copy.deepcopy, lambda _: {}, dict),
 }
-"""The types, those first that a change shows in best."""
+"""How values of a type come about: of an example, without one, by a change. First the types a change shows in best."""
 
 
 def value_maker(population: Population, resource: Resource, name: str) -> Make:
@@ -97,9 +83,10 @@ def changing_column(population: Population, resource: Resource) -> str | None:
 def _plain(column: Column) -> Make:
     """Return what makes the values of a column that is neither a key nor refers to one."""
     given = column.examples or sample_data()["examples"].get(column.type.value, {}).get(column.pii, ())
+    convert, make, _ = _KINDS[column.type]
     if not given:
-        return _KINDS[column.type].make
-    examples = [None if each is None else _KINDS[column.type].convert(each) for each in given]
+        return make
+    examples = [None if each is None else convert(each) for each in given]
     numbers = [int(str(example)) if str(example).isdigit() else 0 for example in examples]
     consecutive = len(numbers) > 1 and numbers == [*range(max(numbers[0], _COUNTER), numbers[0] + len(numbers))]
     if consecutive or (len(examples) == 1 and _UUID.fullmatch(str(examples[0]))):
@@ -110,6 +97,10 @@ def _plain(column: Column) -> Make:
         examples = [each for each in examples if each is None or speaks_of(words, each)]
         return lambda row: retold(row.pick(examples), row.words)
     return lambda row: copy.deepcopy(row.pick(examples))
+
+
+def _amount(row: RowSeed) -> float:
+    return row.draws.randint(100, 500_000) / 100
 
 
 def _referring(population: Population, column: Column, references: list[Reference], plain: Make, row: RowSeed) -> Any:
