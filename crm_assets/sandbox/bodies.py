@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from crm_assets.declarations.json_path import WILDCARD, Segments, dig, place
 from crm_assets.declarations.models.endpoint import Endpoint, Include
+from crm_assets.declarations.models.records import ResponseDecoder
 
 Record = dict[str, Any]
 _GROUP = 3
@@ -26,19 +27,19 @@ def answer(
     """Return an answer in the format of an endpoint: records where its selector finds them, and values by path."""
     companions = {endpoint.include.path: _split_companions(endpoint.include, records)} if endpoint.include else {}
     wrapped = [{endpoint.unwrap: record} if endpoint.unwrap else record for record in records]
-    decoder = endpoint.decoder
-    match decoder.type if decoder else "json":
+    body = enveloped(_listed_at(list_path(endpoint), wrapped), {**values, **companions})
+    decoder = endpoint.decoder or ResponseDecoder(type="json")
+    match decoder.type:
         case "jsonl":
             text, kind = "".join(f"{json.dumps(record)}\n" for record in wrapped), "application/x-ndjson"
         case "csv":
-            text, kind = _csv(wrapped, decoder.delimiter if decoder else ","), "text/csv"
-        case form:
-            body = enveloped(_listed_at(list_path(endpoint), wrapped), {**values, **companions})
-            if form == "json":
-                return JSONResponse(body, headers=headers)
+            text, kind = _csv(wrapped, decoder.delimiter), "text/csv"
+        case "json":
+            return JSONResponse(body, headers=headers)
+        case "xml":
             ((name, content),) = body.items()
             text, kind = ET.tostring(_element(name, content), encoding="unicode"), "application/xml"
-    return Response(text.encode(decoder.encoding if decoder else "utf-8", "replace"), headers=headers, media_type=kind)
+    return Response(text.encode(decoder.encoding, "replace"), headers=headers, media_type=kind)
 
 
 def enveloped(body: Any, values: Mapping[Segments, Any]) -> Any:
@@ -57,11 +58,8 @@ def list_path(endpoint: Endpoint) -> Segments:
 def join_companion(include: Include, record: Record) -> None:
     """Let a record refer to its JSON:API companion, by an id made of its content; an empty one has none."""
     companion = record.get(include.field) or {}
-    key = None
-    if any(value is not None for value in companion.values()):
-        text = json.dumps(companion, sort_keys=True)
-        key = f"{include.type or 'companion'}-{zlib.crc32(text.encode()):08x}"
-    place(record, include.on, key)
+    key = f"{include.type or 'companion'}-{zlib.crc32(json.dumps(companion, sort_keys=True).encode()):08x}"
+    place(record, include.on, key if any(value is not None for value in companion.values()) else None)
 
 
 def _split_companions(include: Include, records: list[Record]) -> list[Record]:
@@ -94,17 +92,14 @@ def _csv(records: list[Record], delimiter: str) -> str:
 
 def _element(name: str, value: Any) -> ET.Element:
     element = ET.Element(name)
-    if not isinstance(value, dict):
-        element.text = _word(value)
-        return element
-    for key, member in value.items():
-        members = [each for each in (member if isinstance(member, list) else [member]) if each is not None]
-        if key == "#text":
-            element.text = "".join(map(_word, members))
-        elif key.startswith("@"):
-            element.attrib |= {key[1:]: _word(each) for each in members}
-        else:
-            element.extend(_element(key, each) for each in members)
+    for key, member in value.items() if isinstance(value, dict) else [("#text", value)]:
+        for each in member if isinstance(member, list) else [member]:
+            if key == "#text":
+                element.text = _word(each)
+            elif key.startswith("@") and each is not None:
+                element.set(key[1:], _word(each))
+            elif each is not None:
+                element.append(_element(key, each))
     return element
 
 
