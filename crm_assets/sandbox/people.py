@@ -52,22 +52,11 @@ def person(number: int, groups: tuple[str, ...] = ("person", "place")) -> Words:
     country = countries[number % len(countries)]
     fake = _generator(country["locale"])
     fake.seed_instance(number)
-    first, last, company = fake.first_name(), fake.last_name(), fake.company()
-    town, phone = fake.random_element(country["towns"]), fake.numerify(country["phone"])
-    facts = {
-        **country,
-        **town,
-        "first": first,
-        "last": last,
-        "user": f"{_slug(first)}.{_slug(last)}",
-        "company": company,
-        "initials": "".join(re.findall(r"\b\w", company))[:2].upper(),
-        "domain": f"{_slug(company)}.example",
-        "phone": phone,
-        "digits": re.sub(r"\D", "", phone),
-        "street": country["street"].format(number=fake.random_int(1, 180), street=fake.street_name()),
-        "postcode": fake.numerify(town["postcode"]),
-    }
+    facts = _made(fake, sample_data()["facts"])
+    facts |= _made(fake, {**country["facts"], **fake.random_element(country["towns"])})
+    facts |= {f"{name}_slug": _slug(text) for name, text in facts.items()}
+    facts |= {"initials": "".join(re.findall(r"\b\w", facts["company"]))[:2].upper()}
+    facts |= {"digits": re.sub(r"\D", "", facts["phone"])}
     words = sample_data()["words"]
     return {word: text.format(**facts) for group in groups for word, text in words[group].items()}
 
@@ -124,6 +113,10 @@ def _pattern() -> re.Pattern[str]:
     """Return a pattern that finds the words of the examples, the longest first."""
     words = sorted((word for group in sample_data()["words"].values() for word in group), key=len, reverse=True)
     return re.compile(rf"(?<![\w.@+-])(?:{'|'.join(map(re.escape, words))})(?![\w@])")
+
+
+def _made(fake: Faker, templates: Mapping[str, str]) -> dict[str, str]:
+    return {name: fake.numerify(fake.parse(template)) for name, template in templates.items()}
 
 
 def _slug(text: str) -> str:
