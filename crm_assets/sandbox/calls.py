@@ -18,6 +18,7 @@ from crm_assets.declarations import Connection, Resource
 from crm_assets.declarations.json_path import dig, parse_path
 from crm_assets.declarations.models.auth import token_auth
 from crm_assets.declarations.models.simple_auth import HANDED_OUT
+from crm_assets.declarations.models.token_auth import SessionTokenAuth
 from crm_assets.sandbox.bodies import enveloped
 
 _TOKEN_SECONDS = 3600
@@ -39,8 +40,8 @@ class Call:
 
     @property
     def sent(self) -> dict[str, Any]:
-        """Query and body, as templates of a declaration have them."""
-        return {"params": self.query, "json": self.body if isinstance(self.body, dict) else {}}
+        """Path, query and body, to be held against templates."""
+        return {"path": self.path, "params": self.query, "json": self.body if isinstance(self.body, dict) else {}}
 
     @classmethod
     async def read(cls, request: Request) -> Call:
@@ -124,7 +125,7 @@ def answer_login(connection: Connection, call: Call) -> JSONResponse | None:
     missing = [name for name in auth.secrets if secrets[name] not in sent]
     if missing:
         raise HTTPException(401, f"The login is missing {' and '.join(missing)}.")
-    token, header = _access_token(connection), getattr(auth, "access_token_header", None)
+    token, header = _access_token(connection), auth.access_token_header if isinstance(auth, SessionTokenAuth) else None
     values = {auth.expires_in_path: _TOKEN_SECONDS} | ({} if header else {auth.access_token_path: token})
     return JSONResponse(enveloped({}, values), headers={header: token} if header else None)
 

@@ -25,19 +25,17 @@ class Exports:
     """The export jobs of all connections."""
 
     def __init__(self) -> None:
-        self._pages: dict[str, PageRequest] = {}
-        """By the path of a job and that of its file: the list it exports, as one page."""
-        self._states: dict[str, Iterator[dict[Segments, Any]]] = {}
-        """By the path of a job: what it says when it is asked."""
+        self._served: dict[str, tuple[PageRequest, Iterator[dict[Segments, Any]] | None]] = {}
+        """By path of a job and of its file: the list it exports, as one page, and what the job says when asked."""
 
     def make(self, page: PageRequest, job: ExportJob) -> Response:
         """Make a job that exports a list, and answer with its id."""
-        job_id = f"export-{len(self._states) + 1}"
+        job_id = f"export-{len(self._served) // 2 + 1}"
         urls = job.status_url, job.file_url or f"{job.status_url}/file"
         status, file = (f"{page.call.connection}/{fill_url(url, {JOB: job_id}).strip('/')}" for url in urls)
         link = {job.file_path: f"{page.call.request.base_url}{file}"} if job.file_path else {}
-        self._states[status] = chain([{job.status_path: _PENDING}], repeat({job.status_path: job.done[0], **link}))
-        self._pages[status] = self._pages[file] = page
+        states = chain([{job.status_path: _PENDING}], repeat({job.status_path: job.done[0], **link}))
+        self._served |= {status: (page, states), file: (page, None)}
         return JSONResponse(enveloped({}, {job.id_path: job_id, job.status_path: _PENDING}), 202)
 
     def at(self, connection: Connection, call: Call) -> Response | PageRequest | None:
@@ -47,10 +45,8 @@ class Exports:
             HTTPException: The credential is missing or wrong (401).
         """
         path = "/".join([call.connection, *call.path])
-        page = self._pages.get(path) if call.request.method == "GET" else None
+        page, states = self._served.get(path, (None, None)) if call.request.method == "GET" else (None, None)
         if page is None:
             return None
         check_credentials(connection, page.resource, call)
-        return (
-            JSONResponse(enveloped({}, next(self._states[path]))) if path in self._states else replace(page, call=call)
-        )
+        return JSONResponse(enveloped({}, next(states))) if states else replace(page, call=call)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -27,27 +27,20 @@ def find_resource(connection: Connection, call: Call) -> tuple[Resource, dict[st
     Raises:
         HTTPException: No such path (404), not with this method (405), or without a declared parameter (400).
     """
-    resources = connection.system.resources
-    at_path = [each for each in resources if values_of_path(each.endpoint.path, call) is not None]
+    at_path = [each for each in connection.system.resources if _filled(_path_of(each), call) is not None]
     if not at_path:
         raise HTTPException(404, f"Nothing is served at /{'/'.join(call.path)}.")
     matches = [each for each in at_path if each.endpoint.method == call.request.method]
     if not matches:
         raise HTTPException(405, f"Use {at_path[0].endpoint.method} here.")
-    values = [(each, sent) for each in matches if (sent := _values(connection, each, call)) is not None]
+    found = [(each, _filled(template, call)) for each in matches for template in _templates(connection, each)]
+    values = [(each, sent) for each, sent in found if sent is not None]
     if not values:
         raise HTTPException(400, "A parameter that every request needs is missing or wrong.")
     # The path with the fewest placeholders, and of its lists the one with the most declared parameters.
     return max(
         values, key=lambda match: len(str(_template(match[0].endpoint))) - 1000 * match[0].endpoint.path.count("{")
     )
-
-
-def values_of_path(template: str, call: Call) -> dict[str, Any] | None:
-    """Return the values of the placeholders of a path that was asked for; ``None`` for another path."""
-    with suppress(ValueError):
-        return unfill([*filter(None, template.split("/"))], call.path)
-    return None
 
 
 def requested_span(resource: Resource, zone: ZoneInfo, call: Call) -> Span | None:
@@ -74,14 +67,23 @@ def requested_span(resource: Resource, zone: ZoneInfo, call: Call) -> Span | Non
         raise HTTPException(400, f"The date filter of {resource.name} is not in the format {part.format}.") from None
 
 
-def _values(connection: Connection, resource: Resource, call: Call) -> dict[str, Any] | None:
-    """Return what a request fills into the templates of a resource, with or without those of its date filter."""
-    part = resource.window or resource.incremental
-    plain = deep_merge({"params": connection.system.client.params}, _template(resource.endpoint))
-    for template in (plain, deep_merge(plain, _template(part)) if part else plain):
-        with suppress(ValueError):
-            return {**(values_of_path(resource.endpoint.path, call) or {}), **unfill(template, call.sent)}
+def _filled(template: dict[str, Any], call: Call) -> dict[str, Any] | None:
+    with suppress(ValueError):
+        return unfill(template, call.sent)
     return None
+
+
+def _path_of(resource: Resource) -> dict[str, Any]:
+    return {"path": [*filter(None, resource.endpoint.path.split("/"))]}
+
+
+def _templates(connection: Connection, resource: Resource) -> Iterator[dict[str, Any]]:
+    """Yield what requests for a resource are made of: without its date filter, and with it."""
+    part = resource.window or resource.incremental
+    plain = deep_merge({"params": connection.system.client.params, **_path_of(resource)}, _template(resource.endpoint))
+    yield plain
+    if part:
+        yield deep_merge(plain, _template(part))
 
 
 def _template(part: Endpoint | Window | Incremental) -> dict[str, Any]:

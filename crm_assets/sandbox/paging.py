@@ -57,14 +57,21 @@ def requested_page(endpoint: Endpoint, call: Call, records: RecordList, key: Seg
     match paging:
         case paginator.PageNumber() | paginator.Offset():
             count = call.count(paging.counter, paging.location, paging.first) - paging.first
-            return count * _counted(paging, size), size
+            return count * (size if paging.type == "page_number" else 1), size
         case paginator.JsonLink() | paginator.HeaderLink():
             cursor = call.value(_LINK_PARAM)
         case paginator.CursorPage() | paginator.HeaderCursor():
             cursor = call.value(paging.cursor_param, paging.location)
         case other:
             assert_never(other)
-    return 0 if cursor is None else _at_cursor(endpoint, records, str(cursor), key), size
+    if cursor is None:
+        return 0, size
+    text, path = str(cursor), _path_in_records(endpoint, key)
+    if path and (position := records.position(path, text)) is not None:
+        return position + (not getattr(paging, "overlap", False)), size
+    if not path and text.endswith(_MARK) and text[: -len(_MARK)].isdecimal():
+        return int(text[: -len(_MARK)]), size
+    raise HTTPException(400, f"{text[:40]!r} is not a cursor of this list.")
 
 
 def envelope(page: PageRequest) -> tuple[dict[Segments, Any], dict[str, str]]:
@@ -82,13 +89,12 @@ def envelope(page: PageRequest) -> tuple[dict[Segments, Any], dict[str, str]]:
         case paginator.PageNumber() | paginator.Offset():
             values |= {paging.total_pages_path: max(ceil(total / page.size), 1), paging.total_records_path: total}
             if after is not None:
-                count = paging.first + after // _counted(paging, page.size)
+                count = paging.first + after // (page.size if paging.type == "page_number" else 1)
                 values[paging.next_link_path] = page.call.link(paging.counter, count)
         case paginator.CursorPage() if path := _path_in_records(page.resource.endpoint, page.key):
             # The path leads through the list itself, or the cursor is the key of the last record.
             if paging.overlap:
-                last = page.records.page(page.start, following)[-1:]
-                values[paging.cursor_path] = dig(last[0], path) if last else None
+                values[paging.cursor_path] = dig(page.records.page(page.start, following), ("-1", *path))
         case paginator.CursorPage():
             values[paging.cursor_path] = cursor
         case _ if cursor is None:
@@ -104,11 +110,6 @@ def envelope(page: PageRequest) -> tuple[dict[Segments, Any], dict[str, str]]:
     return {path: value for path, value in values.items() if path}, headers
 
 
-def _counted(paging: paginator.PageNumber | paginator.Offset, size: int) -> int:
-    """Return how many records each number stands for."""
-    return size if isinstance(paging, paginator.PageNumber) else 1
-
-
 def _path_in_records(endpoint: Endpoint, key: Segments | None) -> Segments | None:
     """Return the path inside a record whose value is the cursor, or ``None`` where it is the sandbox's own."""
     if not isinstance(endpoint.paginator, paginator.CursorPage):
@@ -117,13 +118,3 @@ def _path_in_records(endpoint: Endpoint, key: Segments | None) -> Segments | Non
     if path[: len(last)] == last:
         return path[len(last) :]
     return key if endpoint.paginator.overlap else None
-
-
-def _at_cursor(endpoint: Endpoint, records: RecordList, cursor: str, key: Segments | None) -> int:
-    if path := _path_in_records(endpoint, key):
-        position = records.position(path, cursor)
-        if position is not None:
-            return position if getattr(endpoint.paginator, "overlap", False) else position + 1
-    elif cursor.endswith(_MARK) and cursor[: -len(_MARK)].isdecimal():
-        return int(cursor[: -len(_MARK)])
-    raise HTTPException(400, f"{cursor[:40]!r} is not a cursor of this list.")

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import random
 import re
-import unicodedata
-from collections.abc import Collection, Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crm_assets.declarations import Column
 from crm_assets.declarations.yaml_reader import read_yaml
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def _generator(locale: str) -> Faker:
     # Faker takes a third of a second to import: only a sandbox that is asked for rows pays for it.
     from faker import Faker
 
-    return Faker(locale, providers=[f"faker.providers.{name}" for name in ("person", "address", "company")])
+    return Faker(locale, providers=[f"faker.providers.{name}" for name in ("person", "address", "company", "internet")])
 
 
 def colleague(number: int) -> Words:
@@ -54,7 +55,7 @@ def person(number: int, groups: tuple[str, ...] = ("person", "place")) -> Words:
     fake.seed_instance(number)
     facts = _made(fake, sample_data()["facts"])
     facts |= _made(fake, {**country["facts"], **fake.random_element(country["towns"])})
-    facts |= {f"{name}_slug": _slug(text) for name, text in facts.items()}
+    facts |= {f"{name}_slug": fake.slug(text.replace("ß", "ss")) for name, text in facts.items()}
     facts |= {"initials": "".join(re.findall(r"\b\w", facts["company"]))[:2].upper()}
     facts |= {"digits": re.sub(r"\D", "", facts["phone"])}
     words = sample_data()["words"]
@@ -92,11 +93,16 @@ class RowSeed:
         return examples[self._picks[count]]
 
 
-def speaks_of(groups: Collection[str], example: Any) -> bool:
-    """Return whether an example, or a text inside it, holds a word of these groups of the sample data."""
-    words = sample_data()["words"].items()
-    without = {word: "" if group in groups else word for group, members in words for word in members}
-    return bool(retold(example, without) != example)
+def examples_of(column: Column) -> Sequence[Any]:
+    """Return the examples of a column: its own, or those of its type and class of personal data."""
+    return column.examples or sample_data()["examples"].get(column.type.value, {}).get(column.pii, ())
+
+
+def groups_in(example: Any) -> set[str]:
+    """Return the groups of words in the sample data that an example, or a text inside it, speaks of."""
+    said: dict[str, str] = defaultdict(str)
+    retold(example, said)
+    return {group for group, words in sample_data()["words"].items() if said.keys() & words.keys()}
 
 
 def retold(example: Any, words: Words) -> Any:
@@ -117,8 +123,3 @@ def _pattern() -> re.Pattern[str]:
 
 def _made(fake: Faker, templates: Mapping[str, str]) -> dict[str, str]:
     return {name: fake.numerify(fake.parse(template)) for name, template in templates.items()}
-
-
-def _slug(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text.replace("ß", "ss")).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")

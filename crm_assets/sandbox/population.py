@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Collection
 from functools import cache
 
 from crm_assets.declarations import ColumnType, Connection, Resource
-from crm_assets.sandbox.people import RowSeed, speaks_of
+from crm_assets.sandbox.people import RowSeed, examples_of, groups_in
 
 _STAFF = 8
 """Colleagues of a system, each a row where it has a list of them."""
@@ -18,7 +17,6 @@ _FAMILY = 3
 """Rows of a resource that others are read per row of: each row costs a list of requests."""
 _SELF_REFERENCES = 0.2
 """Share of rows that refer to another row of their own resource, such as a customer recommended by a customer."""
-_IDENTITY = frozenset({"name", "email", "phone"})
 
 
 class Population:
@@ -28,12 +26,22 @@ class Population:
         self.resources = {each.name: each for each in connection.system.resources}
         self._rows, self._seed = rows, f"{seed}/{connection.name}"
         self.references = {name: connection.system.references(each) for name, each in self.resources.items()}
+        self._referred = {(each.resource, each.key) for several in self.references.values() for each in several}
         self._above = {name: each.parent and each.parent.resource for name, each in self.resources.items()}
         self.families = {*self._above.values()}
         """The resources that others are read per row of."""
-        colleagues = {name for name in self.resources if self._says(name, ["colleague"])}
-        self._staff = {name for name in colleagues if not self._says(name, ["person"])}
-        self._personal = self._about_people()
+        columns = {name: each.columns.values() for name, each in self.resources.items()}
+        own = {name: groups_in([each.examples for each in several]) for name, several in columns.items()}
+        self._staff = {name for name, groups in own.items() if "colleague" in groups and "person" not in groups}
+        others = columns.keys() - self._staff
+        self._personal = {
+            name for name in others if groups_in([*map(examples_of, columns[name])]) & {"person", "place"}
+        }
+        """The resources that hold people or companies, and those that refer to them."""
+        for _ in others:  # as many times as a chain of references may be long
+            self._personal |= {
+                name for name in others for each in self.references[name] if each.resource in self._personal
+            }
         self._first_person = self.draws("people").randrange(rows // 3 + 1)  # systems share most people, not all
         self.sizes = {name: self._size(each) for name, each in self.resources.items()}
         """The initial number of rows of each resource."""
@@ -48,9 +56,6 @@ class Population:
 
     def counted(self, resource: Resource) -> tuple[str, ...]:
         """Return the columns whose values count the rows: the key, and what other resources refer to."""
-        referred = [
-            each.key for several in self.references.values() for each in several if each.resource == resource.name
-        ]
         referring = {each.column for each in self.references[resource.name] if not each.path}
         countable = [
             name
@@ -58,7 +63,7 @@ class Population:
             if column.type in (ColumnType.TEXT, ColumnType.BIGINT) and not column.placeholder and name not in referring
         ]
         keys = [name for name in resource.primary_key if name in countable][:1]
-        return tuple(dict.fromkeys([*keys, *(name for name in countable if name in referred)]))
+        return tuple(dict.fromkeys([*keys, *(name for name in countable if (resource.name, name) in self._referred)]))
 
     def fixed(self, resource: Resource) -> set[str]:
         """Return the columns that rows are recognized by, which neither are null nor change."""
@@ -115,19 +120,3 @@ class Population:
         for row in range(self.sizes[name]):
             index[self._origin(name, row)[0]].append(row)
         return dict(index)
-
-    def _says(self, name: str, groups: Collection[str]) -> bool:
-        return speaks_of(groups, [column.examples for column in self.resources[name].columns.values()])
-
-    def _about_people(self) -> set[str]:
-        """Return the resources that hold people or companies, and those that refer to them."""
-        others = {name: each.columns.values() for name, each in self.resources.items() if name not in self._staff}
-        about = {
-            name
-            for name, columns in others.items()
-            if self._says(name, ["person", "place"])
-            or any(each.pii in _IDENTITY and not speaks_of(["colleague"], each.examples) for each in columns)
-        }
-        for _ in others:  # as many times as a chain of references may be long
-            about |= {name for name in others if any(each.resource in about for each in self.references[name])}
-        return about

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
 
-from crm_assets.declarations import ColumnType, Connection
-from crm_assets.declarations.json_path import dig, place
+from crm_assets.declarations import Connection
+from crm_assets.declarations.json_path import Segments, dig, place
 from crm_assets.sandbox.bodies import Record, join_companion
 from crm_assets.sandbox.population import Population
 from crm_assets.sandbox.times import DAY, Calendar, Span, midnight
@@ -44,7 +44,7 @@ class RecordList:
 
     def __init__(self, texts: Iterable[bytes]) -> None:
         self._texts = [*texts]
-        self._positions = cache(self._index)
+        self._positions: dict[Segments, dict[str, int]] = {}
 
     def __len__(self) -> int:
         return len(self._texts)
@@ -53,12 +53,11 @@ class RecordList:
         """Return the records from one position to another, which is excluded."""
         return [msgspec.json.decode(text) for text in self._texts[start:end]]
 
-    def position(self, path: Sequence[str], value: str) -> int | None:
-        """Return the position of the first record that has this value, compared as text, at a path."""
-        return self._positions(tuple(path)).get(value)
-
-    def _index(self, path: tuple[str, ...]) -> dict[str, int]:
-        return {str(dig(record, path)): len(self) - 1 - back for back, record in enumerate(reversed(self.page(0)))}
+    def position(self, path: Segments, value: str) -> int | None:
+        """Return the position of the last record that has this value, compared as text, at a path."""
+        if path not in self._positions:
+            self._positions[path] = {str(dig(record, path)): index for index, record in enumerate(self.page(0))}
+        return self._positions[path].get(value)
 
 
 class Table:
@@ -72,36 +71,35 @@ class Table:
         self.records = lru_cache(maxsize=256)(self._records)
         self.days: list[list[StoredRow]] = []
         """The rows of the days made so far, in the order they came; the first day is that before any passed."""
-        self._population, self._start, self._today = population, start, today
-        self._calendar, columns = Calendar(self.resource, self.zone), self.resource.columns
+        self._population, self._today = population, today
+        last = today + DAY if self.resource.window else today
+        whole = Span(midnight(start, self.zone), midnight(last, self.zone))
+        columns, calendar = self.resource.columns, Calendar(self.resource, self.zone)
+        self._calendar = calendar
         counted = population.counted(self.resource)
         self.key = columns[counted[0]].wire_path(counted[0]) if counted else None
         """Path of the records' key."""
-        makers = [
-            (column.wire_path(name), column.type is not ColumnType.JSON, value_maker(population, self.resource, name))
-            for name, column in columns.items()
-            if not column.placeholder and name not in self._calendar.columns
-        ]
+        made = {name: each for name, each in columns.items() if not each.placeholder and name not in calendar.columns}
         # What is inside a JSON value is put there after the value itself.
-        self._makers = sorted(makers, key=lambda entry: (len(entry[0]), entry[1]))
-        self._serial = population.sizes[resource]
+        ordered = sorted(made, key=lambda name: (len(columns[name].wire_path(name)), columns[name].type != "json"))
+        self._makers = [
+            (columns[name].wire_path(name), value_maker(population, self.resource, name)) for name in ordered
+        ]
+        self._serial = 0
         """Number of the next row."""
+        self._first_rows = self._new(population.sizes[resource], whole)
         self._lock = threading.Lock()
 
     def _records(self, state: int, parent: int | None = None, span: Span | None = None) -> RecordList:
         """Return the list of the rows after ``state`` days: of one row of the parent and in a span, where given."""
         with self._lock:
             while len(self.days) <= state:
-                self.days.append(self._next_day(self.days[-1]) if self.days else self._first_day())
+                self.days.append(self._next_day(self.days[-1]) if self.days else [*self._first_rows])
         rows = [row for row in self.days[state] if parent in (None, row.parent)]
         if span:
             rows = [row for row in rows if row.moment and span.start <= row.moment < span.end]
         # An aggregate is one row for all its sightings in the span: the last of them.
         return RecordList({row.serial: row.record for row in rows}.values())
-
-    def _first_day(self) -> list[StoredRow]:
-        last = self._today + DAY if self.resource.window else self._today
-        return [*self._new(range(self._serial), Span(midnight(self._start, self.zone), midnight(last, self.zone)))]
 
     def _next_day(self, rows: list[StoredRow]) -> list[StoredRow]:
         """Return the rows of the day before, of which some changed or went, and new ones."""
@@ -114,21 +112,20 @@ class Table:
         lost, changed = {*touched[:losses]}, {*touched[losses:]}
         kept = [row for row in rows if row.serial not in lost]
         kept = [self._changed(row, span, draws) if row.serial in changed else row for row in kept]
-        if parent and not self._population.sizes[parent.resource]:
-            return kept
-        first, self._serial = self._serial, self._serial + count // _NEW_SHARE + 1
-        return [*kept, *self._new(range(first, self._serial), span)]
+        barren = parent and not self._population.sizes[parent.resource]
+        return [*kept, *self._new(0 if barren else count // _NEW_SHARE + 1, span)]
 
-    def _new(self, serials: range, span: Span) -> Iterator[StoredRow]:
+    def _new(self, count: int, span: Span) -> Iterator[StoredRow]:
         """Make new rows, spread over a span: one each, of an aggregate one for every sighting."""
         window, include = self.resource.window, self.resource.endpoint.include
-        for index, serial in enumerate(serials):
+        for index in range(count):
+            serial, self._serial = self._serial, self._serial + 1
             draws = self._population.draws(self.resource.name, serial)
-            shares = [(index + draws.random()) / len(serials)]
+            shares = [(index + draws.random()) / count]
             if window and window.per_partition:
                 shares = sorted(draws.random() for _ in range(draws.randint(1, _SIGHTINGS)))
             row, record = self._population.row(self.resource.name, serial, draws), Record()
-            for path, _, make in self._makers:
+            for path, make in self._makers:
                 place(record, path, make(row))
             for share in shares:
                 moment = self._calendar.put_dates(record, span, share, row)

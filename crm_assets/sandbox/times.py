@@ -61,14 +61,13 @@ def on_the_wire(column: Column, instant: datetime, zone: ZoneInfo) -> Any:
         local = datetime.combine(local, time(), local.tzinfo)
     if "%" in column.format:
         return local.strftime(column.format)
-    if column.format == "iso" and column.type is ColumnType.DATE:
-        return local.date().isoformat()
     if column.format == "iso":
-        return local.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        text = local.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return text[: len("2026-01-01")] if column.type is ColumnType.DATE else text
     micros = (local - EPOCH) // timedelta(microseconds=1)
     if column.format == "dotnet":
         return f"/Date({micros // 1000})/"
-    return micros * 1000 if column.format == "epoch_ns" else micros // int(MICROSECONDS[column.format])
+    return micros * 1000 // int(MICROSECONDS[column.format] * 1000)
 
 
 class Calendar:
@@ -85,15 +84,11 @@ class Calendar:
         steps = [next(step for part, step in _STEPS.items() if part in format_) for format_ in formats]
         self.step = timedelta(milliseconds=max(steps, default=1))
         """Resolution of the coarsest column, and so of all instants."""
-        examples = {
+        self._examples = {
             name: [None if each is None else read_instant(str(each), zone) for each in column.examples]
             for name, column in self.columns.items()
         }
-        first = min((each for several in examples.values() for each in several if each), default=EPOCH)
-        self._delays = {
-            name: [each and each - first for each in several or [first]] for name, several in examples.items()
-        }
-        """By column, how long after the first of all examples its own are; ``None`` for a missing value."""
+        self._first = min((each for several in self._examples.values() for each in several if each), default=EPOCH)
 
     def put_dates(self, record: Record, span: Span, share: float, row: RowSeed) -> datetime | None:
         """Put the dates of a row into its record; return the instant that a date filter speaks of.
@@ -101,13 +96,13 @@ class Calendar:
         The row comes into being after a share (0 to 1) of the span.
         """
         pace, moment, window = 0.3 + row.draws.random(), span.at(share, self.step), self._window
-        delays = {name: row.pick(several) for name, several in self._delays.items()}
-        waits = {name: each and each * pace // self.step * self.step for name, each in delays.items()}
+        picks = {name: row.pick(several or [self._first]) for name, several in self._examples.items()}
+        waits = {name: each and (each - self._first) * pace // self.step * self.step for name, each in picks.items()}
         if window:
             moment -= waits[window.field] or timedelta()
         # What may never happen has not happened yet.
         instants = {
-            name: None if wait is None or (None in self._delays[name] and moment + wait > span.end) else moment + wait
+            name: None if wait is None or (None in self._examples[name] and moment + wait > span.end) else moment + wait
             for name, wait in waits.items()
         }
         if window and window.include_undated and row.draws.random() < _UNDATED:

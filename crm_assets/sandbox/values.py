@@ -12,7 +12,7 @@ from typing import Any
 from crm_assets.declarations import Column, ColumnType, Resource
 from crm_assets.declarations.json_path import dig, place
 from crm_assets.declarations.models.resource import Reference
-from crm_assets.sandbox.people import RowSeed, retold, sample_data, speaks_of
+from crm_assets.sandbox.people import RowSeed, examples_of, groups_in, retold
 from crm_assets.sandbox.population import Population
 
 _COUNTER = 1000
@@ -67,14 +67,11 @@ def other_value(value: Any, column: Column, draws: random.Random) -> Any:
 def changing_column(population: Population, resource: Resource) -> str | None:
     """Return the column a change shows in: a status rather than a text, a text rather than a number."""
     include, fixed = resource.endpoint.include, population.fixed(resource)
+    kinds = [kind for kind in _KINDS if kind is not ColumnType.JSON]
     free = [
-        ([*_KINDS].index(column.type), len(column.examples) < 2 or bool(column.pii), name)
+        (kinds.index(column.type), len(column.examples) < 2 or bool(column.pii), name)
         for name, column in resource.columns.items()
-        if column.type in _KINDS
-        and column.type is not ColumnType.JSON
-        and name not in fixed
-        and not column.placeholder
-        and not column.references
+        if column.type in kinds and name not in fixed and not column.placeholder and not column.references
         if not (include and column.wire_path(name)[0] == include.field)
     ]
     return min(free)[2] if free else None
@@ -82,19 +79,17 @@ def changing_column(population: Population, resource: Resource) -> str | None:
 
 def _plain(column: Column) -> Make:
     """Return what makes the values of a column that is neither a key nor refers to one."""
-    given = column.examples or sample_data()["examples"].get(column.type.value, {}).get(column.pii, ())
     convert, make, _ = _KINDS[column.type]
-    if not given:
+    examples = [None if each is None else convert(each) for each in examples_of(column)]
+    if not examples:
         return make
-    examples = [None if each is None else convert(each) for each in given]
     numbers = [int(str(example)) if str(example).isdigit() else 0 for example in examples]
     consecutive = len(numbers) > 1 and numbers == [*range(max(numbers[0], _COUNTER), numbers[0] + len(numbers))]
     if consecutive or (len(examples) == 1 and _UUID.fullmatch(str(examples[0]))):
         return lambda row: numbered(column, row.serial)
-    words = sample_data()["words"]
-    if speaks_of(words, examples):
+    if groups_in(examples):
         # The others would belong to another person.
-        examples = [each for each in examples if each is None or speaks_of(words, each)]
+        examples = [each for each in examples if each is None or groups_in(each)]
         return lambda row: retold(row.pick(examples), row.words)
     return lambda row: copy.deepcopy(row.pick(examples))
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from crm_assets.declarations import ColumnType
-from crm_assets.declarations.json_path import WILDCARD, dig, place
+from crm_assets.declarations.json_path import WILDCARD, Segments, dig, place
 from crm_assets.sandbox import PageRequest
 from crm_assets.sandbox.bodies import list_path
 from crm_assets.sandbox.tables import RecordList
@@ -42,7 +42,7 @@ class _MovedRows(RecordList):
         last = len(self.rows) if end is None else end
         return self.rows.page(max(start + self.first, 0), max(last + self.last, 0))
 
-    def position(self, path: Sequence[str], value: str) -> int | None:
+    def position(self, path: Segments, value: str) -> int | None:
         return self.rows.position(path, value)
 
 

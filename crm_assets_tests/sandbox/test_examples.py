@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from crm_assets.declarations import load_connections
-from crm_assets.sandbox.people import colleague, person, retold, speaks_of
+from crm_assets.sandbox.people import colleague, groups_in, person, retold
 from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.sandbox.conftest import START, TODAY
 
@@ -118,8 +118,8 @@ def test_examples_are_retold_by_whole_words() -> None:
     assert retold("https://www.stone.example/x", words) == "https://www.stone.example/x"
     assert retold("https://stone.example/x", words) == f"https://{words['stone.example']}/x"
     assert retold({"a": ["Cora", 1, None]}, words) == {"a": [words["Cora"], 1, None]}
-    assert not speaks_of(["person"], ["Northwind", {"a": "USD"}, 5])
-    assert not speaks_of(["colleague"], "Northwind")
+    assert not groups_in(["Northwind", {"a": "USD"}, 5])
+    assert groups_in(["Northwind", {"a": "for Cora"}, "US"]) == {"colleague", "place"}
 
 
 def test_people_are_the_same_whatever_was_asked_for_before() -> None:
