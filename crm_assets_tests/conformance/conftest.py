@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -10,14 +10,39 @@ import duckdb
 import pytest
 
 from crm_assets.declarations.models.connection import Connection
+from crm_assets.declarations.models.resource import Resource
+from crm_assets_tests.conftest import only
 from crm_assets_tests.faults import FaultySandbox
 from crm_assets_tests.fixtures import HOUSES
-from crm_assets_tests.installation import TODAY, Installation, Result, Row, dates
-from crm_assets_tests.reliability import times
+from crm_assets_tests.installation import TODAY, Installation, Result, Row, all_connections, dates
+from crm_assets_tests.reliability import LONG, times
 
 DAYS = dates(TODAY - timedelta(days=times(10, 30) - 1))
 """The days that are read of lists with windows."""
 Load = Callable[[str], "Loaded"]
+
+
+def one_of_each_way(connection: Connection) -> set[str]:
+    """Return one list for each way to read any, with its parents; in the long variant all of them."""
+    found = {}
+    for resource in connection.system.resources:
+        endpoint, window, parent = resource.endpoint, resource.window, resource.parent
+        days = (window.per_partition, window.include_undated) if window else ()
+        way = (endpoint.paginator.type, days, resource.incremental is None, parent is None)
+        found[resource.name if LONG else way] = {resource.name, *([parent.resource] if parent else [])}
+    return set().union(*found.values())
+
+
+def _told_apart() -> Iterator[Connection]:
+    """Yield all connections; of one whose lists are all declared as those of another, one list for each way."""
+    known: list[Resource] = []
+    for connection in all_connections():
+        repeated = all(resource in known for resource in connection.system.resources)
+        yield only(connection, *one_of_each_way(connection)) if repeated else connection
+        known += connection.system.resources
+
+
+CONNECTIONS = (*_told_apart(),)
 
 
 @dataclass
@@ -50,11 +75,11 @@ class Loaded:
 def load(
     request: pytest.FixtureRequest,
     served: tuple[FaultySandbox, str],
-    connections: dict[str, Connection],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Load:
     """Return a function that reads a connection when it is first asked for."""
     kept: dict[str, Loaded] = {}
+    connections = {connection.name: connection for connection in CONNECTIONS}
     destination = request.config.getoption("--destination")
     if destination == "postgres":
         request.getfixturevalue("postgres")

@@ -13,13 +13,12 @@ from crm_assets.declarations.models.paginator import SinglePage
 from crm_assets.orchestration.checks import check_specs
 from crm_assets.sandbox import sandbox_secrets
 from crm_assets.sandbox.paging import DEFAULT_SIZE
-from crm_assets_tests.conformance.conftest import DAYS, Load
+from crm_assets_tests.conformance.conftest import CONNECTIONS, DAYS, Load, one_of_each_way
 from crm_assets_tests.faults import FaultySandbox
-from crm_assets_tests.installation import all_connections, failure
+from crm_assets_tests.installation import failure
 from crm_assets_tests.postgres import COLUMN_TYPES
-from crm_assets_tests.reliability import LONG, kinds
+from crm_assets_tests.reliability import kinds
 
-CONNECTIONS = all_connections()
 ALL = [pytest.param(one.name, id=one.name) for one in CONNECTIONS]
 EACH = [
     pytest.param(one.name, resource.name, id=f"{one.name}-{resource.name}")
@@ -143,22 +142,11 @@ def test_all_checks_are_green(load: Load, connection: str, resource: str) -> Non
     assert all(found[name][0] for name in ("schema", "primary_key", "completeness")), found
 
 
-def lists(connection: Connection) -> set[str]:
-    """Return one list for each way to read any, with its parents; in the long variant all of them."""
-    found = {}
-    for resource in connection.system.resources:
-        endpoint, window, parent = resource.endpoint, resource.window, resource.parent
-        dates = (window.per_partition, window.include_undated) if window else ()
-        way = (endpoint.paginator.type, dates, resource.incremental is None, parent is None)
-        found[resource.name if LONG else way] = {resource.name, *([parent.resource] if parent else [])}
-    return set().union(*found.values())
-
-
 @pytest.mark.parametrize("connection", kinds(one.name for one in CONNECTIONS))
 def test_reading_again_changes_nothing(load: Load, sandbox: FaultySandbox, connection: str) -> None:
     loaded = load(connection)
     house = loaded.house
     before = house.snapshot(connection)
-    again = loaded.load_again(lists(house.connections[connection]))
+    again = loaded.load_again(one_of_each_way(house.connections[connection]))
     assert [failure(result) for result in again if not result.success] == []
     assert house.snapshot(connection) == before
