@@ -201,7 +201,7 @@ class ReadReport:
 
 
 def declared(connection: Connection, resource: Resource) -> str:
-    """Return what stands for the part of a declaration that decides which rows there are and what is in them.
+    """Return what stands for the part of a declaration that decides which rows a table has and what is in them.
 
     Another one makes rows that were read before incomplete, however little of them changes at the source. How errors
     are met, how a list is paged and what is said about it do not matter.
@@ -211,5 +211,6 @@ def declared(connection: Connection, resource: Resource) -> str:
     )
     columns = {name: (column.source, column.format, column.timezone) for name, column in resource.columns.items()}
     params = connection.params, connection.system.client.params
-    named = [endpoint, resource.for_each, resource.parent, columns, params, str(connection.zone)]
+    rows = resource.primary_key, resource.write_disposition
+    named = [endpoint, resource.for_each, resource.parent, columns, params, str(connection.zone), rows]
     return sha256(json.dumps(named, default=str, sort_keys=True).encode()).hexdigest()[:16]

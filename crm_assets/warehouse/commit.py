@@ -164,4 +164,7 @@ def _merge(session: WarehouseSession, reading: ReadResult, relations: Relations,
         session.write(f"INSERT INTO {session.table(name)} ({names}) SELECT {names} FROM {relations[name]}")
     if not staged.rows:
         return Changes()
-    return merge_rows(session, resource, relations[resource.name], staged.rows, moment)
+    last = read_log.last_complete(session, resource.name)
+    by_now = read_log.rows_by(resource)
+    rekeyed = last is not None and last.details.get("rows_by", by_now) != by_now
+    return merge_rows(session, resource, relations[resource.name], staged.rows, moment, rekeyed=rekeyed)

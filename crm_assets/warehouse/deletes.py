@@ -34,6 +34,7 @@ def delete_unseen(
     """
     report = reading.report
     _forget_rejects(session, reading)
+    _forget_keyless(session, reading)
     if report.mode == "window":
         report.strays = _strays(session, connection, reading)
     if not report.deletions_allowed or report.mode == "incremental":
@@ -122,3 +123,13 @@ def in_ranges(session: WarehouseSession, task: ReadTask, connection: Connection,
     if window.include_undated:
         parts.append(f"{column} IS NULL")
     return f"({' OR '.join(parts)})"
+
+
+def _forget_keyless(session: WarehouseSession, reading: ReadResult) -> None:
+    """Delete the rows of a former key that lack a column of the present one: a full refresh brought them again."""
+    resource, report = reading.task.resource, reading.report
+    columns = session.columns(resource.name)
+    lacking = [f"{session.column(key)} IS NULL" for key in resource.primary_key if columns[key][1]]
+    merged = resource.write_disposition == "merge" and report.mode == "full_refresh"
+    if lacking and merged and not (report.skipped or report.missing_parents):
+        session.write(f"DELETE FROM {session.table(resource.name)} WHERE {' OR '.join(lacking)}")

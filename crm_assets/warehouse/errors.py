@@ -56,14 +56,15 @@ def first_null(reading: ReadResult) -> str | None:
     key, staged = reading.task.resource.primary_key, reading.staged
     if staged is None:
         return None
-    keys, source = ", ".join(map(quoted, key)), f"read_parquet({literal(str(staged.path))})"
+    source, keys = f"read_parquet({literal(str(staged.path))})", ", ".join(map(quoted, key)) or "1"
     for name, hints in dlt_columns(reading.task.resource).items():
         if not hints["nullable"]:
             query = f"SELECT {keys} FROM {source} WHERE {quoted(name)} IS NULL LIMIT 1"
             rows = duckdb.execute(query).fetchall()
             for row in rows:
-                record = ", ".join(f"{part} {value}" for part, value in zip(key, row, strict=True))
-                return f"the column {name} is declared nullable: false and has no value in the record with {record}"
+                record = ", ".join(f"{part} {value}" for part, value in zip(key, row, strict=False))
+                place = f"the record with {record}" if key else "a record"
+                return f"the column {name} is declared nullable: false and has no value in {place}"
     return None
 
 

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from crm_assets.date_range import DateRange, merge_ranges
+from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.decode.duckdb_types import literal
 from crm_assets.warehouse.dlt_schema import dlt_columns
 from crm_assets.warehouse.session import Statement, WarehouseSession
@@ -176,6 +177,7 @@ def entry(session: WarehouseSession, reading: ReadResult, run_id: str, done: Com
             | {
                 "one_transaction": session.capabilities.transactions,
                 "history": reading.task.resource.history,
+                "rows_by": rows_by(reading.task.resource),
                 "counted": done is not None and done.counted,
                 "inexact": {name: name in before.inexact for name in before.columns},
             },
@@ -184,6 +186,11 @@ def entry(session: WarehouseSession, reading: ReadResult, run_id: str, done: Com
     }
     names, marks = ", ".join(COLUMNS), ", ".join(["%s"] * len(COLUMNS))
     return f"INSERT INTO {session.table(TABLE)} ({names}) VALUES ({marks})", tuple(facts[name] for name in COLUMNS)
+
+
+def rows_by(resource: Resource) -> list[str]:
+    """Return what a read's rows are recognized by: how they are written, and the columns of the key."""
+    return [resource.write_disposition, *resource.primary_key]
 
 
 def _field_facts(reading: ReadResult) -> dict[str, Any]:
