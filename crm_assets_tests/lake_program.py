@@ -55,6 +55,7 @@ _HEAVY = (
     "structlog",
     "sqlalchemy.dialects.sqlite",
     "upath.implementations.local",
+    "crm_assets_tests.reliability.settled",
 )
 """Imported once, before any process is forked off."""
 CHECKS = ("schema", "primary_key", "completeness", "references", "reconciliation")
