@@ -78,8 +78,8 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Run one worker more than there are cores: many tests wait for clocks and other processes."""
-    return (os.cpu_count() or 1) + 1
+    """Run two workers more than there are cores: many wait for clocks and other processes, often two at a time."""
+    return (os.cpu_count() or 1) + 2
 
 
 def only(connection: Connection, *names: str) -> Connection:
