@@ -225,9 +225,14 @@ def _refuse_markup(body: bytes, content_type: str) -> None:
         )
     if not start:
         raise UnexpectedResponseError("the server answered with an empty body instead of JSON", status=200)
+    if start not in _ANY_STARTS:
+        raise UnexpectedResponseError(
+            f"the answer is not valid JSON (it begins with {start.decode('latin-1')!r})", status=200
+        )
 
 
 _JSON_STARTS = tuple(bytes([code]) for code in b'{["' + codecs.BOM_UTF8)
+_ANY_STARTS = (*_JSON_STARTS, *(bytes([code]) for code in b"-0123456789tfn"))
 _ALL_IS_WELL: tuple[object, ...] = (None, False, 0, "", "0", "false", [], {})
 """Values that APIs give a field for errors which they always send."""
 

@@ -26,6 +26,10 @@ _COUNT_NAMES = _TOTAL_NAMES | {"count", "size", "recordcount", "numresults", "re
 _ERRORS = frozenset({"error", "errors", "errorcode", "errormessage", "exception", "fault"})
 _STATES = frozenset({"status", "result", "state"})
 _FAILED = frozenset({"error", "errors", "fail", "failed", "failure"})
+_STATUS_CODES = frozenset({"code", "status", "statuscode", "httpcode", "httpstatus"})
+_ERROR_CODES = frozenset({"errcode", "errno", "errorcode"})
+_ABOUT_THE_ANSWER = frozenset({"meta", "status", "error"})
+"""Objects whose code is that of the answer; elsewhere it may be the code of anything."""
 _SUCCEEDED = frozenset({"success", "ok", "succeeded"})
 _FALSE_TEXTS = frozenset({"", "0", "false", "no", "n", "none", "null", "off"})
 _NOWHERE = frozenset({"", "0", "false", "null", "none"})
@@ -82,6 +86,18 @@ def reports_no_success(beside: Mapping[str, Any]) -> str:
             return f"reports the {name} {str(value)[:200]!r}"
         if name in _SUCCEEDED and value is not None and not is_true(value):
             return "says that it did not succeed"
+    return _reported_code(beside)
+
+
+def _reported_code(beside: Mapping[str, Any], *, inside: bool = False) -> str:
+    """Return the status of HTTP that means a failure, or the error's own code, as a clause, or an empty text."""
+    for member, value in beside.items():
+        name, code = _normalized(member), as_int(value)
+        if code is not None and ((name in _STATUS_CODES and 400 <= code < 600) or (name in _ERROR_CODES and code != 0)):
+            return f"reports the {member} {code}"
+        about = name in _ABOUT_THE_ANSWER and not inside
+        if about and isinstance(value, dict) and (found := _reported_code(value, inside=True)):
+            return found
     return ""
 
 
@@ -138,6 +154,10 @@ def _leads_on(value: object) -> bool:
 def _normalized_members(facts: Mapping[str, Any], depth: int = 1) -> Iterator[tuple[str, Any]]:
     """Yield names, in small letters without punctuation, and values of the members, those of objects included."""
     for name, value in facts.items():
-        yield re.sub(r"[^a-z]", "", name.lower()), value
+        yield _normalized(name), value
         if isinstance(value, dict) and depth < _FACTS_DEPTH:
             yield from _normalized_members(value, depth + 1)
+
+
+def _normalized(name: str) -> str:
+    return re.sub(r"[^a-z]", "", name.lower())
