@@ -50,10 +50,10 @@ def test_an_engine_in_which_something_failed_is_not_used_again() -> None:
         failed.execute("SELECT 1")
 
 
-def test_a_file_that_is_still_in_use_is_not_kept_from_others(tmp_path: Path) -> None:
+def test_a_transaction_that_was_left_open_keeps_no_file_from_others(tmp_path: Path) -> None:
     with duckdb_engine("test") as engine:
-        engine.execute(f"ATTACH '{tmp_path / 'a.duckdb'}' AS a; CREATE TABLE a.t AS SELECT 1 AS one; BEGIN; FROM a.t")
-    assert "test" not in module._idle  # it could not be detached
+        engine.execute(f"ATTACH '{tmp_path / 'a.duckdb'}' AS a; CREATE TABLE a.t AS SELECT 1 AS one")
+        engine.execute("BEGIN; INSERT INTO a.t VALUES (2)")
     with duckdb.connect(str(tmp_path / "a.duckdb")) as opened:
         assert opened.execute("FROM t").fetchall() == [(1,)]
 

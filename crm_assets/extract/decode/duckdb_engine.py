@@ -9,7 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import duckdb
@@ -36,6 +36,8 @@ def duckdb_engine(use: str, **settings: Any) -> Iterator[duckdb.DuckDBPyConnecti
     except BaseException:
         engine.close()  # whatever failed may have left something behind
         raise
+    with suppress(duckdb.Error):  # there is no transaction, mostly
+        engine.rollback()
     try:
         engine.execute("USE memory")
         attached = "SELECT database_name FROM duckdb_databases() WHERE NOT internal AND database_name <> 'memory'"
