@@ -21,9 +21,7 @@ _GROUP = 3
 """Records of a group, where a selector walks through groups."""
 
 
-def answer(
-    endpoint: Endpoint, records: list[Record], values: Mapping[Segments, Any], headers: Mapping[str, str]
-) -> Response:
+def answer(endpoint: Endpoint, records: list[Record], values: dict[Segments, Any], headers: dict[str, str]) -> Response:
     """Return an answer in the format of an endpoint: records where its selector finds them, and values by path."""
     companions = {endpoint.include.path: _split_companions(endpoint.include, records)} if endpoint.include else {}
     wrapped = [{endpoint.unwrap: record} if endpoint.unwrap else record for record in records]

@@ -21,9 +21,6 @@ from crm_assets.declarations.models.simple_auth import HANDED_OUT
 from crm_assets.declarations.models.token_auth import SessionTokenAuth
 from crm_assets.sandbox.bodies import enveloped
 
-_TOKEN_SECONDS = 3600
-"""How long a token is said to be valid; the sandbox never refuses one."""
-
 
 @dataclass(frozen=True)
 class Call:
@@ -87,11 +84,9 @@ def sandbox_secrets(connection: Connection) -> dict[str, str]:
 
 def sandbox_environment(connections: Iterable[Connection], base_url: str) -> dict[str, str]:
     """Return the environment variables that point the connections at a sandbox there and give them its secrets."""
-    variables = {"CRM_ASSETS_SANDBOX": base_url.rstrip("/")}
-    for connection in connections:
-        for name, secret in sandbox_secrets(connection).items():
-            variables[f"SOURCES__{connection.name}__{name}".upper()] = secret
-    return variables
+    secrets = [(each.name, *pair) for each in connections for pair in sandbox_secrets(each).items()]
+    variables = {f"SOURCES__{connection}__{name}".upper(): secret for connection, name, secret in secrets}
+    return {"CRM_ASSETS_SANDBOX": base_url.rstrip("/"), **variables}
 
 
 def check_credentials(connection: Connection, resource: Resource, call: Call) -> None:
@@ -126,7 +121,8 @@ def answer_login(connection: Connection, call: Call) -> JSONResponse | None:
     if missing:
         raise HTTPException(401, f"The login is missing {' and '.join(missing)}.")
     token, header = _access_token(connection), auth.access_token_header if isinstance(auth, SessionTokenAuth) else None
-    values = {auth.expires_in_path: _TOKEN_SECONDS} | ({} if header else {auth.access_token_path: token})
+    # Seconds it is said to be valid for; the sandbox never refuses one.
+    values = {auth.expires_in_path: 3600} | ({} if header else {auth.access_token_path: token})
     return JSONResponse(enveloped({}, values), headers={header: token} if header else None)
 
 

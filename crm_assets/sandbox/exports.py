@@ -17,9 +17,6 @@ from crm_assets.sandbox.bodies import enveloped
 from crm_assets.sandbox.calls import Call, check_credentials
 from crm_assets.sandbox.paging import PageRequest
 
-_PENDING = "pending"
-"""State of a job that is not done."""
-
 
 class Exports:
     """The export jobs of all connections."""
@@ -34,9 +31,10 @@ class Exports:
         urls = job.status_url, job.file_url or f"{job.status_url}/file"
         status, file = (f"{page.call.connection}/{fill_url(url, {JOB: job_id}).strip('/')}" for url in urls)
         link = {job.file_path: f"{page.call.request.base_url}{file}"} if job.file_path else {}
-        states = chain([{job.status_path: _PENDING}], repeat({job.status_path: job.done[0], **link}))
+        pending = {job.status_path: "pending"}
+        states = chain([pending], repeat({job.status_path: job.done[0], **link}))
         self._served |= {status: (page, states), file: (page, None)}
-        return JSONResponse(enveloped({}, {job.id_path: job_id, job.status_path: _PENDING}), 202)
+        return JSONResponse(enveloped({}, {job.id_path: job_id, **pending}), 202)
 
     def at(self, connection: Connection, call: Call) -> Response | PageRequest | None:
         """Return how far the job at an address is, the list whose file is there, or ``None`` if neither is.

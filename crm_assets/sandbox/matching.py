@@ -38,9 +38,7 @@ def find_resource(connection: Connection, call: Call) -> tuple[Resource, dict[st
     if not values:
         raise HTTPException(400, "A parameter that every request needs is missing or wrong.")
     # The path with the fewest placeholders, and of its lists the one with the most declared parameters.
-    return max(
-        values, key=lambda match: len(str(_template(match[0].endpoint))) - 1000 * match[0].endpoint.path.count("{")
-    )
+    return max(values, key=lambda each: len(str(_template(each[0].endpoint))) - 1000 * each[0].endpoint.path.count("{"))
 
 
 def requested_span(resource: Resource, zone: ZoneInfo, call: Call) -> Span | None:

@@ -12,7 +12,6 @@ from typing_extensions import assert_never
 from crm_assets.declarations import Resource
 from crm_assets.declarations.json_path import Segments, dig
 from crm_assets.declarations.models import paginator
-from crm_assets.declarations.models.endpoint import Endpoint
 from crm_assets.sandbox.bodies import list_path
 from crm_assets.sandbox.calls import Call
 from crm_assets.sandbox.tables import RecordList
@@ -31,25 +30,21 @@ class PageRequest:
 
     call: Call
     resource: Resource
-    parent: str | None
-    """Value that binds the list to its parent, if it has one."""
     records: RecordList
     """The whole list."""
-    key: Segments | None
-    """Segments of the records' key."""
     start: int
     """Record the page begins at, from 0."""
     size: int
     """Records of a page."""
 
 
-def requested_page(endpoint: Endpoint, call: Call, records: RecordList, key: Segments | None) -> tuple[int, int]:
+def requested_page(resource: Resource, call: Call, records: RecordList) -> tuple[int, int]:
     """Return at which of the records of a list the requested page begins, and how many records a page has.
 
     Raises:
         HTTPException: A page number, offset, cursor or size is missing or wrong (400).
     """
-    paging = endpoint.paginator
+    paging = resource.endpoint.paginator
     if isinstance(paging, (paginator.SinglePage, paginator.Auto)):
         return 0, len(records)
     given = paging.limit_param and call.value(paging.limit_param, paging.location) is not None
@@ -66,7 +61,7 @@ def requested_page(endpoint: Endpoint, call: Call, records: RecordList, key: Seg
             assert_never(other)
     if cursor is None:
         return 0, size
-    text, path = str(cursor), _path_in_records(endpoint, key)
+    text, path = str(cursor), _path_in_records(resource)
     if path and (position := records.position(path, text)) is not None:
         return position + (not getattr(paging, "overlap", False)), size
     if not path and text.endswith(_MARK) and text[: -len(_MARK)].isdecimal():
@@ -91,7 +86,7 @@ def envelope(page: PageRequest) -> tuple[dict[Segments, Any], dict[str, str]]:
             if after is not None:
                 count = paging.first + after // (page.size if paging.type == "page_number" else 1)
                 values[paging.next_link_path] = page.call.link(paging.counter, count)
-        case paginator.CursorPage() if path := _path_in_records(page.resource.endpoint, page.key):
+        case paginator.CursorPage() if path := _path_in_records(page.resource):
             # The path leads through the list itself, or the cursor is the key of the last record.
             if paging.overlap:
                 values[paging.cursor_path] = dig(page.records.page(page.start, following), ("-1", *path))
@@ -110,11 +105,13 @@ def envelope(page: PageRequest) -> tuple[dict[Segments, Any], dict[str, str]]:
     return {path: value for path, value in values.items() if path}, headers
 
 
-def _path_in_records(endpoint: Endpoint, key: Segments | None) -> Segments | None:
+def _path_in_records(resource: Resource) -> Segments | None:
     """Return the path inside a record whose value is the cursor, or ``None`` where it is the sandbox's own."""
-    if not isinstance(endpoint.paginator, paginator.CursorPage):
+    paging, unwrap = resource.endpoint.paginator, resource.endpoint.unwrap
+    if not isinstance(paging, paginator.CursorPage):
         return None
-    path, last = endpoint.paginator.cursor_path, (*list_path(endpoint), "-1", *filter(None, [endpoint.unwrap]))
-    if path[: len(last)] == last:
-        return path[len(last) :]
-    return key if endpoint.paginator.overlap else None
+    last = (*list_path(resource.endpoint), "-1", *([unwrap] if unwrap else []))
+    if paging.cursor_path[: len(last)] == last:
+        return paging.cursor_path[len(last) :]
+    keys = [resource.columns[name].wire_path(name) for name in resource.primary_key if paging.overlap]
+    return keys[0] if keys else None

@@ -31,17 +31,15 @@ class Population:
         self.families = {*self._above.values()}
         """The resources that others are read per row of."""
         columns = {name: each.columns.values() for name, each in self.resources.items()}
+        given = {name: groups_in([*map(examples_of, several)]) for name, several in columns.items()}
         own = {name: groups_in([each.examples for each in several]) for name, several in columns.items()}
         self._staff = {name for name, groups in own.items() if "colleague" in groups and "person" not in groups}
         others = columns.keys() - self._staff
-        self._personal = {
-            name for name in others if groups_in([*map(examples_of, columns[name])]) & {"person", "place"}
-        }
-        """The resources that hold people or companies, and those that refer to them."""
+        about = {name for name in others if given[name] & {"person", "place"}}
         for _ in others:  # as many times as a chain of references may be long
-            self._personal |= {
-                name for name in others for each in self.references[name] if each.resource in self._personal
-            }
+            about |= {name for name in others for each in self.references[name] if each.resource in about}
+        self._personal = about
+        """The resources that hold people or companies, and those that refer to them."""
         self._first_person = self.draws("people").randrange(rows // 3 + 1)  # systems share most people, not all
         self.sizes = {name: self._size(each) for name, each in self.resources.items()}
         """The initial number of rows of each resource."""

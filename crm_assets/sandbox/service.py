@@ -67,8 +67,7 @@ class Sandbox:
         try:
             connection = self.connections.get(call.connection)
             if connection is None:
-                names = ", ".join(self.connections)
-                raise HTTPException(404, f"Unknown connection {call.connection}; expected one of: {names}.")
+                raise HTTPException(404, f"Unknown connection {call.connection}; known: {', '.join(self.connections)}.")
             found = answer_login(connection, call) or self._exports.at(connection, call)
             found = found or self._page_request(connection, call)
             return found if isinstance(found, Response) else await self.respond(found)
@@ -99,7 +98,7 @@ class Sandbox:
         """Return the page a request asks for, or the answer to one that has it exported."""
         resource, values = find_resource(connection, call)
         check_credentials(connection, resource, call)
-        parent = index = None
+        index = None
         if resource.parent:
             parent = str(values.get(resource.parent.placeholder))
             parents = [str(value) for value in self.parents(connection.name, resource)]
@@ -108,17 +107,16 @@ class Sandbox:
             index = parents.index(parent)
         table, span = self.table(connection.name, resource.name), requested_span(resource, connection.zone, call)
         records = table.records(self.state, index, span)
-        start, size = requested_page(resource.endpoint, call, records, table.key)
-        page, job = PageRequest(call, resource, parent, records, table.key, start, size), resource.endpoint.export_job
+        page = PageRequest(call, resource, records, *requested_page(resource, call, records))
+        job = resource.endpoint.export_job
         return self._exports.make(page, job) if job else page
 
 
 def _with_columns(connection: Connection) -> Connection:
     """Return a connection whose lists that declare no columns have some, so that there are fields to become columns."""
     columns = {"columns": {name: Column.model_validate(each) for name, each in sample_data()["columns"].items()}}
-    resources = [each if each.columns else each.model_copy(update=columns) for each in connection.system.resources]
-    system = connection.system.model_copy(update={"resources": tuple(resources)})
-    return connection.model_copy(update={"system": system})
+    resources = tuple(each if each.columns else each.model_copy(update=columns) for each in connection.system.resources)
+    return connection.model_copy(update={"system": connection.system.model_copy(update={"resources": resources})})
 
 
 def server_of(sandbox: Sandbox) -> uvicorn.Server:

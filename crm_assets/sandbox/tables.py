@@ -74,17 +74,11 @@ class Table:
         self._population, self._today = population, today
         last = today + DAY if self.resource.window else today
         whole = Span(midnight(start, self.zone), midnight(last, self.zone))
-        columns, calendar = self.resource.columns, Calendar(self.resource, self.zone)
-        self._calendar = calendar
-        counted = population.counted(self.resource)
-        self.key = columns[counted[0]].wire_path(counted[0]) if counted else None
-        """Path of the records' key."""
-        made = {name: each for name, each in columns.items() if not each.placeholder and name not in calendar.columns}
+        columns, self._calendar = self.resource.columns, Calendar(self.resource, self.zone)
+        made = [name for name, each in columns.items() if not each.placeholder and name not in self._calendar.columns]
         # What is inside a JSON value is put there after the value itself.
-        ordered = sorted(made, key=lambda name: (len(columns[name].wire_path(name)), columns[name].type != "json"))
-        self._makers = [
-            (columns[name].wire_path(name), value_maker(population, self.resource, name)) for name in ordered
-        ]
+        names = sorted(made, key=lambda name: (len(columns[name].wire_path(name)), columns[name].type != "json"))
+        self._makers = [(columns[name].wire_path(name), value_maker(population, self.resource, name)) for name in names]
         self._serial = 0
         """Number of the next row."""
         self._first_rows = self._new(population.sizes[resource], whole)

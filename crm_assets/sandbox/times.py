@@ -75,13 +75,10 @@ class Calendar:
 
     def __init__(self, resource: Resource, zone: ZoneInfo) -> None:
         self._window, self._incremental, self._zone = resource.window, resource.incremental, zone
-        self.columns = {
-            name: column
-            for name, column in resource.columns.items()
-            if column.type in (ColumnType.DATE, ColumnType.TIMESTAMP) and not column.placeholder
-        }
-        formats = [column.format for column in self.columns.values()]
-        steps = [next(step for part, step in _STEPS.items() if part in format_) for format_ in formats]
+        kinds = (ColumnType.DATE, ColumnType.TIMESTAMP)
+        dated = {name: each for name, each in resource.columns.items() if each.type in kinds}
+        self.columns = {name: each for name, each in dated.items() if not each.placeholder}
+        steps = [next(step for part, step in _STEPS.items() if part in each.format) for each in self.columns.values()]
         self.step = timedelta(milliseconds=max(steps, default=1))
         """Resolution of the coarsest column, and so of all instants."""
         self._examples = {

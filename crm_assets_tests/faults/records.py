@@ -8,8 +8,8 @@ from typing import Any
 
 from crm_assets.declarations import ColumnType
 from crm_assets.declarations.json_path import WILDCARD, Segments, dig, place
-from crm_assets.sandbox import PageRequest
 from crm_assets.sandbox.bodies import list_path
+from crm_assets.sandbox.paging import PageRequest
 from crm_assets.sandbox.tables import RecordList
 from crm_assets_tests.faults.fault import ActiveFaults, Fault, FaultKind
 
@@ -85,15 +85,23 @@ def change_records(faults: ActiveFaults, page: PageRequest, body: Any) -> None:
             CHANGES[fault.kind](fault, page, records)
 
 
+def _key(page: PageRequest) -> Segments:
+    """Return the path of the records' key; an empty one where they have none that counts them."""
+    keys = {name: page.resource.columns[name] for name in page.resource.primary_key}
+    counted = {name: each for name, each in keys.items() if each.type in (ColumnType.TEXT, ColumnType.BIGINT)}
+    return next((each.wire_path(name) for name, each in counted.items() if not each.placeholder), ())
+
+
 def _null_id(_: Fault, page: PageRequest, records: list[Record]) -> None:
-    if page.key and records:
-        place(records[0], page.key, None)
+    if records and _key(page):
+        place(records[0], _key(page), None)
 
 
 def _long_ids(_: Fault, page: PageRequest, records: list[Record]) -> None:
-    for record in records if page.key else []:
-        digits = "".join(filter(str.isdigit, str(dig(record, page.key or ()))))
-        place(record, page.key or (), _LONG + int(digits or 0))
+    key = _key(page)
+    for record in records if key else []:
+        digits = "".join(filter(str.isdigit, str(dig(record, key))))
+        place(record, key, _LONG + int(digits or 0))
 
 
 def _wrong_type(fault: Fault, page: PageRequest, records: list[Record]) -> None:

@@ -16,8 +16,8 @@ from starlette.types import Receive, Scope, Send
 
 from crm_assets.declarations.json_path import WILDCARD, dig, place
 from crm_assets.declarations.models.paginator import JsonLink
-from crm_assets.sandbox import PageRequest
 from crm_assets.sandbox.bodies import list_path
+from crm_assets.sandbox.paging import PageRequest
 from crm_assets_tests.faults.fault import ActiveFaults, Fault, FaultKind
 from crm_assets_tests.faults.records import CHANGES, change_records, keyed, record_lists
 

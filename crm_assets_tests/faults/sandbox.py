@@ -13,8 +13,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from crm_assets.declarations import Connection
-from crm_assets.sandbox import PageRequest, Sandbox
+from crm_assets.sandbox import Sandbox
 from crm_assets.sandbox.calls import Call
+from crm_assets.sandbox.matching import find_resource
+from crm_assets.sandbox.paging import PageRequest
 from crm_assets.sandbox.times import DAY, Span, midnight
 from crm_assets_tests.faults.fault import FaultPlan
 from crm_assets_tests.faults.records import with_moved_rows
@@ -103,7 +105,10 @@ class FaultySandbox(Sandbox):
         # The position of the page in its list, from 1, however the API counts.
         entry.resource, entry.page = page.resource.name, page.start // max(page.size, 1) + 1
         self._check_rate(name)
-        faults = self.faults.take(name, page.resource.name, entry.page, page.parent)
+        parent = None
+        if declared := page.resource.parent:
+            parent = find_resource(self.connections[name], page.call)[1].get(declared.placeholder)
+        faults = self.faults.take(name, page.resource.name, entry.page, parent)
         entry.faults = tuple(fault.kind for fault in faults.faults)
         early = await before_answer(faults, page.call.request)
         return early or with_faults(faults, page, await super().respond(with_moved_rows(faults, page)))
