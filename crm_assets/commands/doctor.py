@@ -180,6 +180,8 @@ def _of_all(connection: Connection, statuses: set[int | None]) -> str:
         return (
             f"Nothing answers at {connection.base_url}: {start}check base_url{and_params}, the network and any proxy."
         )
+    if statuses <= {429}:
+        return "The vendor's rate limit is reached: set `rate_limit:` for the connection, then try again."
     if statuses <= {402}:
         return "The subscription does not include the API: ask the vendor which plan does."
     if statuses <= {200, 404}:

@@ -114,6 +114,7 @@ def test_what_is_wrong_with_one_resource_is_said_of_it_alone(
         ("smartreach", Fault("status", status=404), ["No list was found at http", "params (team_id: 77)"]),
         ("syncro", Fault("html"), ["No list was found at http", "params (subdomain: myshop)"]),
         ("sales_engagement", Fault("status", status=402), ["The subscription does not include the API"]),
+        ("sales_engagement", Fault("status", status=429), ["The vendor's rate limit is reached: set `rate_limit:`"]),
         ("sales_engagement", Fault("status", status=500), ["No list was read", "SOURCES__SALES_ENGAGEMENT__API_KEY"]),
     ],
 )

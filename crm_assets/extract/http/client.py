@@ -173,9 +173,12 @@ class ApiClient:
             traffic.statuses[response.status] = traffic.statuses.get(response.status, 0) + 1
             if not response.redirect:
                 return response
-            url = resolve_url(url, response.redirect)
-            credentials.check_origin(url)
-        raise ReadError("the server redirects in a loop; check base_url")
+            try:
+                url = resolve_url(url, response.redirect)
+                credentials.check_origin(url)
+            except ReadError as error:
+                raise ReadError(error.problem, status=response.status) from None
+        raise ReadError("the server redirects in a loop; check base_url", status=response.status)
 
     def _own_headers(self, url: str, request: Request, credentials: Credentials, token: str) -> dict[str, str]:
         form = {"Content-Type": "application/x-www-form-urlencoded"} if request.form else {}

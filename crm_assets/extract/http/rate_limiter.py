@@ -191,7 +191,7 @@ class RateLimiter:
 def stay_away(until: float) -> ReadError:
     """Return the error of a server that wants no request before a moment (seconds since the epoch) far away."""
     moment = datetime.fromtimestamp(until, timezone.utc).isoformat(" ", "minutes").removesuffix("+00:00")
-    return ReadError(f"the server accepts no requests until {moment} UTC; run again after that")
+    return ReadError(f"the server accepts no requests until {moment} UTC; run again after that", status=429)
 
 
 def spell_rate(rate: float) -> str:
