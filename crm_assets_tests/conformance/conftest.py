@@ -22,15 +22,20 @@ DAYS = dates(TODAY - timedelta(days=times(10, 30) - 1))
 Load = Callable[[str], "Loaded"]
 
 
-def one_of_each_way(connection: Connection) -> set[str]:
-    """Return one list for each way to read any, with its parents; in the long variant all of them."""
-    found = {}
-    for resource in connection.system.resources:
-        endpoint, window, parent = resource.endpoint, resource.window, resource.parent
-        days = (window.per_partition, window.include_undated) if window else ()
-        way = (endpoint.paginator.type, days, resource.incremental is None, parent is None)
-        found[resource.name if LONG else way] = {resource.name, *([parent.resource] if parent else [])}
-    return set().union(*found.values())
+def one_of_each_way(*connections: Connection) -> dict[str, set[str]]:
+    """Return one list for each way to read any, with its parents, by connection; in the long variant all of them."""
+    found: dict[object, tuple[str, set[str]]] = {}
+    for connection in connections:
+        for resource in connection.system.resources:
+            endpoint, window, parent = resource.endpoint, resource.window, resource.parent
+            days = (window.per_partition, window.include_undated) if window else ()
+            way = (endpoint.paginator.type, days, resource.incremental is None, parent is None)
+            lists = {resource.name, *([parent.resource] if parent else [])}
+            found.setdefault((connection.name, resource.name) if LONG else way, (connection.name, lists))
+    chosen: dict[str, set[str]] = {}
+    for name, lists in found.values():
+        chosen.setdefault(name, set()).update(lists)
+    return chosen
 
 
 def _told_apart() -> Iterator[Connection]:
@@ -38,7 +43,7 @@ def _told_apart() -> Iterator[Connection]:
     known: list[Resource] = []
     for connection in all_connections():
         repeated = all(resource in known for resource in connection.system.resources)
-        yield only(connection, *one_of_each_way(connection)) if repeated else connection
+        yield only(connection, *one_of_each_way(connection)[connection.name]) if repeated else connection
         known += connection.system.resources
 
 

@@ -14,6 +14,7 @@ from crm_assets_tests.faults import Fault, FaultySandbox, serve
 from crm_assets_tests.installation import SMALL, START, TODAY, Installation, Row, dates
 
 ALL_DAYS = (START.isoformat(), TODAY.isoformat())
+LAST_DAYS = dates(TODAY - timedelta(days=9))
 
 
 def keys_of(rows: list[Row]) -> set[Any]:
@@ -35,12 +36,14 @@ def last_read(house: Installation, connection: str, resource: str) -> Row:
 
 def test_leads_of_a_day_are_those_of_a_query_for_that_day_alone(house: Build) -> None:
     here = house("visitor_analytics")
-    assert here.materialize("visitor_analytics/leads", dates=ALL_DAYS).success
+    assert here.materialize(
+        "visitor_analytics/leads", dates=(LAST_DAYS[0].isoformat(), LAST_DAYS[-1].isoformat())
+    ).success
     seen: dict[tuple[str, str], set[Any]] = {}
     for row in here.table("visitor_analytics", "leads"):
         seen.setdefault((row["account_id"], row["id"]), set()).add(row["last_visit_date"])
     assert any(len(days) > 1 for days in seen.values()), "the test has to see a lead that came on several days"
-    for day in dates():
+    for day in LAST_DAYS:
         of_day = here.table("visitor_analytics", "leads", f"last_visit_date = '{day}'")
         assert of_day == here.truth("visitor_analytics", "leads", day, day)
 
@@ -68,7 +71,7 @@ def test_a_day_read_again_holds_what_the_api_holds_now(house: Build, sandbox: Fa
 
 def test_a_day_that_became_empty_leaves_the_table(house: Build) -> None:
     here = house("visitor_analytics")
-    assert here.materialize("visitor_analytics/visits", dates=ALL_DAYS).success
+    assert here.materialize("visitor_analytics/visits", day=ALL_DAYS[0]).success
     empty = TODAY + timedelta(days=30)
     assert here.truth("visitor_analytics", "visits", empty, empty) == []
     here.change(

@@ -172,7 +172,7 @@ def test_a_load_leaves_every_schema_alone_but_its_own(paging: Installation) -> N
     paging.change("CREATE SCHEMA paging_staging; CREATE TABLE paging_staging.stg_whole AS SELECT * FROM paging.whole")
     before = paging.query("SELECT * FROM paging_staging.stg_whole ORDER BY id")
     schemas = paging.query("SELECT schema_name FROM information_schema.schemata ORDER BY ALL")
-    assert all(result.success for result in paging.load("paging"))
+    assert paging.materialize("paging/whole", "paging/by_page").success
     assert paging.query("SELECT * FROM paging_staging.stg_whole ORDER BY id") == before
     assert paging.query("SELECT schema_name FROM information_schema.schemata ORDER BY ALL") == schemas
 
@@ -181,9 +181,9 @@ def test_a_list_whose_load_fails_costs_its_siblings_nothing(paging: Installation
     paging.change("UPDATE paging.whole SET _read_id = CAST(id AS VARCHAR)")
     paging.change("CREATE UNIQUE INDEX refuses_all_rows ON paging.whole (_read_id)")
     before = paging.snapshot("paging")["whole"]
-    (result,) = paging.load("paging")
+    result = paging.materialize("paging/by_page", "paging/whole", "paging/sibling")
     names = {event.asset_key.path[-1] for event in result.get_asset_materialization_events() if event.asset_key}
-    assert names == set(paging.resources("paging")) - {"whole"}
+    assert names == {"by_page", "sibling"}
     assert "paging.whole could not be written: " in failure(result)
     assert "Its rows are as they were." in failure(result)
     assert paging.snapshot("paging")["whole"] == before
