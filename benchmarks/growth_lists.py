@@ -19,6 +19,7 @@ _SINCE = {
     "format": "iso",
     "lookback": "0s",
 }
+_DAY = {"field": "updated_at", "params": {"from": "{window_start}"}, "lookback_days": 0}
 _NARROW = {"id": "bigint", "updated_at": "timestamp", "amount": "double"}
 
 
@@ -48,9 +49,11 @@ SYSTEM = {
             path="/owners/{owner_id}/things",
             incremental=_SINCE,
         ),
+        _list("days", _NARROW, window=_DAY, history=True),
     ],
 }
-"""Wide rows; values that name rows of another table; versions; columns of undeclared fields; a list per parent."""
+"""Wide rows; values that name rows of another table; versions; columns of undeclared fields; a list per parent; windows
+with versions."""
 
 
 def _item(key: int, number: int, path: str) -> dict[str, Any]:
