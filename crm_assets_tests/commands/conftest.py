@@ -20,6 +20,14 @@ from crm_assets_tests.faults import FaultySandbox, serve
 from crm_assets_tests.forks import typed
 
 ROOT = Path(__file__).parents[2]
+SERVICE = ["appointment_types", "appointments", "customers", "tickets"]
+LISTS = {
+    "contact_crm": ["contacts", "tasks", "users"],
+    "sales_crm": ["accounts", "contacts", "products"],
+    "service_crm": SERVICE,
+    "repairshopr": SERVICE,
+}
+"""What is read of systems with many lists."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +73,11 @@ def _readme_connection() -> str:
 
 
 def _with_few_lists(connections: str) -> str:
-    """Leave four of fourteen lists to the accounts that have most: read in full, in increments and in windows."""
+    """Leave those lists to the accounts that the pages name, of each kind: in full, in increments and in windows."""
     document = yaml.safe_load(connections)
     for account in document["connections"]:
-        if account["system"] in ("service_crm", "repairshopr"):
-            account["resources"] = ["appointment_types", "appointments", "customers", "tickets"]
+        if kept := LISTS.get(account["system"]):
+            account["resources"] = kept
     return yaml.safe_dump(document)
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import psycopg2
@@ -15,8 +11,6 @@ import yaml
 from crm_assets.commands.dagster_home import TEMPLATE, dagster_home, open_instance
 from crm_assets.errors import CommandError
 from crm_assets_tests.commands.conftest import ROOT, Desk
-from crm_assets_tests.reliability.killed_runs import until
-from crm_assets_tests.reliability.test_stop import of_session
 
 
 @pytest.fixture
@@ -138,36 +132,3 @@ def test_a_sync_leaves_room_on_a_postgres_instance(desk: Desk, tmp_path: Path, o
         cursor.execute("SELECT DISTINCT status FROM runs")
         assert cursor.fetchall() == [("SUCCESS",)]
     watcher.close()
-
-
-def test_a_stopped_demo_leaves_no_process_behind(desk: Desk, tmp_path: Path) -> None:
-    (tmp_path / "connections.yaml").write_text("connections: [{name: sales_engagement, system: sales_engagement}]\n")
-    environment = without_home(desk, tmp_path / "data").environment
-    environment |= {"CRM_ASSETS_CONNECTIONS": str(tmp_path / "connections.yaml"), "MARK": str(tmp_path)}
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = str(probe.getsockname()[1])
-    command = [str(Path(sys.executable).with_name("crm-assets")), "demo", "--port", port, "--rows", "5"]
-    with (tmp_path / "said").open("wb") as said:
-        process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=said, stderr=said)
-    try:
-        until(lambda: "Dagster UI is at" in (tmp_path / "said").read_text(), seconds=240)
-        assert len(marked(tmp_path)) > 5
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
-    until(lambda: not marked(tmp_path), seconds=15)
-    assert not list(of_session(process.pid))
-    assert "Traceback" not in (tmp_path / "said").read_text()
-
-
-def marked(folder: Path) -> list[int]:
-    """Return the living processes whose environment names the folder."""
-    mark = f"MARK={folder}".encode()
-    return [int(path.name) for path in Path("/proc").glob("[0-9]*") if mark in _environment(path)]
-
-
-def _environment(process: Path) -> bytes:
-    try:
-        return (process / "environ").read_bytes()
-    except OSError:
-        return b""

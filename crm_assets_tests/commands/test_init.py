@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import sys
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
@@ -11,11 +13,14 @@ import pytest
 from packaging.requirements import Requirement
 
 from crm_assets.commands.init import CONNECTIONS, TEMPLATES, init
+from crm_assets.commands.local_postgres import free_port
 from crm_assets.commands.startup import read_env_file
 from crm_assets.declarations.connections import load_connections
 from crm_assets.errors import CommandError
 from crm_assets.extract.secrets import secret_variable
 from crm_assets_tests.commands.conftest import ROOT, Desk
+from crm_assets_tests.reliability.killed_runs import until
+from crm_assets_tests.reliability.test_stop import of_session
 
 FILES = ["connections.yaml", "dagster.yaml", "workspace.yaml", ".env.example", ".gitignore"]
 
@@ -74,19 +79,24 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def bare(desk: Desk, folder: Path, plain: Path) -> dict[str, str]:
+    """Return variables with nothing set but PATH, and no extra installed."""
+    return {
+        "PATH": desk.environment["PATH"],
+        "HOME": str(folder),
+        "COLUMNS": "120",
+        "PYTHONPATH": str(plain),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
 def types(desk: Desk, command: str, folder: Path, plain: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command in a folder of its own, with nothing but PATH set and no extra installed."""
+    """Run a command in a folder of its own."""
     return subprocess.run(
         command,
         shell=True,
         cwd=folder,
-        env={
-            "PATH": desk.environment["PATH"],
-            "HOME": str(folder),
-            "COLUMNS": "120",
-            "PYTHONPATH": str(plain),
-            "PYTHONDONTWRITEBYTECODE": "1",
-        },
+        env=bare(desk, folder, plain),
         capture_output=True,
         text=True,
         timeout=300,
@@ -103,8 +113,41 @@ def test_commands_and_dagster_work_in_a_new_folder(desk: Desk, tmp_path: Path, p
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_demo_runs_in_an_empty_folder(desk: Desk, tmp_path: Path, plain: Path) -> None:
-    done = types(desk, "crm-assets demo --no-ui --rows 5", tmp_path, plain)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "32 of 32 assets materialized" in done.stdout
+def test_the_demo_runs_in_an_empty_folder_and_leaves_no_process_behind(
+    desk: Desk, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, plain: Path
+) -> None:
+    told = tmp_path_factory.mktemp("told") / "demo.txt"
+    command = ["crm-assets", "demo", "--rows", "5", "--port", str(free_port())]
+    environment = bare(desk, tmp_path, plain) | {"MARK": str(tmp_path)}
+    program = str(Path(sys.executable).with_name(command[0]))
+    with told.open("wb") as output:
+        process = subprocess.Popen(
+            command, executable=program, cwd=tmp_path, env=environment, stdout=output, stderr=output
+        )
+    try:
+        until(lambda: process.poll() is not None or "Dagster UI is at" in told.read_text(), seconds=240)
+        assert process.poll() is None, told.read_text()
+        assert len(marked(tmp_path)) > 5
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+    until(lambda: not marked(tmp_path), seconds=15)
+    assert not list(of_session(process.pid))
+    said = told.read_text()
+    assert process.returncode == 0, said
+    assert "32 of 32 assets materialized" in said
+    assert "Traceback" not in said
     assert [path.name for path in tmp_path.iterdir() if path.name != ".local"] == ["data"]
+
+
+def marked(folder: Path) -> list[int]:
+    """Return the living processes whose environment names the folder."""
+    mark = f"MARK={folder}".encode()
+    return [int(path.name) for path in Path("/proc").glob("[0-9]*") if mark in _environment(path)]
+
+
+def _environment(process: Path) -> bytes:
+    try:
+        return (process / "environ").read_bytes()
+    except OSError:
+        return b""
