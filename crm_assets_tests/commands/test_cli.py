@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import dagster as dg
 import duckdb
 import pytest
 
-from crm_assets_tests.commands.conftest import ROOT, Desk
+from crm_assets_tests.commands.conftest import Desk
 from crm_assets_tests.faults import Fault
+from crm_assets_tests.forks import running
+from crm_assets_tests.reliability.killed_runs import until
 
 
 @pytest.fixture(autouse=True)
@@ -104,27 +103,20 @@ def test_a_seed_document_is_imported_with_its_repairs(desk: Desk) -> None:
     assert "repairs:" in done.stderr
 
 
-def test_ctrl_c_stops_a_sync_cleanly(desk: Desk) -> None:
+def test_ctrl_c_stops_a_sync_cleanly(desk: Desk, tmp_path: Path) -> None:
     desk.sandbox.faults.push(Fault("delay", seconds=30))
     desk.sandbox.requests.clear()
-    data = Path(f"{desk.data}-stopped")
-    command = [str(Path(sys.executable).with_name("crm-assets")), "sync"]
-    with subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env={**desk.environment, "CRM_ASSETS_DATA": str(data)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
+    data, told = Path(f"{desk.data}-stopped"), tmp_path / "told"
+    with running(
+        ["crm-assets", "sync"], environment={**desk.environment, "CRM_ASSETS_DATA": str(data)}, told=told
     ) as process:
-        while process.poll() is None and not list(desk.sandbox.requests):
-            time.sleep(0.1)
+        until(lambda: list(desk.sandbox.requests) or not process.is_alive())
         os.killpg(process.pid, signal.SIGINT)
-        out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, out + err
-    assert "Stopped" in err
-    assert "Traceback" not in err
+        process.join(60)
+        said = told.read_text()
+        assert process.exitcode == 130, said
+    assert "Stopped" in said
+    assert "Traceback" not in said
     assert not [path for path in data.glob("runs/*") if path.is_dir()]
 
 
