@@ -299,3 +299,24 @@ def test_days_start_no_later_than_those_of_utc(house: Build, tmp_path: Path) -> 
     with living_api(house, tmp_path, lambda *_: answer, things, timezone="Pacific/Kiritimati") as api:
         api.sync()
         assert [asked.query for asked in api.sync()] == [{"since": newest.date().isoformat()}]
+
+
+def test_a_record_that_changes_while_numbered_pages_are_read_hides_no_other(house: Build, tmp_path: Path) -> None:
+    """Sorted by their last change, it moves to the end, and all behind it to the page before."""
+    changed = {key: NOW - timedelta(hours=40 - key) for key in range(1, 7)}
+
+    def answer(_: str, query: dict[str, str]) -> Any:
+        page = int(query["page"])
+        if page == 2 and changed[1] < NOW:
+            changed[1] = NOW
+        records = sorted(newer(changed, query), key=lambda record: str(record["updated_at"]))
+        return {"items": records[page * 2 - 2 : page * 2]}
+
+    paginator = {"type": "page_number", "page_param": "page", "end": "empty_page"}
+    things = listing("things", {"updated_at": "timestamp"}, incremental=SINCE, endpoint={"paginator": paginator})
+    with living_api(house, tmp_path, answer, things, concurrency=1) as api:
+        api.sync()
+        assert api.ids("things") == [1, 2, 4, 5, 6]
+        assert "1 record was changed and came again" in api.complaints("things")
+        api.sync()
+        assert (api.ids("things"), api.complaints("things")) == ([1, 2, 3, 4, 5, 6], "")

@@ -62,6 +62,13 @@ class StagedKeys:
         rows: list[dict[str, Any]] = offenders.to_pylist()
         return rows
 
+    def changed_meanwhile(self, changed: str) -> int:
+        """Return how many keys came with different times of their last change, each page as it was read first."""
+        time = quoted(changed)
+        return self._count(
+            f"SELECT 1 FROM {self._first_time} GROUP BY {self._key} HAVING min({time}) IS DISTINCT FROM max({time})"
+        )
+
     def keep_newest(self, changed: str | None, schema: pa.Schema) -> None:
         """Write the file anew with one row for each key: the one changed last, else the one that came last.
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from crm_assets.declarations.models.paginator import Offset, PageNumber
 from crm_assets.declarations.models.resource import Resource
 from crm_assets.extract.decode.decoder import Decoder, table_schema
 from crm_assets.extract.decode.destination_limits import UNLIMITED, DestinationLimits
@@ -211,9 +212,23 @@ class StagedRows:
             report.duplicates = max(keys.repeated - report.repeats, 0)
             if report.duplicates:
                 report.duplicate_keys = keys.seen_twice(_OFFENDERS)
-            cursor = self.resource.incremental
-            keys.keep_newest(cursor.field if cursor else None, self.schema)
+            changed = self.resource.incremental.field if self.resource.incremental else None
+            numbered = isinstance(self.resource.endpoint.paginator, PageNumber | Offset)
+            if changed and numbered and report.duplicates and not report.moved:
+                report.moved, report.unproven = _moved_records(keys.changed_meanwhile(changed))
+            keys.keep_newest(changed, self.schema)
         self.rows = distinct
+
+
+def _moved_records(count: int) -> tuple[str, str]:
+    """Return what records show that came again after they had changed, and what follows from it, as clauses."""
+    if not count:
+        return "", ""
+    moved = f"{count} record{' was' if count == 1 else 's were'} changed and came again"
+    return moved, (
+        f"rows moved while its pages were read ({moved}), so a record may be missing; nothing was marked as deleted, "
+        f"and the next run settles it"
+    )
 
 
 def _with_bookkeeping(rows: pa.Schema) -> pa.Schema:
