@@ -83,8 +83,8 @@ def few(all_rounds: list[dict[str, str]]) -> list[dict[str, str]]:
     return all_rounds[: times(enough, len(all_rounds))]
 
 
-SHORT_ROUNDS = few(rounds({kind: lists for kind, (lists, *_) in SHORT.items()}, 5))
-SEEN_ROUNDS = few(rounds({kind: PAGED if kind == "duplicates" else EVERY for kind in SEEN}, 5))
+SHORT_ROUNDS = few(rounds({kind: lists for kind, (lists, *_) in SHORT.items()}, 6))
+SEEN_ROUNDS = few(rounds({kind: PAGED if kind == "duplicates" else EVERY for kind in SEEN}, 6))
 HARMLESS_ROUNDS = few(rounds(dict.fromkeys(HARMLESS, EVERY), 6))
 
 
