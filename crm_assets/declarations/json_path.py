@@ -98,5 +98,5 @@ def place(body: Any, path: Sequence[str], value: Any) -> Any:
         body[int(head)] = place(body[int(head)], rest, value)
     else:
         body = body if isinstance(body, dict) else {}
-        body[head] = place(body.get(head), rest, value)
+        body[head] = place(body.get(head), rest, value) if rest else value
     return body

@@ -13,13 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from crm_assets.declarations import Column
 from crm_assets.declarations.yaml_reader import read_yaml
-
-if TYPE_CHECKING:
-    from faker import Faker
 
 _COLLEAGUES = 10_000_000
 """Number of the first colleague, beyond all other people."""
@@ -34,11 +31,12 @@ def sample_data() -> dict[str, Any]:
 
 
 @cache
-def _generator(locale: str) -> Faker:
+def _generator(locale: str) -> Any:
+    """Return Faker's generator for a locale; its methods are those of the providers."""
     # Faker takes a third of a second to import: only a sandbox that is asked for rows pays for it.
-    from faker import Faker
+    from faker import Factory
 
-    return Faker(locale, providers=[f"faker.providers.{name}" for name in ("person", "address", "company", "internet")])
+    return Factory.create(locale, [f"faker.providers.{name}" for name in ("person", "address", "company", "internet")])
 
 
 def colleague(number: int) -> Words:
@@ -54,8 +52,8 @@ def person(number: int, groups: tuple[str, ...] = ("person", "place")) -> Words:
     fake = _generator(country["locale"])
     fake.seed_instance(number)
     facts = _made(fake, sample_data()["facts"])
-    facts |= _made(fake, {**country["facts"], **fake.random_element(country["towns"])})
     facts |= {f"{name}_slug": fake.slug(text.replace("ß", "ss")) for name, text in facts.items()}
+    facts |= _made(fake, {**country["facts"], **fake.random_element(country["towns"])})
     facts |= {"initials": "".join(re.findall(r"\b\w", facts["company"]))[:2].upper()}
     facts |= {"digits": re.sub(r"\D", "", facts["phone"])}
     words = sample_data()["words"]
@@ -121,5 +119,5 @@ def _pattern() -> re.Pattern[str]:
     return re.compile(rf"(?<![\w.@+-])(?:{'|'.join(map(re.escape, words))})(?![\w@])")
 
 
-def _made(fake: Faker, templates: Mapping[str, str]) -> dict[str, str]:
+def _made(fake: Any, templates: Mapping[str, str]) -> dict[str, str]:
     return {name: fake.numerify(fake.parse(template)) for name, template in templates.items()}

@@ -72,13 +72,13 @@ class Table:
         self.days: list[list[StoredRow]] = []
         """The rows of the days made so far, in the order they came; the first day is that before any passed."""
         self._population, self._today = population, today
-        last = today + DAY if self.resource.window else today
-        whole = Span(midnight(start, self.zone), midnight(last, self.zone))
+        whole = Span(midnight(start, self.zone), midnight(today + DAY if self.resource.window else today, self.zone))
         columns, self._calendar = self.resource.columns, Calendar(self.resource, self.zone)
         made = [name for name, each in columns.items() if not each.placeholder and name not in self._calendar.columns]
         # What is inside a JSON value is put there after the value itself.
         names = sorted(made, key=lambda name: (len(columns[name].wire_path(name)), columns[name].type != "json"))
         self._makers = [(columns[name].wire_path(name), value_maker(population, self.resource, name)) for name in names]
+        self._changing = changing_column(population, self.resource)
         self._serial = 0
         """Number of the next row."""
         self._first_rows = self._new(population.sizes[resource], whole)
@@ -130,7 +130,7 @@ class Table:
     def _changed(self, row: StoredRow, span: Span, draws: random.Random) -> StoredRow:
         """Return a row with another value, and changed at some moment of the span if it has a change time."""
         record, moment, incremental = msgspec.json.decode(row.record), row.moment, self.resource.incremental
-        if name := changing_column(self._population, self.resource):
+        if name := self._changing:
             column = self.resource.columns[name]
             place(record, column.wire_path(name), other_value(dig(record, column.wire_path(name)), column, draws))
         if incremental:

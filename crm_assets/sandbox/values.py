@@ -91,7 +91,7 @@ def _plain(column: Column) -> Make:
         # The others would belong to another person.
         examples = [each for each in examples if each is None or groups_in(each)]
         return lambda row: retold(row.pick(examples), row.words)
-    return lambda row: copy.deepcopy(row.pick(examples))
+    return lambda row: copy.deepcopy(row.pick(examples)) if column.type is ColumnType.JSON else row.pick(examples)
 
 
 def _amount(row: RowSeed) -> float:
