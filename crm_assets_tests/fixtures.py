@@ -116,12 +116,23 @@ def own_database(postgres: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str
         yield url
 
 
+@pytest.fixture(scope="session")
+def dagster_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of an instance that was opened once, for tests to copy: Dagster takes seconds to make them."""
+    folder = tmp_path_factory.mktemp("dagster")
+    (folder / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("DAGSTER_HOME", str(folder))
+        with open_instance(folder):
+            return folder
+
+
 @pytest.fixture
-def stored_instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.DagsterInstance]:
+def stored_instance(
+    dagster_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dg.DagsterInstance]:
     """The instance that all commands open, its files in the folder ``home``."""
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DAGSTER_HOME", copytree(dagster_files, str(tmp_path / "home")))
     with open_instance(tmp_path / "data") as instance:
         yield instance
 
