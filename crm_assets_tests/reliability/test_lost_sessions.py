@@ -75,11 +75,11 @@ def test_a_load_that_lost_its_lock_writes_no_further_table(
 ) -> None:
     before, merge, merged = here.snapshot("paging"), commit.merge_rows, list[str]()
 
-    def merge_without_lock(session: Any, resource: Resource, *given: Any) -> Any:
+    def merge_without_lock(session: Any, resource: Resource, *given: Any, **named: Any) -> Any:
         if not merged:
             end_holder(here)
         merged.append(resource.name)
-        return merge(session, resource, *given)
+        return merge(session, resource, *given, **named)
 
     monkeypatch.setattr(commit, "merge_rows", merge_without_lock)
     sandbox.state = 1

@@ -122,8 +122,8 @@ def test_ctrl_c_in_the_middle_of_a_query_stops_the_load(paging: Installation, mo
     """DuckDB turns it into an error of its query, and that must not pass for a table that could not be loaded."""
     merge, before = commit.merge_rows, paging.snapshot("paging")
 
-    def interrupted_merge(session: Any, *given: Any) -> Any:
-        merge(session, *given)
+    def interrupted_merge(session: Any, *given: Any, **named: Any) -> Any:
+        merge(session, *given, **named)
         session.write("SET threads = 1")  # those of DuckDB itself would finish what they are at
         threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
         session.query("SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000000) b")
