@@ -180,7 +180,7 @@ class Warehouse:
 
         file = DuckDbFile(self.database, self.patience)
         with file.open(say) as engine:
-            yield DuckDb.of(engine, file.name)
+            yield DuckDb(engine, file.name)
 
 
 def _take(lock: FileLock) -> bool:
