@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from crm_assets.commands.local_postgres import programs
+from crm_assets_tests.reliability import LONG
 
 if TYPE_CHECKING:
     from crm_assets.declarations.models.connection import Connection
@@ -24,6 +29,21 @@ os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "true"
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a background job of a script, and in all it starts
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+_MEMORY = Path("/dev/shm")
+_ROOM = 8 << 30
+"""Bytes that must be free in memory for the files of tests to be kept there: they take half of it."""
+if (
+    _MEMORY.is_dir()
+    and shutil.disk_usage(_MEMORY).free > _ROOM
+    and not os.statvfs(_MEMORY).f_flag & os.ST_NOEXEC  # tests start programs that they have copied
+):
+    os.environ.setdefault("TMPDIR", str(_MEMORY))  # waiting for a disk takes a fifth of the suite's time
+    tempfile.tempdir = None
+
+# The examples of property tests are the same in each run, but for the long variant, which looks for new ones.
+settings.register_profile("repeatable", derandomize=not LONG)
+settings.load_profile("repeatable")
 
 Build = Callable[..., "Installation"]
 HouseWith = Callable[..., "Installation"]
@@ -37,6 +57,8 @@ _LONGEST_FIRST = (
     "discovery",
     "warehouse",
 )
+_SELDOM = (100_000, 50, 100)
+"""How seldom to look for garbage. Python's own thresholds make a load in a process take a tenth longer."""
 _THEIRS = ("dagster", "dagster_shared", "dagster_dlt", "dagster_embedded_elt", "dlt", "sqlalchemy")
 
 
@@ -70,6 +92,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.enable()
+    gc.set_threshold(*_SELDOM)
 
 
 def pytest_unconfigure() -> None:

@@ -50,7 +50,8 @@ def test_wall_clocks_are_read_as_their_zone_shows_them(wall: datetime, day: int)
     for row in rows_of(wall.isoformat(" "), day):
         for zone in ZONES:
             name = zone.split("/")[-1].lower()
-            assert row[name] == wall.replace(tzinfo=ZoneInfo(zone)).astimezone(timezone.utc), zone
+            first = wall.replace(tzinfo=ZoneInfo(zone), fold=0)  # the text does not say which of two it is
+            assert row[name] == first.astimezone(timezone.utc), zone
             moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=day)
             assert row[f"{name}_day"] == moment.astimezone(ZoneInfo(zone)).date(), zone
 

@@ -54,7 +54,8 @@ def test_years_of_wild_clocks_and_answers_never_lock_an_account(
         for leap, wait, reset in steps:
             now += leap
             moment = patient(Path(folder), limit, now)
-            assert moment <= now + LONGEST + 1.01 * period + 60
+            # The clock may leap back by less than a run has waited for its turn, which nothing shows.
+            assert moment <= now + LONGEST + 2 * 1.01 * period + 60
             now = max(now, moment)
             budget = RateLimiter(Path(folder) / "budget", limit, lambda at=now: at)  # type: ignore[misc]
             if wait is not None:
