@@ -30,12 +30,13 @@ os.environ["DAGSTER_DISABLE_TELEMETRY"] = "true"
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a background job of a script, and in all it starts
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-_MEMORY = Path("/dev/shm")
+_MEMORY, _LIMIT = Path("/dev/shm"), Path("/sys/fs/cgroup/memory.max")
 _ROOM = 8 << 30
 """Bytes that must be free in memory for the files of tests to be kept there: they take half of it."""
 if (
     _MEMORY.is_dir()
     and shutil.disk_usage(_MEMORY).free > _ROOM
+    and (not _LIMIT.is_file() or int(_LIMIT.read_text().strip().replace("max", str(1 << 62))) > 2 * _ROOM)
     and not os.statvfs(_MEMORY).f_flag & os.ST_NOEXEC  # tests start programs that they have copied
 ):
     os.environ.setdefault("TMPDIR", str(_MEMORY))  # waiting for a disk takes a fifth of the suite's time

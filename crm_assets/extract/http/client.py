@@ -177,7 +177,7 @@ class ApiClient:
                 url = resolve_url(url, response.redirect)
                 credentials.check_origin(url)
             except ReadError as error:
-                raise ReadError(error.problem, status=response.status) from None
+                raise ReadError(error.problem, status=response.status) from error.__cause__
         raise ReadError("the server redirects in a loop; check base_url", status=response.status)
 
     def _own_headers(self, url: str, request: Request, credentials: Credentials, token: str) -> dict[str, str]:
