@@ -23,7 +23,7 @@ from crm_assets.warehouse.changes import Committed
 from crm_assets.warehouse.commit import commit_read, failed_load, log_failed_reads, not_written
 from crm_assets.warehouse.dlt_log import without_json_warning
 from crm_assets.warehouse.errors import WarehouseError, cause_of
-from crm_assets.warehouse.load import Failures, each_alone, prepare_schema, staged_rows, table_source
+from crm_assets.warehouse.load import Failures, each_alone, lacks_table, prepare_schema, staged_rows, table_source
 from crm_assets.warehouse.schema_changes import missing_columns
 from crm_assets.warehouse.session import WarehouseSession
 from crm_assets.warehouse.staging import Relations
@@ -94,7 +94,10 @@ class Loader:
     def _make_tables(
         self, session: WarehouseSession, complete: list[ReadResult]
     ) -> tuple[dict[str, dict[str, Any]], Failures]:
-        """Let dlt make missing tables and columns; return its metadata of each resource, and the failures."""
+        """Let dlt make missing tables and columns; return its metadata of each resource, and the failures.
+
+        dlt is not run for a table that has them: that would take as long as the load of its rows.
+        """
         readings, loaded = {reading.task.resource.name: reading for reading in complete}, {}
 
         def make(names: list[str]) -> None:
@@ -102,16 +105,20 @@ class Loader:
             if statements := [(statement, ()) for each in lacking.values() for statement in each]:
                 session.execute(statements)
                 session.widened |= {name for name in names if lacking[name]}
-            source = table_source(self.connection, [readings[name] for name in names], session)
-            pipeline = session.open_pipeline(session.dataset)
-            with without_json_warning():
-                for result in self.dlt.run(self.context, source, pipeline, self.translator):
-                    if result.asset_key:
-                        loaded[result.asset_key.path[-1]] = dict(result.metadata or {})
+            changed = [readings[name] for name in names if lacking[name] or lacks_table(session, readings[name])]
+            made = self._made_by_dlt(session, changed) if changed else {}
+            loaded.update({name: made.get(name, {}) for name in names})
 
-        failures = each_alone([*readings], make) if readings else {}
-        session.forget_catalog()
-        return loaded, failures
+        return loaded, each_alone([*readings], make) if readings else {}
+
+    def _made_by_dlt(self, session: WarehouseSession, readings: list[ReadResult]) -> dict[str, dict[str, Any]]:
+        source, pipeline = table_source(self.connection, readings, session), session.open_pipeline(session.dataset)
+        try:
+            with without_json_warning():
+                results = [*self.dlt.run(self.context, source, pipeline, self.translator)]
+        finally:
+            session.forget_catalog()
+        return {result.asset_key.path[-1]: dict(result.metadata or {}) for result in results if result.asset_key}
 
     def _committed(
         self, session: WarehouseSession, reading: ReadResult, relations: Relations, loaded: dict[str, Any]

@@ -101,6 +101,8 @@ def read_metadata(session: WarehouseSession, reading: ReadResult, done: Committe
     """Return the numbers of one read, and a description of the table after it."""
     resource, report = reading.task.resource, reading.report
     return {
+        "destination": session.destination,
+        "dataset": session.dataset,
         "dagster/row_count": done.table_rows,
         "dagster/table_name": f"{session.catalog}.{session.dataset}.{resource.name}",
         "dagster/column_schema": _found_columns(session, resource),

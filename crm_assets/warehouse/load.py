@@ -65,6 +65,15 @@ def table_source(connection: Connection, readings: list[ReadResult], session: Wa
     return _load_source(connection, resources)
 
 
+def lacks_table(session: WarehouseSession, reading: ReadResult) -> bool:
+    """Whether the warehouse has no table yet for the rows of a read, or for its rejected records."""
+    return any(
+        not session.columns(rows.resource.name)
+        or (rows.rejected and not session.columns(f"{rows.resource.name}__rejected"))
+        for rows in _staged_of([reading])
+    )
+
+
 def prepare_schema(session: WarehouseSession) -> None:
     """Make the schema and the read log where they are missing, and correct what is impossible in it."""
     if not session.client.has_dataset():

@@ -12,7 +12,7 @@ from crm_assets.declarations.models.columns import Column, ColumnType
 from crm_assets.declarations.models.connection import Connection
 from crm_assets.errors import CommandError
 from crm_assets_tests.conftest import Build, HouseWith, only
-from crm_assets_tests.faults import FaultySandbox
+from crm_assets_tests.faults import Fault, FaultySandbox
 from crm_assets_tests.installation import Installation, failure
 
 TABLE = "paging.whole"
@@ -168,6 +168,24 @@ def test_a_table_that_was_dropped_is_made_again(whole: Installation) -> None:
         assert result.success, failure(result)
     assert whole.table("paging", "whole") == whole.truth("paging", "whole")
     assert whole.check("paging/whole", "schema")["schema"].passed
+
+
+def test_dlt_runs_only_where_a_table_is_to_be_made_or_widened(whole: Installation, sandbox: FaultySandbox) -> None:
+    def runs() -> int:
+        return len(whole.query("SELECT load_id FROM paging._dlt_loads"))
+
+    before = runs()
+    assert whole.materialize("paging/whole").success
+    assert runs() == before
+    made_before(whole, "DROP COLUMN amount")
+    assert whole.materialize("paging/whole").success
+    assert runs() == before + 1
+    for _ in range(2):
+        sandbox.faults.push(Fault("null_id", "paging", "whole"))
+        whole.materialize("paging/whole")
+        assert runs() == before + 2, "of rejected records"
+    assert len(whole.query(f"SELECT reason FROM {TABLE}__rejected")) == 1
+    assert whole.table("paging", "whole") == whole.truth("paging", "whole")
 
 
 @pytest.mark.parametrize("destination", ["duckdb", "postgres"], indirect=True)
