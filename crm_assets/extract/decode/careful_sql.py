@@ -14,6 +14,7 @@ from crm_assets.extract.decode.digits import NUL
 from crm_assets.extract.decode.duckdb_paths import json_path, json_paths
 from crm_assets.extract.decode.duckdb_types import literal, quoted
 from crm_assets.extract.decode.request_values import request_column, request_value
+from crm_assets.extract.decode.time_values import TIMES
 from crm_assets.extract.decode.undeclared_sql import with_rest
 from crm_assets.extract.decode.wire_tree import wire_tree
 
@@ -33,8 +34,9 @@ found AS (
 typed AS (
     SELECT $values FROM found
 ),
+dated AS ($dated),
 compared AS (
-    SELECT *, $misfits AS __wrong, $reason AS __reason FROM typed
+    SELECT *, $misfits::BOOLEAN[] AS __wrong, $reason AS __reason FROM dated
 ),
 undeclared AS ($rest)
 SELECT
@@ -56,7 +58,10 @@ _NO_IDENTITY = """'{"id": null, "type": null}'::JSON"""
 
 @dataclass(frozen=True)
 class _Found:
-    """The expressions of a wire value: its JSON, its text and its type, each NULL where the record has no such path."""
+    """The expressions of a wire value: its JSON, its text and its type, each NULL where the record has no such path.
+
+    The text of JSON's null is NULL, too.
+    """
 
     json: str
     text: str
@@ -71,10 +76,13 @@ def careful_query(resource: Resource, pages: str, limits: DestinationLimits) -> 
         CASE WHEN is_scalar(__kind[1]) AND is_integer(__text[1]) THEN TRY_CAST(__text[1] AS BIGINT) END AS "id",
         CASE WHEN is_scalar(__kind[2]) THEN __text[2] END AS "name"
 
-    and those of ``compared`` put a value that is there, but not in its column, into ``_misfits``::
+    ``dated`` leaves out moments that destinations do not know, and ``compared`` says of each column whether a value
+    is there, but not in the column. Such values are put into ``_misfits``::
 
-        coalesce(__kind[1], 'NULL') <> 'NULL' AND "id" IS NULL
-        OR coalesce(__kind[2], 'NULL') <> 'NULL' AND "name" IS NULL
+        [__text[1] IS NOT NULL AND "id" IS NULL, __text[2] IS NOT NULL AND "name" IS NULL]
+
+    DuckDB plans a query for as long as it takes to decode hundreds of records, and spends half of that again with each
+    batch, so each part of an expression counts.
     """
     paths: list[str] = []
     wired = {name: column for name, column in resource.columns.items() if not column.placeholder}
@@ -88,7 +96,8 @@ def careful_query(resource: Resource, pages: str, limits: DestinationLimits) -> 
         joined=_joined_includes(resource),
         paths=f"[{', '.join(map(literal, paths))}]::VARCHAR[]",
         values=",\n        ".join(["*", *(f"{values[name]} AS {quoted(name)}" for name in resource.columns)]),
-        misfits=" OR ".join(f"({wrong})" for _, _, wrong in misfits) or "false",
+        dated=_within_calendar(resource),
+        misfits=f"[{', '.join(wrong for _, _, wrong in misfits)}]",
         rest=with_rest(wire_tree(resource), "compared"),
         columns="".join(f"{quoted(name)}, " for name in resource.columns),
         extra=_unmarked(
@@ -99,6 +108,16 @@ def careful_query(resource: Resource, pages: str, limits: DestinationLimits) -> 
         key=_key_text(resource),
         record=_unmarked("coalesce(__record::VARCHAR, 'null')", limits),
     )
+
+
+def _within_calendar(resource: Resource) -> str:
+    """Return the query that leaves out moments and days beyond the years 1 to 9999, where offsets may lead."""
+    times = {name: column.type for name, column in resource.columns.items() if column.type in TIMES}
+    checked = (
+        f"{'day' if kind is ColumnType.DATE else 'moment'}_in_calendar({quoted(name)}) AS {quoted(name)}"
+        for name, kind in times.items()
+    )
+    return f"SELECT * REPLACE ({', '.join(checked)}) FROM typed" if times else "SELECT * FROM typed"
 
 
 def _add_places(path: Segments, paths: list[str]) -> _Found:
@@ -125,8 +144,7 @@ def _misfits(resource: Resource, found: dict[str, _Found], paths: list[str]) -> 
         if given := request_column(resource, column):
             misfits.append((name, f"to_json({given})", f"{given} IS NOT NULL AND {quoted(name)} IS NULL"))
         else:
-            there = f"coalesce({found[name].kind}, 'NULL') <> 'NULL'"
-            misfits.append((name, found[name].json, f"{there} AND {quoted(name)} IS NULL"))
+            misfits.append((name, found[name].json, f"{found[name].text} IS NOT NULL AND {quoted(name)} IS NULL"))
     for path, node in wire_tree(resource).branches():
         branch = _add_places(path, paths)
         allowed = "'OBJECT', 'NULL'" + (", 'ARRAY'" if node.positions else "")
@@ -137,11 +155,9 @@ def _misfits(resource: Resource, found: dict[str, _Found], paths: list[str]) -> 
 def _misfits_json(misfits: list[tuple[str, str, str]]) -> str:
     if not misfits:
         return "NULL::VARCHAR"
-    entries = ", ".join(
-        f"CASE WHEN {wrong} THEN {{'k': {literal(name)}, 'v': {value}}} END" for name, value, wrong in misfits
-    )
-    present = f"list_filter([{entries}], lambda m: m IS NOT NULL)"
-    return f"CASE WHEN __wrong THEN to_json(map_from_entries({present}))::VARCHAR END"
+    names, values = ", ".join(literal(name) for name, _, _ in misfits), ", ".join(value for _, value, _ in misfits)
+    present = f"map(list_where([{names}], __wrong), list_where([{values}], __wrong))"
+    return f"CASE WHEN list_contains(__wrong, true) THEN to_json({present})::VARCHAR END"
 
 
 def _unmarked(text: str, limits: DestinationLimits, *, checked: bool = False) -> str:

@@ -42,8 +42,9 @@ ARROW: dict[ColumnType, pa.DataType] = {
 
 KEEPING_COLUMNS = ("_extra", "_misfits")
 REJECTED = pa.schema([("reason", pa.string()), ("record", pa.string()), ("key", pa.string())])
-_FIRST_MICROSECOND, _LAST_MICROSECOND = -62_135_596_800_000_000, 253_402_300_799_999_999
-"""Microseconds since 1970 of the first moment of year 1 and the last of year 9999."""
+_MOMENTS = range(-62_135_596_800_000_000, 253_402_300_800_000_000)
+"""The microseconds of the years 1 to 9999, counted from 1970."""
+_DAYS = range(_MOMENTS.start // 86_400_000_000, _MOMENTS.stop // 86_400_000_000)
 _CHUNK_BYTES = 1_000_000
 """What DuckDB parses at a time: with more, the parsed text is no longer in the processor's cache when it is read."""
 
@@ -178,15 +179,13 @@ def _with_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def _loadable(rows: pa.Table) -> bool:
-    """Return whether required columns have values and moments lie in the years that every destination knows."""
+    """Return whether required columns have values and times lie in the years that every destination knows."""
     for field, column in zip(rows.schema, rows.columns, strict=True):
         if column.null_count and not field.nullable:
             return False
-        if pa.types.is_timestamp(field.type):
-            bounds = pc.min_max(column.cast(pa.int64()))
-            if (
-                bounds["min"].is_valid
-                and not _FIRST_MICROSECOND <= bounds["min"].as_py() <= bounds["max"].as_py() <= _LAST_MICROSECOND
-            ):
+        known, number = (_DAYS, pa.int32()) if pa.types.is_date(field.type) else (_MOMENTS, pa.int64())
+        if pa.types.is_temporal(field.type):
+            bounds = pc.min_max(column.cast(number)).as_py()
+            if bounds["min"] is not None and not (bounds["min"] in known and bounds["max"] in known):
                 return False
     return True

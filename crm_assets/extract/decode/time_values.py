@@ -48,12 +48,11 @@ def _iso(text: str, column: Column, cast: str) -> str:
     """Return the moment or day of ISO 8601 text; the session's zone is UTC."""
     if column.type is ColumnType.DATE:
         return f"{cast}({text} AS DATE)"
-    trying = cast == "TRY_CAST"
-    moment = f"{cast}({f'joined_offset({text})' if trying else text} AS TIMESTAMPTZ)"
+    moment = f"{cast}({f'joined_offset({text})' if cast == 'TRY_CAST' else text} AS TIMESTAMPTZ)"
     if _zone(column) != "UTC":
         local = _local(f"{cast}({text} AS TIMESTAMP)", column)
         moment = f"CASE WHEN has_offset({text}) THEN {moment} ELSE {local} END"
-    return f"in_calendar({moment})" if trying else moment
+    return moment
 
 
 def _moment_of_units(number: str, column: Column) -> str:
@@ -66,7 +65,7 @@ def _moment_of_units(number: str, column: Column) -> str:
 def _of_pattern(text: str, column: Column, function: str) -> str:
     pattern = literal(column.format)
     if "%z" in column.format:  # strptime knows no Z
-        return _day_of(f"in_calendar({function}(regexp_replace({text}, 'Z$', '+00'), {pattern}))", column)
+        return _day_of(f"{function}(regexp_replace({text}, 'Z$', '+00'), {pattern})", column)
     wall = f"{function}({text}, {pattern})"
     if column.format.endswith("Z"):
         return _day_of(f"timezone('UTC', {wall})", column)
