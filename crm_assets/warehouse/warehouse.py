@@ -126,7 +126,7 @@ class Warehouse:
                 pipeline.config.restore_from_destination = False
                 return pipeline
 
-            with connected(open_pipeline(dataset), self.destination) as client:
+            with connected(destination, self.destination, dataset) as client:
                 if self.destination == "postgres":
                     self._wait(lambda: destination.begin_load(client, dataset), f"schema {dataset}", say)
                 yield WarehouseSession(self.catalog, self.destination, open_pipeline, client, dataset)
