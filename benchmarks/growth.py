@@ -102,8 +102,7 @@ def read(house: Installation, name: str) -> Result:
     """Read a list, of windows today's."""
     (connection,) = house.connections.values()
     day = datetime.now(timezone.utc).date().isoformat()
-    given = {"day": day} if connection.system.resource(name).window else {}
-    return house.materialize(f"growth/{name}", **given)
+    return house.materialize(f"growth/{name}", day=day if connection.system.resource(name).window else None)
 
 
 def once(house: Installation, name: str) -> dict[str, float]:

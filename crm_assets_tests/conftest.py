@@ -5,6 +5,7 @@ The process that only hands the tests out to workers takes no fixtures: importin
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import shutil
@@ -58,7 +59,7 @@ _LONGEST_FIRST = (
     "discovery",
     "warehouse",
 )
-_SELDOM = (100_000, 50, 100)
+_SELDOM = (300_000, 50, 100)
 """How seldom to look for garbage. Python's own thresholds make a load in a process take a tenth longer."""
 _THEIRS = ("dagster", "dagster_shared", "dagster_dlt", "dagster_embedded_elt", "dlt", "sqlalchemy")
 
@@ -89,16 +90,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave what was imported and collected to itself: walking over it for garbage takes more with every test."""
+    """Leave what was imported and collected to itself: walking over it for garbage takes more with every test.
+
+    When the interpreter ends it finds everything again, or DuckDB's bindings would print what it does not find.
+    """
     gc.collect()
     gc.freeze()
+    atexit.register(gc.unfreeze)
     gc.enable()
     gc.set_threshold(*_SELDOM)
-
-
-def pytest_unconfigure() -> None:
-    """Let the interpreter find everything when it ends; DuckDB's bindings print what it does not find."""
-    gc.unfreeze()
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -138,14 +138,16 @@ class Installation:
         """Return a connection's resources by name."""
         return {resource.name: resource for resource in self.connections[connection].system.resources}
 
-    def materialize(self, *names: str, **given: Any) -> Result:
+    def materialize(self, *names: str, checks: bool = True, **given: Any) -> Result:
         """Materialize assets, given as ``connection/resource``, in one run.
 
         Args:
             names: What to materialize.
+            checks: Run their checks, too.
             given: ``day`` or ``dates`` (partition keys), ``tags``.
         """
-        return self.execute(dg.AssetSelection.assets(*(dg.AssetKey(name.split("/")) for name in names)), **given)
+        assets = dg.AssetSelection.assets(*(dg.AssetKey(name.split("/")) for name in names))
+        return self.execute(assets if checks else assets.without_checks(), **given)
 
     def load(
         self,
