@@ -67,13 +67,17 @@ def project(house: Build, connections: dict[str, Connection], tmp_path: Path) ->
 
 
 @pytest.fixture(scope="module")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of an environment with dbt: it pins older versions of what is tested here."""
-    folder = tmp_path_factory.mktemp("dbt") / "venv"
+def programs(pytestconfig: pytest.Config) -> Path:
+    """The programs of an environment with dbt: it pins older versions of what is tested here.
+
+    It is kept for the next time: compiling all of dbt takes longer than building the models.
+    """
+    assert pytestconfig.cache
+    folder = pytestconfig.cache.mkdir("dbt") / "venv"
     uv = str(Path(sys.executable).with_name("uv"))
     lock = str(Path(__file__).parents[2] / "requirements-dbt.lock")
-    run(uv, "venv", "--quiet", "--python", sys.executable, str(folder))
-    run(uv, "pip", "install", "--quiet", "--python", str(folder), "--require-hashes", "--requirement", lock)
+    run(uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, str(folder))
+    run(uv, "pip", "sync", "--quiet", "--python", str(folder), "--require-hashes", lock)
     return folder / "bin"
 
 
