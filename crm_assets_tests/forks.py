@@ -8,6 +8,7 @@ ends. Of its parent it has nothing but imported modules. Importing them takes lo
 from __future__ import annotations
 
 import atexit
+import multiprocessing
 import os
 import re
 import runpy
@@ -22,6 +23,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.metadata import entry_points
 from itertools import takewhile
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +93,8 @@ def running(command: Sequence[str], *, environment: Mapping[str, str], told: Pat
     Yields:
         Its process, of :mod:`multiprocessing`.
     """
-    process = _start(command, partial(_run_program, command[0]), Path.cwd(), environment, told, told)
+    process = _process(command, partial(_run_program, command[0]), Path.cwd(), environment, told, told)
+    process.start()
     try:
         yield process
     finally:
@@ -114,7 +117,8 @@ def _forked(
 ) -> subprocess.CompletedProcess[str]:
     with tempfile.TemporaryDirectory() as told:
         out, err = Path(told, "out"), Path(told, "err")
-        process = _start(command, run, folder, environment, out, err)
+        process = _process(command, run, folder, environment, out, err)
+        process.start()
         process.join(timeout)
         if process.exitcode is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -123,7 +127,7 @@ def _forked(
         return subprocess.CompletedProcess(command, process.exitcode, out.read_text(), err.read_text())
 
 
-def _start(
+def _process(
     command: Sequence[str],
     run: Callable[[], object],
     folder: Path,
@@ -131,9 +135,7 @@ def _start(
     out: Path,
     err: Path,
 ) -> Any:
-    process = context.Process(target=_become, args=(command, run, str(folder), dict(environment), out, err))
-    process.start()
-    return process
+    return context.Process(target=_become, args=(command, run, str(folder), dict(environment), out, err))
 
 
 def _run_program(name: str) -> None:
@@ -159,6 +161,7 @@ def _become(
     sys.argv = [*command]
     sys.path[:0] = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    _spawn_warm(command, out, err)
     try:
         run()
     except SystemExit:
@@ -168,3 +171,20 @@ def _become(
         raise SystemExit(1) from None
     finally:
         atexit._run_exitfuncs()  # processes of multiprocessing end without it
+
+
+def _spawn_warm(command: Sequence[str], out: Path, err: Path) -> None:
+    """Let what this program spawns, as Dagster's code server does its runs, be forked off the same server.
+
+    From Python 3.14 on, that serves nobody but the process that has started it.
+    """
+    if sys.version_info >= (3, 14):
+        return
+    known = multiprocessing.get_context
+
+    class Warm(type(context)):  # type: ignore[misc]
+        def Process(self, target: Callable[..., object], args: Sequence[object]) -> Any:  # noqa: N802
+            return _process(command, partial(target, *args), Path.cwd(), os.environ, out, err)
+
+    forkserver._forkserver.ensure_running = lambda: None  # type: ignore[attr-defined]
+    multiprocessing.get_context = lambda method=None: Warm() if method == "spawn" else known(method)  # type: ignore[assignment,misc]
