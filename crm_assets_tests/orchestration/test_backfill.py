@@ -311,9 +311,9 @@ def runs_with_reads(house: Installation) -> int:
     return int(found["runs"])
 
 
-def hold(source: Source, page: int) -> None:
+def hold(source: Source, page: int, seconds: float = 60) -> None:
     """Let the first reader that asks for such a page of visits wait for it."""
-    source.sandbox.faults.push(Fault("delay", NAME, PAGED, page=page, times=1, seconds=60))
+    source.sandbox.faults.push(Fault("delay", NAME, PAGED, page=page, times=1, seconds=seconds))
 
 
 def held(source: Source) -> str:
@@ -329,6 +329,7 @@ def test_processes_leave_the_bytes_of_one_run(
     home = tmp_path / "home"
     home.mkdir()
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    hold(source, page=2, seconds=3)  # or it might be done before another begins
     for command in [backfill(share, DAGSTER_HOME=str(home)) for share in SHARES]:
         succeeded(command)
     house = source.house(tmp_path)
