@@ -15,6 +15,7 @@ from crm_assets.commands.workspace import Workspace
 from crm_assets.settings import Settings
 from crm_assets_tests.commands.conftest import Desk
 from crm_assets_tests.faults import Fault
+from crm_assets_tests.forks import typed
 
 DEFINITIONS = """
 from pathlib import Path
@@ -75,7 +76,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def synced(desk: Desk, project: Path, selection: str, options: str = "") -> tuple[str, dict[str, Any]]:
     """Sync a selection; return what the terminal shows and the summary's assets by name."""
-    done = desk.types(f"cd {project} && crm-assets sync '{selection}' {options} --json summary.json")
+    command = f"crm-assets sync '{selection}' {options} --json summary.json"
+    done = typed(command, folder=project, environment=desk.environment)
     assets = json.loads((project / "summary.json").read_text(encoding="utf-8"))["assets"]
     return done.stdout, {f"{asset['connection']}.{asset['resource']}": asset for asset in assets}
 
