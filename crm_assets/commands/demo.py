@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import click
@@ -28,6 +30,8 @@ from crm_assets.settings import Settings
 _START_SECONDS = 120
 _CHILD_STOP_SECONDS = 10
 """What `dagster dev` needs to stop its own processes in order."""
+_DAYS = 14
+"""How long ago packaged accounts begin: days since a fixed one would let the demo take longer from day to day."""
 _OWN_COMMAND = [sys.executable, "-m", "crm_assets.cli"]
 
 
@@ -63,17 +67,30 @@ def run_demo(workspace: Workspace, *, ui: bool, port: int, rows: int, destinatio
 def _anywhere(workspace: Workspace, destination: str | None) -> Workspace:
     """Return the workspace with absolute paths, and with the packaged connections in a folder without any."""
     settings, default = workspace.settings, Settings().connections_file
-    file = CONNECTIONS if settings.connections_file == default and not default.exists() else settings.connections_file
+    folder = settings.data_folder.resolve()
+    has_none = settings.connections_file == default and not default.exists()
     settings = replace(
         settings,
-        connections_file=file.resolve(),
-        data_folder=settings.data_folder.resolve(),
+        connections_file=_packaged(folder) if has_none else settings.connections_file.resolve(),
+        data_folder=folder,
         destination=destination or settings.destination,
     )
     os.environ["CRM_ASSETS_CONNECTIONS"] = str(settings.connections_file)
     os.environ["CRM_ASSETS_DATA"] = str(settings.data_folder)
     os.environ["CRM_ASSETS_DESTINATION"] = settings.destination
     return Workspace(settings)
+
+
+def _packaged(folder: Path) -> Path:
+    """Write the packaged connections into a folder, as accounts that began some days ago."""
+    start, file = datetime.now(timezone.utc).date() - timedelta(days=_DAYS), folder / "demo.yaml"
+    text = re.sub(r"(?<=, start_date: )[\d-]+", str(start), CONNECTIONS.read_text(encoding="utf-8"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"The data folder {folder} cannot be written: {error.strerror}.") from error
+    return file
 
 
 def _server(destination: str) -> AbstractContextManager[str | None]:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import datetime, timezone
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
@@ -138,6 +139,9 @@ def test_the_demo_runs_in_an_empty_folder_and_leaves_no_process_behind(
     assert "32 of 32 assets materialized" in said
     assert "Traceback" not in said
     assert [path.name for path in tmp_path.iterdir() if path.name != ".local"] == ["data"]
+    today = datetime.now(timezone.utc).date()
+    accounts = load_connections(tmp_path / "data" / "demo.yaml")
+    assert {(today - account.start_date).days for account in accounts} <= {14, 15}, "the latter at midnight"
 
 
 def marked(folder: Path) -> list[int]:
