@@ -1,6 +1,6 @@
 """Names of Dagster that are not public and have no public counterpart; nothing else of ours imports private ones.
 
-The exception is ``sqlite_storage``, whose base classes load SQLAlchemy and are therefore imported there.
+The exceptions are ``sqlite_storage`` and ``sqlite_creation``, which load SQLAlchemy.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ from dagster._core.storage.sql import create_engine
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 
 from crm_assets.orchestration.dagster_compat import ASSET_CHECK_EVENTS, ConfigurableClassData
+from crm_assets.orchestration.sqlite_creation import make_databases, migrations_read_once
 
 _BATCH_SIZE = "1000"
 """Events that wait for being written, more than which are written in between."""
@@ -84,7 +85,7 @@ class BatchingEventLogStorage(SqliteEventLogStorage):
 
     def _make_tables(self, shard: str) -> None:
         if shard not in self._initialized_dbs:
-            with self._db_lock:
+            with self._db_lock, migrations_read_once():
                 self._initdb(self._opened(shard))
                 self._initialized_dbs.add(shard)
 
@@ -152,8 +153,10 @@ class BatchingSqliteStorage(DagsterSqliteStorage):
     """Dagster's SQLite storage with events in batches."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        super().__init__(base_dir, inst_data)
-        self._event_log_storage = BatchingEventLogStorage(self._event_log_storage._base_dir)
+        with migrations_read_once():
+            make_databases(base_dir, lambda folder: DagsterSqliteStorage.from_local(folder).dispose())
+            super().__init__(base_dir, inst_data)
+            self._event_log_storage = BatchingEventLogStorage(self._event_log_storage._base_dir)
         os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", _BATCH_SIZE)
 
     @classmethod
