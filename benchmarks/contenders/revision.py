@@ -9,6 +9,6 @@ folder = sys.argv.pop(1)
 sys.path.insert(0, folder)
 os.environ["PYTHONPATH"] = folder  # for the processes it starts
 
-from crm_assets.cli import main  # noqa: E402
+from crm_assets.cli import run  # noqa: E402
 
-sys.exit(main())
+run()

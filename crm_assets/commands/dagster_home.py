@@ -12,7 +12,7 @@ import dagster as dg
 import yaml
 from filelock import FileLock
 
-from crm_assets.commands.fast_exit import imports_done
+from crm_assets.commands.fast_exit import collect_often
 from crm_assets.errors import CommandError
 from crm_assets.orchestration.dagster_compat import sqlite_config
 from crm_assets.warehouse.errors import cause_of
@@ -62,10 +62,12 @@ def open_instance(data_folder: Path) -> dg.DagsterInstance:
             database cannot be used.
     """
     home = dagster_home(data_folder)
-    imports_done()
     try:
+        batching = _batching(home)
+        if not batching:
+            collect_often()
         with _creation_lock(home):
-            return dg.DagsterInstance.local_temp(str(home), overrides={**_OVERRIDES, **_batching(home)})
+            return dg.DagsterInstance.local_temp(str(home), overrides={**_OVERRIDES, **batching})
     except Exception as error:  # of any driver: the storage is whatever dagster.yaml names
         cause = cause_of(error)
         remedy = _REMEDIES.get(cause.removeprefix("No module named ").strip("'"), "")

@@ -13,8 +13,8 @@ _UNSAID = 120
 _PYTHONS_OWN, _SELDOM = gc.get_threshold(), (100_000, 50, 100)
 
 
-def imports_done() -> None:
-    """Leave what was imported to itself from now on, and collect garbage as often as any other process.
+def collect_often() -> None:
+    """Collect garbage as often as any other process from now on, but leave what was imported to itself.
 
     Closed connections of Dagster's PostgreSQL storage are garbage in cycles: the server counts each as open until it
     is collected, and has room for a hundred.
@@ -28,8 +28,8 @@ def run_and_exit(program: Callable[[], object]) -> None:
     """Run a program as the whole of this process.
 
     What Dagster and dlt make while they are imported lives to the end. Walking over all of it again and again in
-    search of garbage, and taking it apart at the end, takes a third of a short sync. So the collector runs seldom
-    until :func:`imports_done`, and the process ends as soon as everything that is registered for its exit is done.
+    search of garbage, and taking it apart at the end, takes a third of a short sync. So the collector runs seldom,
+    and the process ends as soon as everything that is registered for its exit is done.
 
     Args:
         program: Ends by returning or by ``SystemExit``; must be called before anything registers for the exit.

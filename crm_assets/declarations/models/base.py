@@ -16,7 +16,7 @@ _TAGGED = frozenset({"auth", "paginator"})
 class Spec(BaseModel):
     """A frozen piece of a declaration; a key it does not know is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
 
     resolved_keys: ClassVar[frozenset[str]] = frozenset()
     """Keys people write that are resolved before the model is built."""
