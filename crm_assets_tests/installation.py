@@ -27,6 +27,7 @@ from crm_assets.declarations.models.resource import Resource
 from crm_assets.orchestration.assets import connection_assets
 from crm_assets.orchestration.dlt_integration import StagedDltResource
 from crm_assets.orchestration.resources import CrmSecrets
+from crm_assets.orchestration.sqlite_storage import BatchingEventLogStorage
 from crm_assets.warehouse.dlt_schema import ROW_TIMES
 from crm_assets.warehouse.warehouse import Warehouse
 from crm_assets_tests.faults import FaultySandbox
@@ -82,6 +83,7 @@ class _OneConnection(InMemoryEventLogStorage):
     """Dagster's storage of events in memory, which opens a connection for every statement, with the one it holds."""
 
     _thread = 0
+    _store_asset_check_evaluation_planned: Any = BatchingEventLogStorage._store_asset_check_evaluation_planned
 
     def has_table(self, table_name: str) -> bool:
         """Say what is so for every table of a new storage; Dagster asks with each event of a check."""

@@ -1,5 +1,6 @@
 """Events in batches: Dagster's own storage and ours hold the same, and the commands use ours."""
 
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import yaml
 
 from crm_assets.commands.dagster_home import TEMPLATE, open_instance
+from crm_assets.orchestration import sqlite_storage
 from crm_assets.orchestration.sqlite_storage import BatchingEventLogStorage
 
 DAYS = dg.DailyPartitionsDefinition("2024-01-01", end_date="2024-03-01")
@@ -73,6 +75,58 @@ def test_both_storages_hold_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert run(instance) == expected
     with dg.DagsterInstance.local_temp(str(tmp_path / "data" / "dagster")) as instance:
         assert sorted(instance.get_materialized_partitions(KEYS[0])) == CHOSEN
+
+
+@dg.multi_asset(
+    specs=[dg.AssetSpec("fails", partitions_def=DAYS)],
+    check_specs=[dg.AssetCheckSpec("planned", asset="fails")],
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def fails() -> Any:
+    yield int("fails")
+
+
+def planned(instance: dg.DagsterInstance) -> list[Any]:
+    """Run a range of partitions, which fails; return what is stored of the check that was planned."""
+    tags = {"dagster/asset_partition_range_start": CHOSEN[0], "dagster/asset_partition_range_end": CHOSEN[-1]}
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    result = dg.materialize([fails], instance=instance, tags=tags, run_config=quiet, raise_on_error=False)
+    storage: Any = instance.event_log_storage
+    with storage.index_connection() as connection:
+        rows = connection.exec_driver_sql(
+            "SELECT checks.*, logged.event FROM asset_check_executions AS checks "
+            "JOIN event_logs AS logged ON logged.id = evaluation_event_storage_id ORDER BY checks.partition"
+        )
+        return [plan(dict(row), result.run_id) for row in rows.mappings()]
+
+
+def plan(row: dict[str, Any], run_id: str) -> dict[str, Any]:
+    """Return a stored row without what varies from run to run."""
+    text, moment = row.pop("evaluation_event"), row.pop("evaluation_event_timestamp")
+    event = dg.deserialize_value(text, dg.EventLogEntry)
+    assert (row.pop("event"), row.pop("run_id")) == (text, event.run_id) == (text, run_id)
+    assert datetime.fromisoformat(f"{moment}+00:00") == datetime.fromtimestamp(event.timestamp, timezone.utc)
+    del row["evaluation_event_storage_id"], row["create_timestamp"]
+    return {**row, "planned": event.get_dagster_event().event_specific_data}
+
+
+def test_both_storages_plan_checks_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    (tmp_path / "plain").mkdir()
+    with dg.DagsterInstance.local_temp(str(tmp_path / "plain")) as instance:
+        expected = planned(instance)
+    assert [row["partition"] for row in expected] == CHOSEN
+    written: list[Any] = []
+
+    def noted(event: Any) -> str:
+        written.append(event)
+        return serialized(event)
+
+    serialized = dg.serialize_value
+    monkeypatch.setattr(sqlite_storage.dg, "serialize_value", noted)
+    with open_instance(tmp_path / "data") as instance:
+        assert planned(instance) == expected
+    assert len(written) == 1, "the event is written out once for all partitions"
 
 
 def test_a_run_waits_for_others_that_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
