@@ -94,7 +94,6 @@ def pytest_collection_finish() -> None:
 
     When the interpreter ends it finds everything again, or DuckDB's bindings would print what it does not find.
     """
-    gc.collect()
     gc.freeze()
     atexit.register(gc.unfreeze)
     gc.enable()
