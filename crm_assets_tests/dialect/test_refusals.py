@@ -116,3 +116,12 @@ def test_a_table_of_another_name_is_the_resource() -> None:
     )
     assert [resource.name for resource in system.resources] == ["post", "comments"]
     assert system.resource("comments").parent.resource == "post"  # type: ignore[union-attr]  # it has one
+
+
+def test_resources_have_the_names_that_dlt_gives_their_tables() -> None:
+    deal = {"type": "resolve", "resource": "openDeals", "field": "id"}
+    child = {"name": "Deal-Notes", "endpoint": {"path": "deals/{deal}/notes", "params": {"deal": deal}}}
+    system = parse_system({"name": "api", "client": CLIENT, "resources": ["openDeals", child]})
+    assert [resource.name for resource in system.resources] == ["open_deals", "deal_notes"]
+    assert system.resource("open_deals").endpoint.path == "openDeals"
+    assert system.resource("deal_notes").parent.resource == "open_deals"  # type: ignore[union-attr]  # it has one

@@ -40,7 +40,7 @@ def _table_name(resource: Document) -> str:
         raise SpecError(
             "a table's name cannot be computed from its rows", f"resource {resource['name']}", "key table_name"
         )
-    return snake_case(table) if table else resource["name"]
+    return snake_case(table or resource["name"])
 
 
 def _with_table_name(resource: Document, tables: dict[str, str]) -> Document:
