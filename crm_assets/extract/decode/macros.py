@@ -21,6 +21,7 @@ CREATE OR REPLACE MACRO unmarked_json(j) AS CASE WHEN contains(j, '{MARK}')
 CREATE OR REPLACE MACRO is_scalar(kind) AS kind NOT IN ('OBJECT', 'ARRAY', 'BOOLEAN');
 
 CREATE OR REPLACE MACRO is_integer(t) AS regexp_full_match(t, '-?\\d{{1,19}}(\\.0+)?');
+CREATE OR REPLACE MACRO is_decimal(t) AS regexp_full_match(t, '-?\\d{{1,19}}(\\.\\d+)?');
 CREATE OR REPLACE MACRO is_number(t) AS regexp_full_match(t, '-?\\d+(\\.\\d+)?([eE][+-]?\\d+)?');
 CREATE OR REPLACE MACRO is_date(t) AS regexp_full_match(t, '\\d{{4}}-\\d{{2}}-\\d{{2}}') AND t NOT LIKE '0000%';
 CREATE OR REPLACE MACRO is_time(t) AS t NOT LIKE '0000%' AND regexp_full_match(t,

@@ -21,10 +21,12 @@ def time_of_text(text: str, kind: str, column: Column) -> str:
     if column.format == "iso":
         return f"CASE {iso} END"
     if column.format in MICROSECONDS:
-        number = _moment_of_units(f"TRY_CAST({text} AS BIGINT)", column)
-        return f"CASE WHEN is_scalar({kind}) AND is_integer({text}) THEN {number} {iso} END"
+        parts = MICROSECONDS[column.format] > 1
+        number = _moment_of_units(f"TRY_CAST({text} AS {'DECIMAL(38, 9)' if parts else 'HUGEINT'})", column)
+        fits = f"{'is_decimal' if parts else 'is_integer'}({text})"
+        return f"CASE WHEN is_scalar({kind}) AND {fits} THEN {number} {iso} END"
     if column.format == "dotnet":
-        number = _moment_of_units(f"TRY_CAST(regexp_extract({text}, '{_DOTNET}', 1) AS BIGINT)", column)
+        number = _moment_of_units(f"TRY_CAST(regexp_extract({text}, '{_DOTNET}', 1) AS HUGEINT)", column)
         return f"CASE WHEN {kind} = 'VARCHAR' AND regexp_full_match({text}, '{_DOTNET}') THEN {number} {iso} END"
     return f"CASE WHEN is_scalar({kind}) THEN {_of_pattern(text, column, 'try_strptime')} END"
 
@@ -34,9 +36,9 @@ def time_of_field(field: str, column: Column) -> str:
     if column.format == "iso":
         return _iso(field, column, "CAST")
     if column.format in MICROSECONDS:
-        return _moment_of_units(field, column)
+        return _moment_of_units(f"{field}::HUGEINT", column)
     if column.format == "dotnet":
-        return _moment_of_units(f"CAST(regexp_extract({field}, '^{_DOTNET}$', 1) AS BIGINT)", column)
+        return _moment_of_units(f"CAST(regexp_extract({field}, '^{_DOTNET}$', 1) AS HUGEINT)", column)
     return _of_pattern(field, column, "strptime")
 
 
@@ -58,7 +60,7 @@ def _iso(text: str, column: Column, cast: str) -> str:
 def _moment_of_units(number: str, column: Column) -> str:
     """Return the moment of a number of units since 1970, or the day it falls on."""
     unit = MICROSECONDS.get(column.format, MICROSECONDS["epoch_ms"])
-    micros = f"{number}::HUGEINT * {unit}" if unit >= 1 else f"{number} // 1000"
+    micros = f"{number} * {unit}" if unit >= 1 else f"{number} // 1000"
     return _day_of(f"moment_of_number({micros})", column)
 
 
