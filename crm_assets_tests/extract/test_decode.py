@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
-from decimal import Decimal, localcontext
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from typing import Any
 
 import duckdb
@@ -155,10 +155,12 @@ def _means(column: Column, wire: Any, value: Any) -> bool:
         return bool(canonical(value) == canonical(wire))
     if column.type is ColumnType.BOOL:
         return bool(wire in (value, json.dumps(value)) and not number)
-    if column.format != "iso" and (number or re.fullmatch(r"-?\d+(\.0+)?", wire)):
-        unit = "milliseconds" if column.format == "epoch_ms" else "seconds"
-        moment = EPOCH + timedelta(**{unit: int(Decimal(str(wire)))})
-        return bool(value == (moment if column.type is ColumnType.TIMESTAMP else moment.date()))
+    if column.format != "iso" and (number or re.fullmatch(r"-?\d+(\.\d+)?", wire)):
+        micros = Decimal(str(wire)) * (1_000 if column.format == "epoch_ms" else 1_000_000)
+        moment = EPOCH + timedelta(microseconds=int(micros.to_integral_value(ROUND_HALF_UP)))
+        if column.type is ColumnType.DATE:
+            return bool(value == moment.date())
+        return bool(abs(value - moment) <= timedelta(microseconds=1))
     if column.type is ColumnType.DATE:
         return bool(value == date.fromisoformat(wire))
     if column.type is ColumnType.TIMESTAMP:
