@@ -76,7 +76,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
         {f"{ENDPOINT}error_handler__max_retries": -1},
         "resource accounts, key endpoint.error_handler.max_retries: expected at least 0, got -1",
     ),
-    ({"resources__0__name": "9-Accounts"}, "resource 9_accounts, key name: expected text that matches ^[a-z]"),
+    ({"resources__0__name": "9-Accounts"}, "resource 9-Accounts, key name: expected text that matches ^[a-z]"),
     ({"rate_limit": {"requests": 5, "per": "week"}}, "key rate_limit.per: got 'week'; allowed: 'second', 'minute', "),
     # paging that has no end
     (

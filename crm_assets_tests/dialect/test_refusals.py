@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from dlt.common.normalizers.naming.snake_case import NamingConvention
 
 from crm_assets.declarations import SpecError
 from crm_assets.declarations.loader import parse_system
@@ -118,7 +119,22 @@ def test_a_table_of_another_name_is_the_resource() -> None:
     assert system.resource("comments").parent.resource == "post"  # type: ignore[union-attr]  # it has one
 
 
-def test_resources_have_the_names_that_dlt_gives_their_tables() -> None:
+@pytest.mark.parametrize(
+    "name", ["openDeals", "Contact-Lists", "HTTPRequests", "deals.v2", "v2Deals", "All Leads", "a_b"]
+)
+def test_a_resource_has_the_name_that_dlt_gives_its_table(name: str) -> None:
+    (resource,) = parse_system({"name": "api", "client": CLIENT, "resources": [name]}).resources
+    assert resource.name == NamingConvention().normalize_identifier(name)
+
+
+@pytest.mark.parametrize("name", ["a__b", "orders_", "\u00dcnits", "9x"])
+def test_names_that_would_be_changed_otherwise_are_refused_as_they_were_written(name: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse_system({"name": "api", "client": CLIENT, "resources": [name]})
+    assert name in str(caught.value)
+
+
+def test_references_follow_the_names_of_tables() -> None:
     deal = {"type": "resolve", "resource": "openDeals", "field": "id"}
     child = {"name": "Deal-Notes", "endpoint": {"path": "deals/{deal}/notes", "params": {"deal": deal}}}
     system = parse_system({"name": "api", "client": CLIENT, "resources": ["openDeals", child]})

@@ -9,6 +9,9 @@ from typing import Any
 from crm_assets.declarations.document import Document
 from crm_assets.declarations.errors import SpecError, listed
 
+_WORDS = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[ ._-][A-Za-z0-9]+)*")
+"""Names of resources whose words are told apart; others are refused as they were written."""
+
 
 def snake_case(name: str) -> str:
     """Return a name in lower_snake_case, as dlt's default naming convention writes it."""
@@ -40,7 +43,8 @@ def _table_name(resource: Document) -> str:
         raise SpecError(
             "a table's name cannot be computed from its rows", f"resource {resource['name']}", "key table_name"
         )
-    return snake_case(table or resource["name"])
+    name: str = resource["name"]
+    return snake_case(table) if table else snake_case(name) if _WORDS.fullmatch(name) else name
 
 
 def _with_table_name(resource: Document, tables: dict[str, str]) -> Document:
